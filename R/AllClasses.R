@@ -1,0 +1,234 @@
+#' @include package.R checks.R threads.R
+NULL
+
+#' Parameters of a model
+#'
+#' `InfillParam` is the virtual class of all models; `NetworkParam` that of the
+#' models trained step by step. Objects are made with the constructor of a
+#' model, such as [AutoImputeParam()].
+#'
+#' @slot model Name of the model in the C core.
+#' @slot seed Number from 0 to 2^53, or `NA`: drawn from R's generator.
+#' @slot num.threads Threads, or `NA`: `getOption("infill.threads", 1)`.
+#' @slot learning.rate,max.iter,batch.size,stop,patience,valid.fraction,threshold
+#'   Training: step size, most iterations, cells per step (0: all), the stop
+#'   rule and its constants. See the constructors.
+#' @return Virtual classes: no objects.
+#' @examples
+#' is(AutoImputeParam(), "InfillParam")
+#' @aliases InfillParam-class NetworkParam-class
+#' @name InfillParam
+NULL
+
+#' @export
+setClass("InfillParam", contains = "VIRTUAL",
+    slots = c(model = "character", seed = "numeric", num.threads = "numeric"),
+    prototype = list(seed = NA_real_, num.threads = NA_real_))
+
+#' @export
+setClass("NetworkParam", contains = c("InfillParam", "VIRTUAL"),
+    slots = c(learning.rate = "numeric", max.iter = "numeric",
+        batch.size = "numeric", stop = "character", patience = "numeric",
+        valid.fraction = "numeric", threshold = "numeric"))
+
+# One line for each slot that is outside what the C core's table of fields allows.
+.fieldProblems <- function(object) {
+    fields <- .Call(C_fields, object@model)
+    out <- character()
+    for (k in seq_along(fields$name)) {
+        name <- fields$name[k]
+        value <- slot(object, name)
+        words <- strsplit(fields$words[k], "|", fixed = TRUE)[[1L]]
+        range <- sprintf("between %g and %g", fields$lo[k], fields$hi[k])
+        inside <- function(v) v >= fields$lo[k] && v <= fields$hi[k]
+        problem <- switch(fields$kind[k],
+            choice = if (!.isString(value) || !value %in% words)
+                paste("one of", paste(dQuote(words, FALSE), collapse = ", ")),
+            flag = if (!.isFlag(value)) "TRUE or FALSE",
+            int = if (!.isWhole(value) || !inside(value))
+                paste("one whole number", range),
+            real = if (!.isNumber(value) || !inside(value))
+                paste("one number", range))
+        if (!is.null(problem)) out <- c(out, sprintf("'%s' must be %s, not %s",
+            name, problem, .describe(value)))
+    }
+    out
+}
+
+setValidity("InfillParam", function(object) {
+    out <- .fieldProblems(object)
+    if (length(object@seed) != 1L || (!is.na(object@seed) &&
+        !(.isWhole(object@seed) && object@seed >= 0 && object@seed <= 2^53))) {
+        out <- c(out, sprintf(
+            "'seed' must be NA or one whole number between 0 and 2^53, not %s",
+            .describe(object@seed)))
+    }
+    if (length(object@num.threads) != 1L || (!is.na(object@num.threads) &&
+        !(.isWhole(object@num.threads) && object@num.threads >= 1))) {
+        out <- c(out, sprintf(
+            "'num.threads' must be NA or one whole number from 1, not %s",
+            .describe(object@num.threads)))
+    }
+    if (length(out)) out else TRUE
+})
+
+# new() with the package's own errors, all of an object's mistakes at once.
+# NA is given as a logical by hand; slots are numeric.
+.newParam <- function(.class, ...) {
+    args <- list(...)
+    known <- setdiff(slotNames(.class), "model")
+    unknown <- setdiff(names(args), known)
+    if (length(unknown) || (length(args) && is.null(names(args)))) {
+        near <- unlist(lapply(unknown, agrep, x = known, value = TRUE))
+        .stop("%s() has no argument '%s'%s", .class, .someOf(unknown),
+            if (length(near)) sprintf("; did you mean '%s'?", near[1L]) else "")
+    }
+    slots <- getSlots(.class)
+    problems <- character()
+    for (name in names(args)) {
+        if (slots[[name]] == "numeric" && is.logical(args[[name]]) &&
+            all(is.na(args[[name]]))) args[[name]] <- as.double(args[[name]])
+        if (!is(args[[name]], slots[[name]])) {
+            problems <- c(problems, sprintf("'%s' must be %s, not %s", name,
+                switch(slots[[name]], numeric = "a number", character = "a string",
+                    logical = "TRUE or FALSE", slots[[name]]),
+                .describe(args[[name]])))
+            args[[name]] <- NULL
+        }
+    }
+    object <- new(.class)
+    for (name in names(args)) slot(object, name, check = FALSE) <- args[[name]]
+    if (!length(problems)) {
+        valid <- validObject(object, test = TRUE)
+        if (!isTRUE(valid)) problems <- valid
+    }
+    if (length(problems)) .stop(paste(problems, collapse = "\n"))
+    object
+}
+
+#' @importFrom methods show
+#' @export
+setMethod("show", "InfillParam", function(object) {
+    cat(class(object), "\n", sep = "")
+    for (name in setdiff(slotNames(object), "model")) {
+        cat(sprintf("  %-15s %s\n", name,
+            paste(format(slot(object, name)), collapse = " ")))
+    }
+})
+
+#' A fitted model
+#'
+#' What [fitInfill()] returns: plain data. `saveRDS()` is its file format.
+#'
+#' @slot param The [InfillParam-class] it was fitted with.
+#' @slot recipe How counts were prepared, and how that is undone; see
+#'   [prepareCounts()].
+#' @slot weights All weights in one numeric vector (single precision kept
+#'   exactly); [fitWeights()] gives them as named matrices.
+#' @slot shapes Name, rows and columns of each weight matrix, in order.
+#' @slot history data.frame with one row per iteration: `iteration`, `train`
+#'   and `valid` (sums of squared errors), `penalty`.
+#' @slot best Iteration whose weights are kept.
+#' @slot stopped Why the training ended.
+#' @slot seed The seed in force.
+#' @slot state What a later [fitInfill()] with `resume` needs (empty unless kept).
+#' @slot entries,cells Non-zeros and cells it was fitted to.
+#' @slot seconds Wall time of the fit.
+#' @slot version Version of the package.
+#' @param object,x An `InfillFit`.
+#' @return `fitWeights()`: a list of numeric matrices. `fitHistory()`: the
+#'   data.frame of the slot.
+#' @examples
+#' counts <- matrix(rpois(2000, 2), 50, 40)
+#' fit <- fitInfill(counts, AutoImputeParam(hidden = 8, max.iter = 20), seed = 1)
+#' fit
+#' lapply(fitWeights(fit), dim)
+#' tail(fitHistory(fit), 2)
+#' @export
+setClass("InfillFit", slots = c(param = "InfillParam", recipe = "list",
+    weights = "numeric", shapes = "data.frame", history = "data.frame",
+    best = "integer", stopped = "character", seed = "numeric",
+    state = "numeric", entries = "numeric", cells = "integer",
+    seconds = "numeric", version = "character"))
+
+#' @export
+setMethod("show", "InfillFit", function(object) {
+    r <- object@recipe
+    cat(sprintf("InfillFit of %s, seed %.0f\n", class(object@param), object@seed))
+    cat(sprintf("  %d genes modelled of %d, %d cells, %.0f non-zeros\n",
+        length(r$selected), length(r$status), object@cells, object@entries))
+    if (nrow(object@history)) {
+        cat(sprintf("  %d iterations, %s; kept: iteration %d; %.1f s\n",
+            nrow(object@history), object@stopped, object@best, object@seconds))
+    }
+})
+
+#' @rdname InfillFit-class
+#' @export
+fitWeights <- function(object) {
+    s <- object@shapes
+    n <- as.double(s$nrow) * s$ncol
+    end <- cumsum(n)
+    out <- lapply(seq_along(n), function(k) matrix(
+        object@weights[end[k] - n[k] + seq_len(n[k])], s$nrow[k], s$ncol[k]))
+    names(out) <- s$name
+    out
+}
+
+#' @rdname InfillFit-class
+#' @export
+fitHistory <- function(object) object@history
+
+#' Prepared counts
+#'
+#' What [prepareCounts()] returns: the matrix a model sees, and the recipe that
+#' made it.
+#' @slot x dgCMatrix, selected genes (in order of their score) x cells.
+#' @slot recipe list; see [prepareCounts()].
+#' @slot total Counts of each cell over the kept genes.
+#' @return A class: see [prepareCounts()] for its objects.
+#' @examples
+#' prepareCounts(matrix(rpois(200, 5), 20, 10))
+#' @export
+setClass("PreparedCounts", slots = c(x = "dgCMatrix", recipe = "list",
+    total = "numeric"))
+
+#' @export
+setMethod("show", "PreparedCounts", function(object) {
+    r <- object@recipe
+    cat(sprintf("PreparedCounts: %d genes of %d x %d cells, scale %s\n",
+        nrow(object@x), length(r$status), ncol(object@x), r$log))
+    cat(sprintf("  %s; selection: %s; %.1f %% zeros\n",
+        if (r$normalize == "median") sprintf("depth %g", r$target)
+        else "not depth-normalised", r$gene.selection,
+        100 * (1 - length(object@x@x) / prod(dim(object@x)))))
+})
+
+#' @exportMethod coerce
+setAs("PreparedCounts", "dgCMatrix", function(from) from@x)
+#' @export
+setMethod("dim", "PreparedCounts", function(x) dim(x@x))
+#' @export
+setMethod("dimnames", "PreparedCounts", function(x) dimnames(x@x))
+
+#' Counts with hidden entries
+#'
+#' What [maskCounts()] returns.
+#' @slot x The data with the entries set to zero, in the container they came in.
+#' @slot row,col,value Position and value of the hidden entries.
+#' @slot scheme,fraction,seed How they were chosen.
+#' @slot assay.type Assay that was masked.
+#' @return A class: see [maskCounts()] for its objects.
+#' @examples
+#' maskCounts(matrix(rpois(200, 5), 20, 10), seed = 1)
+#' @export
+setClass("MaskedCounts", slots = c(x = "ANY", row = "integer", col = "integer",
+    value = "numeric", scheme = "character", fraction = "numeric",
+    seed = "numeric", assay.type = "character"))
+
+#' @export
+setMethod("show", "MaskedCounts", function(object) {
+    cat(sprintf("MaskedCounts: %d non-zeros hidden (%g %%, %s) in a %s of %d x %d\n",
+        length(object@value), 100 * object@fraction, object@scheme,
+        class(object@x)[1L], nrow(object@x), ncol(object@x)))
+})

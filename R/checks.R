@@ -1,0 +1,81 @@
+# Errors of one kind, and the small predicates behind them.
+
+.stop <- function(fmt, ..., class = character()) {
+    text <- if (nargs() > 1L) sprintf(fmt, ...) else fmt
+    stop(errorCondition(text, class = c(class, "infill_error"), call = NULL))
+}
+
+# What came, in few words: a value where it is short, its class otherwise.
+.describe <- function(x) {
+    if (is.null(x)) return("NULL")
+    if (is.atomic(x) && length(x) == 1L) {
+        return(if (is.character(x) && !is.na(x)) dQuote(x, FALSE)
+            else format(x))
+    }
+    if (is.atomic(x) && is.null(dim(x))) {
+        return(sprintf("a %s vector of length %d", typeof(x), length(x)))
+    }
+    sprintf("an object of class %s", dQuote(class(x)[1L], FALSE))
+}
+
+.isNumber <- function(x) is.numeric(x) && length(x) == 1L && !is.na(x)
+.isWhole <- function(x) .isNumber(x) && is.finite(x) && x == round(x)
+.isFlag <- function(x) is.logical(x) && length(x) == 1L && !is.na(x)
+.isString <- function(x) is.character(x) && length(x) == 1L && !is.na(x)
+
+.checkFlag <- function(x, arg) {
+    if (!.isFlag(x)) .stop("'%s' must be TRUE or FALSE, not %s", arg,
+        .describe(x))
+    x
+}
+
+.checkNumber <- function(x, arg, lo, hi, whole = FALSE) {
+    ok <- if (whole) .isWhole(x) else .isNumber(x)
+    if (!ok || x < lo || x > hi) {
+        .stop("'%s' must be one %snumber between %g and %g, not %s", arg,
+            if (whole) "whole " else "", lo, hi, .describe(x))
+    }
+    as.double(x)
+}
+
+# One of the words; the whole vector of choices (an untouched default) is the first.
+.checkChoice <- function(x, arg, choices) {
+    if (identical(x, choices)) return(choices[1L])
+    if (!.isString(x) || !x %in% choices) {
+        .stop("'%s' must be one of %s, not %s", arg,
+            paste(dQuote(choices, FALSE), collapse = ", "), .describe(x))
+    }
+    x
+}
+
+.needs <- function(package, what) {
+    if (!requireNamespace(package, quietly = TRUE)) {
+        .stop("%s needs the package %s, which is not installed", what,
+            dQuote(package, FALSE))
+    }
+}
+
+# "a, b, c and 12 more"
+.someOf <- function(x, n = 5L) {
+    x <- as.character(x)
+    if (length(x) <= n) return(paste(x, collapse = ", "))
+    sprintf("%s and %d more", paste(x[seq_len(n)], collapse = ", "),
+        length(x) - n)
+}
+
+.seed <- function(seed) {
+    if (length(seed) == 1L && is.na(seed)) {
+        return(as.double(sample.int(.Machine$integer.max, 1L)))
+    }
+    .checkNumber(seed, "seed", 0, 2^53, whole = TRUE)
+}
+
+# Bytes that can still be had; Inf where the system does not say.
+.memoryLimit <- function() {
+    limit <- getOption("infill.memory.limit")
+    if (!is.null(limit)) return(limit)
+    if (!file.exists("/proc/meminfo")) return(Inf)
+    line <- grep("^MemAvailable:", readLines("/proc/meminfo"), value = TRUE)
+    if (!length(line)) return(Inf)
+    as.double(gsub("[^0-9]", "", line)) * 1024
+}

@@ -1,0 +1,117 @@
+# The only file that knows what counts may come in. .counts() gives a dgCMatrix of genes x cells with its names,
+# unchecked; .store() puts a matrix of the same shape beside what came.
+#' @include AllGenerics.R
+NULL
+
+.asSparse <- function(x) {
+    x <- as(as(as(x, "dMatrix"), "generalMatrix"), "CsparseMatrix")
+    if (any(x@x == 0, na.rm = TRUE)) x <- drop0(x)
+    x
+}
+
+setMethod(".counts", "ANY", function(x, assay.type) .stop(paste(
+    "'x' must be a matrix, a sparse Matrix, a DelayedMatrix, a",
+    "SummarizedExperiment, a SingleCellExperiment or a Seurat object",
+    "(genes x cells), not %s"), .describe(x)))
+
+setMethod(".counts", "data.frame", function(x, assay.type) .stop(paste(
+    "'x' must be a numeric matrix of genes x cells, not a data.frame;",
+    "as.matrix() makes one of it when all its columns are numbers")))
+
+setMethod(".counts", "matrix", function(x, assay.type) {
+    if (!is.numeric(x) && !is.logical(x)) {
+        .stop("'x' must hold numbers, not a matrix of type %s",
+            dQuote(typeof(x), FALSE))
+    }
+    storage.mode(x) <- "double"
+    .asSparse(x)
+})
+setMethod(".counts", "Matrix", function(x, assay.type) .asSparse(x))
+setMethod(".counts", "dgCMatrix", function(x, assay.type) {
+    if (any(x@x == 0, na.rm = TRUE)) drop0(x) else x
+})
+setMethod(".counts", "DelayedMatrix", function(x, assay.type)
+    .asSparse(as(x, "dgCMatrix")))
+
+setMethod(".counts", "SummarizedExperiment", function(x, assay.type) {
+    names <- assayNames(x)
+    if (!.isString(assay.type) || !assay.type %in% names) {
+        .stop("'assay.type' must name an assay of 'x' (%s), not %s",
+            if (length(names)) paste(dQuote(names, FALSE), collapse = ", ")
+            else "which has no named assay", .describe(assay.type))
+    }
+    m <- .counts(assay(x, assay.type, withDimnames = FALSE))
+    dimnames(m) <- dimnames(x)
+    m
+})
+
+setMethod(".store", "ANY", function(x, values, name, status, note) {
+    attr(values, "infill") <- note
+    values
+})
+
+setMethod(".store", "SummarizedExperiment", function(x, values, name, status, note) {
+    dimnames(values) <- dimnames(x)
+    assay(x, name) <- values
+    rowData(x)[[paste0(name, ".status")]] <- status
+    metadata(x)[[name]] <- note
+    x
+})
+
+# SeuratObject is only suggested: an S4 class of another package is named here and dispatch finds these methods as soon
+# as that package is loaded. Version 5 says `layer` where version 4 said `slot`.
+.seuratFive <- function() packageVersion("SeuratObject") >= "5.0.0"
+
+.seuratCounts <- function(x, assay.type) {
+    .needs("SeuratObject", "a Seurat object")
+    m <- if (.seuratFive()) SeuratObject::GetAssayData(x, layer = assay.type)
+        else SeuratObject::GetAssayData(x, slot = assay.type)
+    if (!length(m)) .stop("'assay.type' must name data of the default assay of 'x'; %s is empty",
+        .describe(assay.type))
+    .counts(m)
+}
+
+.seuratStore <- function(x, values, name, status, note) {
+    .needs("SeuratObject", "a Seurat object")
+    values <- .asSparse(as.matrix(values))
+    dimnames(values) <- list(rownames(x), colnames(x))
+    a <- SeuratObject::CreateAssayObject(counts = values)
+    x[[name]] <- a
+    SeuratObject::Misc(x, slot = name) <- c(note, list(status = status))
+    x
+}
+
+suppressMessages({
+    setMethod(".counts", "Seurat", function(x, assay.type) .seuratCounts(x, assay.type))
+    setMethod(".store", "Seurat", function(x, values, name, status, note)
+        .seuratStore(x, values, name, status, note))
+})
+
+.cellLabel <- function(m, j) {
+    if (is.null(colnames(m))) sprintf("cell %d", j)
+    else sprintf("cell %d (%s)", j, dQuote(colnames(m)[j], FALSE))
+}
+.geneLabel <- function(m, i) {
+    if (is.null(rownames(m))) sprintf("gene %d", i)
+    else sprintf("gene %d (%s)", i, dQuote(rownames(m)[i], FALSE))
+}
+
+# Are these counts? Non-negative, finite, and not logarithms by the look of them.
+.checkCounts <- function(m, check.scale = TRUE) {
+    if (!nrow(m) || !ncol(m)) {
+        .stop("'x' must have genes and cells, not %d x %d", nrow(m), ncol(m))
+    }
+    s <- .Call(C_scan, m)
+    if (s[1L] > 0) {
+        .stop("'x' must hold finite, non-negative counts; %s at %s, %s",
+            c("a missing value (NA)", "an infinite value", "a negative value")[s[1L]],
+            .geneLabel(m, s[2L]), .cellLabel(m, s[3L]), class = "infill_scale")
+    }
+    if (check.scale && s[4L] == 0 && s[5L] < 30) {
+        .stop(paste("'x' must hold counts; its values are not whole and none is",
+            "above %.3g, as after a logarithm. Give the counts (of an",
+            "experiment: with 'assay.type'), or set check.scale = FALSE if",
+            "these are counts"), s[5L], class = "infill_scale")
+    }
+    m
+}

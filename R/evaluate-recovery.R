@@ -1,0 +1,84 @@
+#' @include mask.R
+NULL
+
+#' How well hidden entries were recovered
+#'
+#' @param truth True values: a numeric vector, or a [MaskedCounts-class].
+#' @param estimate What a model says: a vector as long as `truth`, or for masked
+#'   counts what [infill()] made of [maskedData()], on the count scale.
+#' @param ... For the method for masked counts: the arguments below.
+#' @param by `"overall"`, `"gene"` or `"cell"`.
+#' @param scale Scale on which errors are taken: `"log2"` or `"log1p"` of the
+#'   value divided by the cell's size factor (total of the masked counts over the
+#'   median total) plus 1, or `"counts"`.
+#' @param name Assay of the result, when it is an experiment.
+#' @return A data.frame with one row (overall) or one row per gene or cell that
+#'   has hidden entries: `n`; `rmse` = sqrt(mean (t - p)^2); `mae` = mean |t - p|;
+#'   `nmse` = |t - p| / |t| (2-norms; the root, as the AutoImpute code has it);
+#'   `pearson` (`NA` where either side is constant).
+#' @references Talwar et al. (2018), Scientific Reports 8:16329.
+#' @examples
+#' recoveryError(c(1, 2, 3), c(1, 2, 4))
+#' m <- maskCounts(matrix(rpois(2000, 5), 50, 40), seed = 1)
+#' recoveryError(m, infill(maskedData(m), GeneMeanParam()))
+#' @rdname recoveryError
+#' @aliases recoveryError
+#' @export
+setMethod("recoveryError", c("numeric", "numeric"), function(truth, estimate)
+    .recovery(truth, estimate))
+
+#' @rdname recoveryError
+#' @export
+setMethod("recoveryError", c("ANY", "ANY"), function(truth, estimate, ...) .stop(paste(
+    "'truth' must be numbers or what maskCounts() returns, and 'estimate' numbers or",
+    "filled-in data; not %s and %s"), .describe(truth), .describe(estimate)))
+
+.recovery <- function(truth, estimate, group = NULL) {
+    if (length(truth) != length(estimate)) .stop(
+        "'truth' and 'estimate' must be of one length, not %d and %d", length(truth), length(estimate))
+    if (!length(truth)) .stop("'truth' must have at least one value")
+    bad <- function(v) which(!is.finite(v))
+    if (length(b <- bad(truth))) .stop("'truth' must be finite; value %d is %s", b[1L], format(truth[b[1L]]))
+    if (length(b <- bad(estimate))) .stop("'estimate' must be finite; value %d is %s", b[1L],
+        format(estimate[b[1L]]))
+    levels <- if (is.null(group)) 1L else sort(unique(group))
+    out <- as.data.frame(.Call(C_recovery, as.double(truth), as.double(estimate),
+        if (!is.null(group)) match(group, levels) - 1L, length(levels)))
+    out$pearson[is.nan(out$pearson)] <- NA
+    if (!is.null(group)) rownames(out) <- levels
+    out
+}
+
+#' @rdname recoveryError
+#' @export
+setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, estimate,
+    by = c("overall", "gene", "cell"), scale = c("log2", "log1p", "counts"), name = "infilled")
+{
+    by <- .checkChoice(by, "by", c("overall", "gene", "cell"))
+    scale <- .checkChoice(scale, "scale", c("log2", "log1p", "counts"))
+    if (is(estimate, "SummarizedExperiment")) {
+        if (!.isString(name) || !name %in% assayNames(estimate)) .stop(
+            "'name' must be an assay of 'estimate' (%s), not %s",
+            paste(dQuote(assayNames(estimate), FALSE), collapse = ", "), .describe(name))
+        estimate <- assay(estimate, name, withDimnames = FALSE)
+    }
+    if (length(dim(estimate)) != 2L || !identical(dim(estimate), dim(truth@x))) {
+        .stop("'estimate' must be %d x %d like the masked counts, not %s", nrow(truth@x), ncol(truth@x),
+            if (length(dim(estimate)) == 2L) paste(dim(estimate), collapse = " x ")
+            else .describe(estimate))
+    }
+    t <- truth@value
+    p <- as.double(estimate[cbind(truth@row, truth@col)])
+    if (scale != "counts") {
+        total <- Matrix::colSums(.counts(truth@x, truth@assay.type))
+        size <- total / median(total[total > 0])
+        size[size == 0] <- 1
+        log <- if (scale == "log2") function(v) log2(v + 1) else log1p
+        t <- log(t / size[truth@col])
+        p <- log(pmax(p, 0) / size[truth@col])
+    }
+    out <- .recovery(t, p, switch(by, gene = truth@row, cell = truth@col))
+    names <- switch(by, gene = rownames(truth@x), cell = colnames(truth@x))
+    if (!is.null(names) && !anyDuplicated(names)) rownames(out) <- names[as.integer(rownames(out))]
+    out
+})

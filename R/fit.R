@@ -1,0 +1,200 @@
+#' @include prepare.R
+NULL
+
+#' Fit a model
+#'
+#' Prepares the counts as the model wants them and fits it. [infill()] does this
+#' and fills in at once.
+#'
+#' @param x Counts, genes x cells: a matrix, a sparse Matrix, a DelayedMatrix, a
+#'   SummarizedExperiment, a SingleCellExperiment or a Seurat object; or what
+#'   [prepareCounts()] made of them, which is then used as it is.
+#' @param param An [InfillParam-class], such as [AutoImputeParam()].
+#' @param ... For methods: the arguments below.
+#' @param assay.type Assay of an experiment (layer of a Seurat object) that holds
+#'   the counts.
+#' @param seed Number that fixes every random choice; overrides the `seed` of
+#'   `param`. `NA`: drawn from R's generator, and recorded in the fit.
+#' @param num.threads Threads; overrides `param`. Default
+#'   `getOption("infill.threads", 1)`. The result does not depend on it.
+#' @param progress Show a progress line on the message stream?
+#' @param resume An [InfillFit-class] of the same data and parameters, fitted
+#'   with `keep.state = TRUE`, to go on from. Only `max.iter` may differ. Ends
+#'   with the same bits as one uninterrupted fit.
+#' @param keep.state Keep what `resume` needs (three times the size)?
+#' @param checkpoint Name of a file that the unfinished fit is written to every
+#'   `checkpoint.every` iterations. If it exists, the fit goes on from it; it is
+#'   removed when the fit is done.
+#' @param checkpoint.every Iterations between two checkpoints.
+#' @param check.scale Refuse values that look like logarithms?
+#' @return An [InfillFit-class].
+#' @section Errors: of class `infill_error`; `infill_diverged` when the loss is
+#'   no longer finite; `infill_mismatch` when the fit to resume does not fit.
+#'   An interrupt ends the fit within about a second and leaves the session as
+#'   it was.
+#' @examples
+#' counts <- matrix(rpois(2000, 2), 50, 40)
+#' fit <- fitInfill(counts, AutoImputeParam(hidden = 8, max.iter = 30), seed = 1)
+#' filled <- infill(counts, fit)
+#' sum(counts == 0)
+#' sum(filled == 0)
+#' @rdname fitInfill
+#' @aliases fitInfill
+#' @export
+setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = "counts",
+    seed = NULL, num.threads = NULL, progress = interactive(), resume = NULL,
+    keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500,
+    check.scale = TRUE)
+{
+    .checkFlag(check.scale, "check.scale")
+    counts <- .checkCounts(.counts(x, assay.type), check.scale)
+    prepared <- do.call(.prepare, c(list(counts), .preparation(param)))
+    rm(counts)
+    fitInfill(prepared, param, seed = seed, num.threads = num.threads,
+        progress = progress, resume = resume, keep.state = keep.state,
+        checkpoint = checkpoint, checkpoint.every = checkpoint.every)
+})
+
+#' @rdname fitInfill
+#' @export
+setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
+    .stop("'param' must be the parameters of a model, such as AutoImputeParam(), not %s",
+        .describe(param))
+})
+
+.stopReasons <- c("the most iterations allowed", "no better held-out error",
+    "the paper's threshold", "the window's threshold", "paused", "closed form")
+
+#' @rdname fitInfill
+#' @export
+setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
+    seed = NULL, num.threads = NULL, progress = interactive(), resume = NULL,
+    keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500)
+{
+    started <- proc.time()[["elapsed"]]
+    if (!is.null(seed)) param@seed <- if (is.na(seed[1L])) NA_real_ else .seed(seed)
+    validObject(param)
+    .checkFlag(keep.state, "keep.state")
+    .checkFlag(progress, "progress")
+    every <- .checkNumber(checkpoint.every, "checkpoint.every", 1, 1e9, TRUE)
+    threads <- .threads(num.threads, param)
+    if (!is.null(checkpoint)) {
+        if (!.isString(checkpoint)) .stop("'checkpoint' must be the name of a file, not %s",
+            .describe(checkpoint))
+        if (file.exists(checkpoint)) resume <- readRDS(checkpoint)
+    }
+    if (is.null(resume)) param@seed <- .seed(param@seed)
+    else {
+        .checkResume(resume, x, param)
+        param@seed <- resume@seed
+    }
+    .checkMemory(param, nrow(x), keep.state || !is.null(checkpoint))
+    if (!length(x@x@x)) warning("'x' has no counts after preparation: nothing to learn from",
+        call. = FALSE)
+    report <- if (progress) .progress(param, length(x@x@x)) else NULL
+    last <- if (is(param, "NetworkParam")) param@max.iter else 1
+    repeat {
+        pause <- if (is.null(checkpoint)) 0
+            else (if (is.null(resume)) 0 else nrow(resume@history)) + every
+        fit <- .fitOnce(x, param, threads, resume, if (pause < last) pause else 0,
+            keep.state || !is.null(checkpoint), report)
+        fit@seconds <- proc.time()[["elapsed"]] - started
+        if (fit@stopped != "paused") break
+        saveRDS(fit, paste0(checkpoint, ".new"))
+        file.rename(paste0(checkpoint, ".new"), checkpoint)
+        resume <- fit
+    }
+    if (progress) message("")
+    if (!is.null(checkpoint)) unlink(checkpoint)
+    if (!keep.state) fit@state <- numeric()
+    fit
+})
+
+.fitOnce <- function(x, param, threads, resume, pause, keep.state, report) {
+    out <- .Call(C_fit, param, x@x, param@seed, threads,
+        if (!is.null(resume)) c(list(resume@weights, resume@state),
+            as.list(resume@history[c("train", "valid", "penalty")])),
+        c(as.integer(pause), as.integer(keep.state)), report)
+    if (out$status != 0L) {
+        .stop(paste("the loss of %s is no longer finite after %d iterations; a smaller",
+            "'learning.rate' (now %g) may help"), class(param), length(out$train),
+            param@learning.rate, class = "infill_diverged")
+    }
+    new("InfillFit", param = param, recipe = x@recipe, weights = out$weights,
+        shapes = data.frame(name = out$shapes, nrow = out$rows, ncol = out$cols),
+        history = data.frame(iteration = seq_along(out$train), train = out$train,
+            valid = out$valid, penalty = out$penalty),
+        best = out$best, stopped = .stopReasons[out$stopped + 1L], seed = param@seed,
+        state = if (is.null(out$state)) numeric() else out$state,
+        entries = as.double(length(x@x@x)), cells = ncol(x@x),
+        version = as.character(packageVersion("infill")))
+}
+
+.checkResume <- function(resume, x, param) {
+    if (!is(resume, "InfillFit")) .stop("'resume' must be an InfillFit, not %s",
+        .describe(resume))
+    same <- setdiff(slotNames(param), c("seed", "num.threads", "max.iter"))
+    if (!identical(class(resume@param), class(param))) {
+        .stop("'resume' is a fit of %s, 'param' a %s", class(resume@param),
+            class(param), class = "infill_mismatch")
+    }
+    differ <- same[!vapply(same, function(s) identical(slot(param, s),
+        slot(resume@param, s)), TRUE)]
+    if (length(differ)) {
+        .stop("'resume' was fitted with another '%s'", .someOf(differ),
+            class = "infill_mismatch")
+    }
+    if (!is.na(param@seed) && param@seed != resume@seed) {
+        .stop("'resume' was fitted with seed %.0f, not %.0f", resume@seed,
+            param@seed, class = "infill_mismatch")
+    }
+    if (!length(resume@state)) {
+        .stop("'resume' holds no state; fit with keep.state = TRUE to go on later",
+            class = "infill_mismatch")
+    }
+    if (!resume@stopped %in% c("paused", .stopReasons[1L])) {
+        .stop("'resume' has ended (%s); there is nothing to go on with",
+            resume@stopped, class = "infill_mismatch")
+    }
+    if (resume@cells != ncol(x) || resume@entries != length(x@x@x) ||
+        !identical(resume@recipe$selected, x@recipe$selected)) {
+        .stop("'resume' was fitted to other counts (%d cells, %.0f non-zeros in the modelled genes; 'x': %d, %d)",
+            resume@cells, resume@entries, ncol(x), length(x@x@x),
+            class = "infill_mismatch")
+    }
+}
+
+# Bytes of a fit per weight: four single-precision copies, the result and, when kept, the state in double.
+.checkMemory <- function(param, n.genes, keep.state) {
+    n <- .Call(C_n_weights, param, n.genes)
+    bytes <- n * (16 + 8 + if (keep.state) 16 else 0)
+    limit <- .memoryLimit()
+    if (bytes > limit || n > 2^52) {
+        .stop(paste("a fit of %s to %d genes needs about %.1f GB for %.3g weights,",
+            "and %.1f GB are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
+            class(param), n.genes, bytes / 1e9, n, limit / 1e9,
+            if (isVirtualClass(class(param))) "" else
+                if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %g", param@hidden)
+                else "its parameters")
+    }
+}
+
+# A line that is written over: iteration, errors, time, and how long it can take at most.
+.progress <- function(param, entries) {
+    begun <- proc.time()[["elapsed"]]
+    first <- NULL
+    held <- if (param@stop == "validation") max(1, floor(param@valid.fraction * entries)) else 0
+    function(iteration, max.iter, best, train, valid) {
+        now <- proc.time()[["elapsed"]]
+        if (is.null(first)) first <<- iteration
+        each <- (now - begun) / (iteration - first + 1)
+        error <- sprintf("RMSE %.4f", sqrt(train / max(1, entries - held)))
+        if (held) error <- sprintf("%s, held out %.4f (best at %d)", error,
+            sqrt(valid / held), best)
+        sooner <- if (held) sprintf(", %.0f s if it gets no better",
+            each * (best + param@patience - iteration)) else ""
+        message(sprintf("\r%s: iteration %d of %d, %s; %.1f s, ETA at most %.0f s%s   ",
+            sub("Param$", "", class(param)), iteration, max.iter, error,
+            now - begun, each * (max.iter - iteration), sooner), appendLF = FALSE)
+    }
+}

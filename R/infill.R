@@ -1,0 +1,189 @@
+#' @include fit.R
+NULL
+
+#' Fill in dropouts
+#'
+#' Fits a model and fills in the zeros of a count matrix, or applies a fit to
+#' the same or other cells of the same genes. What comes in comes back: a matrix
+#' for a matrix, an experiment with one more assay for an experiment. Counts,
+#' names, order and every gene and cell are left as they are.
+#'
+#' @param x Counts, genes x cells: a matrix, a sparse Matrix, a DelayedMatrix, a
+#'   SummarizedExperiment, a SingleCellExperiment or a Seurat object.
+#' @param param An [InfillParam-class] to fit, such as [AutoImputeParam()], or an
+#'   [InfillFit-class].
+#' @param ... For the method that fits: `seed`, `progress`, `checkpoint` and the
+#'   other arguments of [fitInfill()].
+#' @param assay.type Assay of an experiment (layer of a Seurat object) that holds
+#'   the counts.
+#' @param output Scale of the result: `"counts"` (that of `x`), `"normcounts"`
+#'   (divided by the cell's size factor: its total over the kept genes, divided
+#'   by the median total) or `"logcounts"` (the logarithm of that plus 1, the
+#'   model's base, 2 where it has none).
+#' @param keep Which values win where molecules were seen: `"observed"` (only
+#'   zeros are filled), `"none"` (the model's value everywhere, as the papers
+#'   do), `"max"` (the larger of the two).
+#' @param nonneg Floor model values at 0? They always are on the count scales;
+#'   `FALSE` gives the raw output of a model on its own log scale.
+#' @param name Name of the new assay.
+#' @param as `"matrix"`: dense; `"delayed"`: a DelayedMatrix that holds the fit
+#'   and the counts and computes any block when it is asked for; `"auto"`: dense
+#'   up to `getOption("infill.dense.limit", 2e8)` values. A DelayedMatrix is
+#'   written to disk block by block with `HDF5Array::writeHDF5Array()`.
+#' @param num.threads Threads; the result does not depend on it.
+#' @param check.scale Refuse values that look like logarithms?
+#' @return `x` with one more assay, or a matrix when a matrix came in.
+#'   `rowData(x)$<name>.status` says of each gene whether it was `"modelled"`,
+#'   `"not selected"` or had `"too few cells"`; the last two are passed through.
+#'   `metadata(x)$<name>` (of a plain matrix: its attribute `"infill"`) says
+#'   model, scale, what was kept, and the seed.
+#' @section New cells: A fit is applied to other cells by gene names (by position
+#'   where there are none). Genes that the fit needs and `x` lacks are named in
+#'   the error; genes that the fit does not know are passed through.
+#' @examples
+#' counts <- matrix(rpois(2000, 2), 50, 40)
+#' small <- AutoImputeParam(hidden = 8, max.iter = 30)
+#' filled <- infill(counts, small, seed = 1)
+#' identical(filled[counts > 0], as.double(counts[counts > 0]))
+#' infill(counts, GeneMeanParam())[1:3, 1:4]
+#' @rdname infill
+#' @aliases infill
+#' @export
+setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type = "counts",
+    output = c("counts", "normcounts", "logcounts"), keep = c("observed", "none", "max"),
+    nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
+    num.threads = NULL, check.scale = TRUE)
+{
+    how <- .how(output, keep, nonneg, name, as)
+    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    fit <- fitInfill(counts, param, ..., num.threads = num.threads, check.scale = check.scale)
+    # the fit has warned of empty cells already
+    .finish(x, .fill(counts, fit, how, .threads(num.threads, param)), fit, how)
+})
+
+#' @rdname infill
+#' @export
+setMethod("infill", c("ANY", "InfillFit"), function(x, param, assay.type = "counts",
+    output = c("counts", "normcounts", "logcounts"), keep = c("observed", "none", "max"),
+    nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
+    num.threads = NULL, check.scale = TRUE)
+{
+    how <- .how(output, keep, nonneg, name, as)
+    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    .finish(x, .fill(counts, param, how, .threads(num.threads, param@param)), param, how)
+})
+
+#' @rdname infill
+#' @export
+setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
+    "'param' must be the parameters of a model, such as AutoImputeParam(), or a fit,",
+    "not %s"), .describe(param)))
+
+.how <- function(output, keep, nonneg, name, as) {
+    if (!.isString(name) || !nzchar(name)) .stop("'name' must be a name, not %s", .describe(name))
+    list(output = .checkChoice(output, "output", c("counts", "normcounts", "logcounts")),
+        keep = .checkChoice(keep, "keep", c("observed", "none", "max")),
+        nonneg = .checkFlag(nonneg, "nonneg"), name = name,
+        as = .checkChoice(as, "as", c("auto", "matrix", "delayed")))
+}
+
+.keeps <- c("none", "observed", "max")    # in the order of the C enum Keep
+
+# Cells `cols` of counts, filled: dense, all genes.
+.fillBlock <- function(counts, cols, fit, how, threads) {
+    if (!identical(cols, seq_len(ncol(counts)))) counts <- counts[, cols, drop = FALSE]
+    new <- .applyRecipe(counts, fit@recipe)
+    pred <- .Call(C_predict, fit@param, fit@weights, new$x, threads)
+    from <- match(fit@recipe$log, .logs) - 1L
+    to <- if (how$output != "logcounts") 0L else if (from) from else 1L
+    # on the normalised scales every cell is divided by its own size, whatever the model did
+    size <- if (fit@recipe$normalize == "median") new$size else new$total / .usualTotal(fit, new$total)
+    over <- if (how$output == "counts") rep(1, length(cols)) else ifelse(size > 0, size, 1)
+    out <- .Call(C_restore, counts, 0L, pred, new$row, new$size, over,
+        c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)))
+    dimnames(out) <- dimnames(counts)
+    out
+}
+
+# Median total of the cells a model without depth normalisation was fitted to.
+.usualTotal <- function(fit, total) {
+    if (is.null(fit@recipe$usual)) median(total[total > 0]) else fit@recipe$usual
+}
+
+.fill <- function(counts, fit, how, threads) {
+    .matchGenes(counts, fit@recipe)
+    size <- prod(dim(counts))
+    if (how$as == "auto") {
+        how$as <- if (size > getOption("infill.dense.limit", 2e8)) "delayed" else "matrix"
+    }
+    if (how$as == "delayed") {
+        return(DelayedArray(new("InfillSeed", fit = fit, counts = counts, how = how,
+            threads = threads)))
+    }
+    if (8 * size > .memoryLimit()) {
+        .stop("a dense result of %d x %d needs %.1f GB, and %.1f GB are free; as = \"delayed\" makes none",
+            nrow(counts), ncol(counts), 8 * size / 1e9, .memoryLimit() / 1e9)
+    }
+    each <- max(1, floor(4e6 / nrow(counts)))       # cells a block: 32 MB of results
+    if (each >= ncol(counts)) return(.fillBlock(counts, seq_len(ncol(counts)), fit, how, threads))
+    out <- matrix(0, nrow(counts), ncol(counts), dimnames = dimnames(counts))
+    for (from in seq(1, ncol(counts), by = each)) {
+        cols <- from:min(from + each - 1, ncol(counts))
+        out[, cols] <- .fillBlock(counts, cols, fit, how, threads)
+    }
+    out
+}
+
+.finish <- function(x, values, fit, how) {
+    status <- rep("not selected", nrow(values))
+    status[.matchGenes(values, fit@recipe)] <- fit@recipe$status
+    .store(x, values, how$name, status, list(model = class(fit@param)[1L],
+        output = how$output, keep = how$keep, seed = fit@seed,
+        version = fit@version))
+}
+
+#' Filled-in values on demand
+#'
+#' The seed of the DelayedMatrix that [infill()] returns for large data: holds
+#' the fit and the sparse counts, and computes the cells that are asked for.
+#' @slot fit,counts,how,threads The [InfillFit-class], the counts, the choices
+#'   made in [infill()], the threads.
+#' @param x,index As in the generics of \pkg{DelayedArray}.
+#' @return A class. `extract_array()`: a dense matrix of the wanted genes and
+#'   cells, the same bits as in the whole result.
+#' @examples
+#' counts <- matrix(rpois(2000, 2), 50, 40)
+#' filled <- infill(counts, GeneMeanParam(), as = "delayed")
+#' filled[1:3, 1:4]
+#' @export
+setClass("InfillSeed", slots = c(fit = "InfillFit", counts = "dgCMatrix", how = "list",
+    threads = "integer"))
+
+#' @rdname InfillSeed-class
+#' @export
+setMethod("dim", "InfillSeed", function(x) dim(x@counts))
+
+#' @rdname InfillSeed-class
+#' @export
+setMethod("dimnames", "InfillSeed", function(x) {
+    if (all(vapply(dimnames(x@counts), is.null, TRUE))) NULL else dimnames(x@counts)
+})
+
+#' @rdname InfillSeed-class
+#' @export
+setMethod("extract_array", "InfillSeed", function(x, index) {
+    cols <- if (is.null(index[[2L]])) seq_len(ncol(x@counts)) else index[[2L]]
+    rows <- if (is.null(index[[1L]])) seq_len(nrow(x@counts)) else index[[1L]]
+    out <- matrix(0, length(rows), length(cols))
+    each <- max(1, floor(4e6 / nrow(x@counts)))
+    for (from in seq(1, length.out = ceiling(length(cols) / each), by = each)) {
+        at <- from:min(from + each - 1, length(cols))
+        out[, at] <- .fillBlock(x@counts, cols[at], x@fit, x@how, x@threads)[rows, , drop = FALSE]
+    }
+    out
+})
+
+#' @rdname InfillSeed-class
+#' @export
+setMethod("chunkdim", "InfillSeed", function(x)
+    c(nrow(x@counts), min(ncol(x@counts), max(1L, as.integer(4e6 / nrow(x@counts))))))

@@ -1,0 +1,35 @@
+#' infill: fill in the dropouts of single-cell RNA-seq, and see whether it helped
+#'
+#' Counts are *genes x cells*, one column per cell. The way through the package:
+#'
+#' * [infill()] fits a model and fills in the zeros in one call; [fitInfill()]
+#'   and [infill()] on the fit do it in two, so that a fit can be saved and
+#'   used on new cells.
+#' * Models are parameter objects: [AutoImputeParam()]; the baselines
+#'   [NoneParam()] and [GeneMeanParam()] have the same interface.
+#' * [maskCounts()] hides entries, [recoveryError()] says how well they were
+#'   recovered; [adjustedRandIndex()], [normalizedMutualInfo()],
+#'   [silhouetteWidth()] and [geneCv()] look at the rest.
+#' * [prepareCounts()] is what happens to counts before a model sees them.
+#'
+#' @section Errors: Every error made by the package has class `infill_error`
+#'   (subclasses `infill_diverged`: the loss is no longer finite,
+#'   `infill_mismatch`: data that do not fit the fit, `infill_scale`: values
+#'   that are no counts).
+#' @section Reproducibility: The same seed on the same machine gives the same
+#'   bits for any number of threads, any block of cells, sparse, dense or
+#'   delayed input, and across a resume. R's own generator is read once when no
+#'   seed is given, and left alone otherwise.
+#' @keywords internal
+#' @useDynLib infill, .registration = TRUE
+#' @import methods
+#' @importFrom stats median quantile mad
+#' @importFrom utils packageVersion head
+#' @importFrom Matrix sparseMatrix drop0
+#' @importFrom S4Vectors DataFrame metadata metadata<-
+#' @importFrom SummarizedExperiment assay assay<- assayNames rowData rowData<-
+#' @importFrom DelayedArray DelayedArray extract_array chunkdim
+#' @importClassesFrom Matrix dgCMatrix Matrix
+#' @importClassesFrom SummarizedExperiment SummarizedExperiment
+#' @importClassesFrom DelayedArray DelayedArray DelayedMatrix
+"_PACKAGE"

@@ -1,0 +1,83 @@
+#' @include infill.R
+NULL
+
+#' Plots
+#'
+#' `plotTraining()`: root mean squared error over iterations, of the entries
+#' trained on and of the held-out ones, with the iteration whose weights are kept.
+#' `plotBeforeAfter()`: the first two principal components of the cells before
+#' and after filling in, of the `n.genes` most variable genes on the log scale.
+#'
+#' @param fit An [InfillFit-class].
+#' @param before,after Counts and filled-in counts, genes x cells: matrices, or
+#'   experiments whose assay `assay.type` (before) and `name` (after) is used.
+#' @param labels Colour of the cells: a vector of classes, or `NULL`.
+#' @param n.genes Genes to use, by variance of the log counts before.
+#' @param assay.type,name Assays, when experiments are given.
+#' @return A ggplot2 object.
+#' @examples
+#' counts <- matrix(rpois(2000, 2), 50, 40)
+#' fit <- fitInfill(counts, AutoImputeParam(hidden = 8, max.iter = 30), seed = 1)
+#' if (requireNamespace("ggplot2", quietly = TRUE)) plotTraining(fit)
+#' @export
+plotTraining <- function(fit) {
+    .needs("ggplot2", "plotTraining()")
+    if (!is(fit, "InfillFit")) .stop("'fit' must be an InfillFit, not %s", .describe(fit))
+    if (!nrow(fit@history)) .stop("'fit' is of a model without training (%s)", class(fit@param))
+    h <- fit@history
+    held <- if (fit@param@stop == "validation")
+        max(1, floor(fit@param@valid.fraction * fit@entries)) else 0
+    d <- data.frame(iteration = h$iteration, rmse = sqrt(h$train / max(1, fit@entries - held)),
+        entries = "trained on")
+    if (held) d <- rbind(d, data.frame(iteration = h$iteration, rmse = sqrt(h$valid / held),
+        entries = "held out"))
+    .data <- ggplot2::.data
+    ggplot2::ggplot(d, ggplot2::aes(.data$iteration, .data$rmse, colour = .data$entries)) +
+        ggplot2::geom_vline(xintercept = fit@best, linetype = 2, colour = "grey50") +
+        ggplot2::geom_line() +
+        ggplot2::labs(x = "iteration", y = sprintf("RMSE (%s)", fit@recipe$log), colour = NULL,
+            title = sprintf("%s: training", sub("Param$", "", class(fit@param))),
+            subtitle = sprintf("kept: iteration %d; stopped: %s", fit@best, fit@stopped)) +
+        ggplot2::theme_minimal()
+}
+
+# Points x 2, by irlba where it is installed and the matrix is worth it, else by prcomp.
+.twoComponents <- function(m) {
+    m <- t(as.matrix(m))
+    if (min(dim(m)) > 50L && requireNamespace("irlba", quietly = TRUE)) {
+        return(irlba::prcomp_irlba(m, 2)$x)
+    }
+    stats::prcomp(m, rank. = 2)$x
+}
+
+#' @rdname plotTraining
+#' @export
+plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, assay.type = "counts",
+    name = "infilled")
+{
+    .needs("ggplot2", "plotBeforeAfter()")
+    b <- .counts(before, assay.type)
+    a <- .counts(after, name)
+    if (!identical(dim(a), dim(b))) .stop("'after' must be %d x %d like 'before', not %d x %d", nrow(b),
+        ncol(b), nrow(a), ncol(a))
+    if (!is.null(labels) && length(labels) != ncol(b)) .stop("'labels' must have %d values, not %d", ncol(b),
+        length(labels))
+    size <- Matrix::colSums(b)
+    size <- ifelse(size > 0, size / median(size[size > 0]), 1)
+    scaled <- function(m) log2(t(t(m) / size) + 1)
+    b <- scaled(b)
+    v <- Matrix::rowMeans(b^2) - Matrix::rowMeans(b)^2
+    top <- head(order(-v), n.genes)
+    d <- do.call(rbind, lapply(list(before = b[top, ], after = scaled(a[top, ])), function(m)
+        as.data.frame(.twoComponents(m))))
+    d$when <- factor(rep(c("before", "after"), each = ncol(b)), c("before", "after"))
+    d$label <- rep(if (is.null(labels)) NA else as.character(labels), 2)
+    .data <- ggplot2::.data
+    p <- ggplot2::ggplot(d, if (is.null(labels)) ggplot2::aes(.data$PC1, .data$PC2)
+        else ggplot2::aes(.data$PC1, .data$PC2, colour = .data$label)) +
+        ggplot2::geom_point(size = 1, alpha = 0.8) +
+        ggplot2::facet_wrap("when", scales = "free") +
+        ggplot2::labs(colour = NULL, title = "Principal components of the cells") +
+        ggplot2::theme_minimal()
+    p
+}

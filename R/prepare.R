@@ -1,0 +1,233 @@
+#' @include containers.R
+NULL
+
+#' Prepare counts for a model, and undo it
+#'
+#' Filters genes, normalises depth, chooses genes and takes logarithms, in C
+#' and only on the non-zeros. Models call it by themselves; call it to see what
+#' they see. Sparse and dense input give the same bits.
+#'
+#' @param x Counts, genes x cells: a matrix, a sparse Matrix, a DelayedMatrix, a
+#'   SummarizedExperiment, a SingleCellExperiment or a Seurat object.
+#' @param assay.type Assay of an experiment (layer of a Seurat object) to use.
+#' @param min.count,min.cells A gene is kept when at least `min.cells` cells
+#'   hold at least `min.count` of its molecules or reads. Default 3 in 3, the
+#'   rule of the AutoImpute paper.
+#' @param gene.selection How kept genes are ranked. `"dispersion"`: normalised
+#'   dispersion within 20 bins of mean expression, absolute value (Zheng et al.
+#'   2017, as AutoImpute's code has it); `"dispersion.signed"`: the same without
+#'   the absolute value; `"cv"`: standard deviation over mean; `"vmr"`: variance
+#'   over mean; `"none"`: all kept genes, in their order. Moments are those of
+#'   the depth-normalised counts over all cells.
+#' @param n.genes Number of genes to select, best first (all if fewer); `NULL`
+#'   with `vmr.threshold`.
+#' @param vmr.threshold With `gene.selection = "vmr"`: every gene whose variance
+#'   over mean is above this, at most `n.genes` of them when that is given.
+#' @param normalize `"median"`: each cell's counts are divided by its total over
+#'   the kept genes and multiplied by the median total; `"none"`.
+#' @param log `"log2"` or `"log1p"` of the normalised count plus 1, or `"none"`.
+#' @param check.scale Refuse values that look like logarithms (not whole and all
+#'   below 30)?
+#' @return `prepareCounts()`: a [PreparedCounts-class]; `as(p, "dgCMatrix")` is
+#'   its matrix, genes in order of their score. Its recipe lists `genes` (names),
+#'   `kept` (logical), `selected` (indices), `status` of every gene
+#'   (`"modelled"`, `"not selected"`, `"too few cells"`), `score`, `target`
+#'   (median total), `log` and the arguments.
+#'
+#'   `restoreCounts()`: a dense matrix, selected genes x cells: the counts.
+#' @details Cells without counts in the kept genes are left out of the median
+#'   and become zeros, with a warning. A bin of genes whose median absolute
+#'   deviation is 0 uses 1 instead; equal break points are collapsed; ties keep
+#'   the order of the input. C does the passes over the matrix; the ranking of
+#'   one number per gene uses R's own [quantile()] (type 7) and [mad()].
+#' @section Errors: `infill_error` when no gene is kept, when `x` is no count
+#'   matrix, or when genes are to be selected from a single cell (no variance).
+#' @references Talwar et al. (2018), Scientific Reports 8:16329. Zheng et al.
+#'   (2017), Nature Communications 8:14049.
+#' @examples
+#' counts <- matrix(rpois(600, 4), 30, 20)
+#' p <- prepareCounts(counts, n.genes = 10)
+#' p
+#' max(abs(restoreCounts(p) - counts[p@recipe$selected, ]))
+#' @export
+prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3,
+    gene.selection = c("dispersion", "dispersion.signed", "cv", "vmr", "none"),
+    n.genes = 1000, vmr.threshold = NULL, normalize = c("median", "none"),
+    log = c("log2", "log1p", "none"), check.scale = TRUE)
+{
+    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    .prepare(counts, min.count, min.cells, gene.selection, n.genes,
+        vmr.threshold, normalize, log)
+}
+
+.prepare <- function(counts, min.count = 3, min.cells = 3, gene.selection = "dispersion",
+    n.genes = 1000, vmr.threshold = NULL, normalize = "median", log = "log2")
+{
+    min.count <- .checkNumber(min.count, "min.count", 0, 1e9)
+    min.cells <- .checkNumber(min.cells, "min.cells", 0, 1e9, TRUE)
+    gene.selection <- .checkChoice(gene.selection, "gene.selection",
+        c("dispersion", "dispersion.signed", "cv", "vmr", "none"))
+    normalize <- .checkChoice(normalize, "normalize", c("median", "none"))
+    log <- .checkChoice(log, "log", c("log2", "log1p", "none"))
+    if (!is.null(n.genes)) n.genes <- .checkNumber(n.genes, "n.genes", 1, 1e9, TRUE)
+    if (!is.null(vmr.threshold)) {
+        vmr.threshold <- .checkNumber(vmr.threshold, "vmr.threshold", 0, 1e12)
+    }
+
+    detected <- .Call(C_detected, counts, min.count)
+    kept <- detected >= min.cells
+    if (!any(kept)) {
+        .stop(paste("no gene of 'x' has at least %g counts in at least %g of the",
+            "%d cells (the best has them in %d); lower 'min.cells'"), min.count,
+            min.cells, ncol(counts), max(detected))
+    }
+    total <- .Call(C_totals, counts, kept)
+    empty <- sum(total == 0)
+    if (empty) {
+        warning(sprintf("%d of %d cells have no counts in the kept genes; they stay as they are",
+            empty, length(total)), call. = FALSE)
+    }
+    if (empty == length(total)) .stop("'x' holds no counts in the kept genes")
+    target <- if (normalize == "median") median(total[total > 0]) else 0
+    recipe <- list(genes = rownames(counts), kept = kept, target = target,
+        log = log, normalize = normalize, min.count = min.count,
+        min.cells = min.cells, gene.selection = gene.selection)
+    chosen <- .selectGenes(counts, total, recipe, n.genes, vmr.threshold)
+    recipe$selected <- chosen$genes
+    recipe$score <- chosen$score
+    recipe$status <- ifelse(kept, "not selected", "too few cells")
+    recipe$status[chosen$genes] <- "modelled"
+    new("PreparedCounts", x = .takeGenes(counts, total, recipe, chosen$genes),
+        recipe = recipe, total = total)
+}
+
+.selectGenes <- function(counts, total, recipe, n.genes, vmr.threshold) {
+    kept <- which(recipe$kept)
+    if (recipe$gene.selection == "none") return(list(genes = kept, score = NULL))
+    if (ncol(counts) < 2L) {
+        .stop(paste("'x' must have at least two cells for genes to be selected by",
+            "their variance; gene.selection = \"none\" keeps all"))
+    }
+    m <- .Call(C_moments, counts, total, recipe$target)
+    mean <- m$mean[kept]
+    vmr <- ifelse(mean > 0, m$var[kept] / mean, 0)
+    score <- switch(recipe$gene.selection,
+        cv = ifelse(mean > 0, sqrt(m$var[kept]) / mean, 0),
+        vmr = vmr,
+        dispersion = abs(.binnedDispersion(mean, vmr)),
+        dispersion.signed = .binnedDispersion(mean, vmr))
+    best <- order(-score)
+    if (!is.null(vmr.threshold)) {
+        if (recipe$gene.selection != "vmr") {
+            .stop("'vmr.threshold' goes with gene.selection = \"vmr\"")
+        }
+        best <- best[score[best] > vmr.threshold]
+        if (!length(best)) {
+            .stop("no gene of 'x' has variance/mean above 'vmr.threshold' (%g); the largest is %g",
+                vmr.threshold, max(score))
+        }
+    }
+    if (!is.null(n.genes)) best <- head(best, n.genes)
+    list(genes = kept[best], score = score[best])
+}
+
+# (variance/mean - median of its bin) / (1.4826 MAD of its bin), bins (a, b] at the 10, 15, ..., 100 % quantiles of the mean
+.binnedDispersion <- function(mean, vmr) {
+    cuts <- unique(c(-Inf, quantile(mean, seq(0.10, 1, by = 0.05), names = FALSE), Inf))
+    bin <- cut(mean, cuts, labels = FALSE)
+    centre <- spread <- numeric(length(mean))
+    for (b in unique(bin)) {
+        at <- bin == b
+        centre[at] <- median(vmr[at])
+        spread[at] <- mad(vmr[at])
+    }
+    spread[spread == 0] <- 1
+    (vmr - centre) / spread
+}
+
+# Rows `genes` of counts, in that order, scaled and logged as the recipe says.
+.takeGenes <- function(counts, total, recipe, genes) {
+    row <- rep.int(-1L, nrow(counts))
+    row[genes] <- seq_along(genes) - 1L
+    new <- .Call(C_take, counts, row, length(genes), as.double(total),
+        as.double(recipe$target), match(recipe$log, .logs) - 1L)
+    x <- new("dgCMatrix", p = new$p, i = new$i, x = new$x,
+        Dim = c(length(genes), ncol(counts)))
+    dimnames(x) <- list(rownames(counts)[genes], colnames(counts))
+    x
+}
+
+.logs <- c("none", "log2", "log1p")       # in the order of the C enum Log
+
+# What the model's values were divided by, cell by cell; 0 for cells without counts.
+.modelSizes <- function(total, recipe) {
+    if (recipe$normalize == "median") total / recipe$target
+    else as.double(total > 0)
+}
+
+#' @param prepared A [PreparedCounts-class].
+#' @param values Matrix of the shape of `prepared` on its scale; its own matrix
+#'   when missing.
+#' @rdname prepareCounts
+#' @export
+restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
+    if (!is(prepared, "PreparedCounts")) {
+        .stop("'prepared' must be what prepareCounts() returns, not %s",
+            .describe(prepared))
+    }
+    values <- as.matrix(values)
+    if (!identical(dim(values), dim(prepared))) {
+        .stop("'values' must be %d x %d, not %d x %d", nrow(prepared),
+            ncol(prepared), nrow(values), ncol(values))
+    }
+    storage.mode(values) <- "double"
+    n <- ncol(prepared)
+    none <- sparseMatrix(i = integer(), j = integer(), x = numeric(), dims = dim(prepared))
+    out <- .Call(C_restore, none, 0L, values, seq_len(nrow(prepared)) - 1L,
+        .modelSizes(prepared@total, prepared@recipe), rep(1, n),
+        c(match(prepared@recipe$log, .logs) - 1L, 0L, 0L, 0L))
+    dimnames(out) <- dimnames(prepared)
+    out
+}
+
+# The counts of new cells, prepared as the recipe says. Genes are matched by name where both sides have names, else by
+# position. Gives the prepared matrix, the row of each gene of `counts` in it (from 0, -1: none), totals and sizes.
+.applyRecipe <- function(counts, recipe) {
+    at <- .matchGenes(counts, recipe)
+    keep <- logical(nrow(counts))
+    keep[at[recipe$kept]] <- TRUE
+    total <- .Call(C_totals, counts, keep)
+    genes <- at[recipe$selected]
+    row <- rep.int(-1L, nrow(counts))
+    row[genes] <- seq_along(genes) - 1L
+    list(x = .takeGenes(counts, total, recipe, genes), row = row, total = total,
+        size = .modelSizes(total, recipe))
+}
+
+# Where each gene of the recipe stands among the rows of counts.
+.matchGenes <- function(counts, recipe) {
+    ours <- recipe$genes
+    theirs <- rownames(counts)
+    if (is.null(ours) || is.null(theirs) || identical(ours, theirs)) {
+        if (nrow(counts) != length(recipe$kept)) {
+            .stop(paste("'x' must have the %d genes of the fit, not %d (matched by",
+                "position, because %s no gene names)"), length(recipe$kept),
+                nrow(counts), if (is.null(ours)) "the fit has" else "'x' has",
+                class = "infill_mismatch")
+        }
+        return(seq_along(recipe$kept))
+    }
+    at <- match(ours, theirs)
+    missing <- is.na(at) & recipe$kept
+    if (any(missing)) {
+        .stop("'x' lacks %d of the %d genes the fit needs: %s", sum(missing),
+            sum(recipe$kept), .someOf(ours[missing]), class = "infill_mismatch")
+    }
+    twice <- unique(c(ours[recipe$kept][duplicated(ours[recipe$kept])],
+        intersect(theirs[duplicated(theirs)], ours[recipe$kept])))
+    if (length(twice)) {
+        .stop("'x' and the fit must name each gene once to be matched; more than once: %s",
+            .someOf(twice), class = "infill_mismatch")
+    }
+    at
+}

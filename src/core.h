@@ -1,0 +1,175 @@
+/* core.h: the contract between the numerical core and whoever calls it (the R glue, tests/core).
+ *
+ * Memory   The core never allocates or frees. It asks the Arena it is handed, all at once, outside parallel regions,
+ *          and then looks at `failed`.
+ * Data     Sparse is a borrowed, read-only view of a compressed column matrix, one column per cell.
+ *          sparse_check() is called once at the door; nothing behind it checks again.
+ * Status   Every entry point that can fail returns one. No strings, no prints, no exits.
+ * Tick     Called from the calling thread only, never inside a parallel region, at least every few tenths of a second
+ *          of work. It may not return (the user's interrupt), which is harmless: the core owns nothing.
+ * Random   A draw is a function of (seed, stream, position). There is no state.
+ * Bits     The same seed gives the same bits for any number of threads and any size of block.
+ * Shapes   genes x cells as in R; in C one cell after the other. Sizes are int, products are size_t.
+ */
+#ifndef INFILL_CORE_H
+#define INFILL_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef INFILL_DOUBLE          /* tests/core only: worked numbers and finite differences want 1e-9 */
+typedef double real;
+#else
+typedef float real;
+#endif
+#include "threads.h"
+
+typedef enum { ST_OK, ST_NOMEM, ST_DIVERGED, ST_BADDATA, ST_SHAPE } Status;
+
+/* ---- memory ---- */
+typedef struct {
+    void *(*grab)(void *ctx, size_t bytes);   /* NULL or a jump when there is no more */
+    void *ctx;
+    int failed;
+} Arena;
+/* n * size zeroed bytes on a 64-byte boundary; NULL sets a->failed. n = 0 gives a valid pointer. */
+void *arena_get(Arena *a, size_t n, size_t size);
+#define ARENA(a, type, n) ((type *) arena_get((a), (size_t) (n), sizeof(type)))
+
+/* ---- randomness: Philox4x32-10 (Salmon et al. 2011) ---- */
+typedef enum { RNG_INIT_1 = 1, RNG_INIT_2, RNG_INIT_3, RNG_INIT_4, RNG_HOLD_OUT, RNG_ORDER, RNG_MASK, RNG_DROPOUT } Stream;
+void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+double rng_unif(uint64_t seed, Stream stream, uint64_t position);     /* in (0, 1) */
+double rng_normal(uint64_t seed, Stream stream, uint64_t position);   /* mean 0, sd 1 */
+/* order[0..n) becomes a permutation of 0..n-1; `round` tells the permutations of one seed apart. */
+void rng_permute(uint64_t seed, Stream stream, uint64_t round, int *order, int n);
+/* Picks exactly k of n, uniformly, in rising order, in one pass: call for i = 0..n-1 with *left starting at k. */
+int rng_choose(uint64_t seed, Stream stream, uint64_t i, uint64_t n, uint64_t *left);
+
+/* ---- sparse matrices ---- */
+typedef struct {
+    int nrow, ncol;
+    const int *p, *i;      /* p: ncol + 1 offsets; i: row of each entry, rising within a column */
+    const double *x;
+} Sparse;
+/* p rises from 0 to n_entries, rows in range and rising, values finite. O(entries). */
+Status sparse_check(const Sparse *s, size_t n_entries);
+
+/* Panels: a matrix of n rows and h columns is kept as panels_of(h) slabs of n x PANEL, zero beyond column h, so that
+ * PANEL columns of one row are one short contiguous run and a slab of some thousand rows stays in the cache. */
+enum { PANEL = 64 };
+static inline size_t panels_of(int h) { return ((size_t) h + (size_t) PANEL - 1) / (size_t) PANEL; }
+/* element (row, column) of a panel matrix of n rows */
+static inline size_t panel_at(size_t n, size_t row, size_t col)
+{
+    return (col / PANEL) * n * PANEL + row * PANEL + col % PANEL;
+}
+/* acc[.] += sum_k val[k] * slab[idx[k]][.], k rising; acc: PANEL */
+void panel_gather(real *acc, const real *slab, const int *idx, const real *val, size_t n);
+/* y[k] += sum_j slab[idx[k]][j] * h[j], in a fixed order of j */
+void panel_dots(real *y, const real *slab, const int *idx, size_t n, const real *h);
+
+/* ---- dense products ---- */
+enum { GEMM_SCRATCH = 192 * (96 + 256) };      /* reals of scratch one call of gemm() needs */
+/* Row-major C (m x n) = beta C + op(A) op(B), beta 0 or 1, op transposes when its flag is set. Every element is summed
+ * over k in rising order, so zeros in A or B change no bit against panel_gather(). One thread. */
+void gemm(int trans_a, int trans_b, size_t m, size_t n, size_t k, const real *a, size_t lda, const real *b, size_t ldb,
+          int beta, real *c, size_t ldc, real *scratch);
+
+/* ---- parameters: one table per model says name, kind, place and range; R asks for it ---- */
+typedef enum { P_REAL, P_INT, P_FLAG, P_CHOICE, P_END } Kind;
+typedef struct {
+    const char *name;         /* the slot of the R class */
+    Kind kind;
+    size_t offset;            /* in the model's parameter struct: double, int, int, int */
+    double lo, hi;            /* inclusive range of P_REAL and P_INT */
+    const char *words;        /* P_CHOICE: the words, separated by '|'; the struct gets the index */
+} Field;
+
+/* ---- progress ---- */
+typedef struct { int iteration, max_iter, best; double train, valid; } Progress;   /* iteration 0: not training */
+typedef struct { void (*call)(void *ctx, const Progress *now); void *ctx; } Tick;
+
+/* ---- models ---- */
+typedef enum { STOPPED_MAX, STOPPED_VALID, STOPPED_PAPER, STOPPED_WINDOW, STOPPED_PAUSE, STOPPED_CLOSED } Stopped;
+typedef struct {
+    /* given */
+    Sparse x;                 /* prepared genes x cells */
+    uint64_t seed;
+    int threads;
+    Tick tick;
+    int pause_at;             /* stop there with the state kept, 0: never */
+    int want_state;           /* fill `state` (NULL otherwise) */
+    int done;                 /* iterations already in the history; > 0 resumes from `state` and `weights` */
+    /* given and filled */
+    double *weights;          /* n_weights, the model's natural layout */
+    double *state;            /* n_state: what a resumed fit needs beyond weights and history */
+    /* filled; the first `done` entries of the histories are given when resuming */
+    double *train, *valid, *penalty;     /* history, one value per iteration, room for max_iter */
+    int n_iter, best_iter;
+    Stopped stopped;
+} Fit;
+
+typedef struct { const char *name; int nrow, ncol; } Shape;      /* column-major as R has it; name NULL ends a list */
+enum { MAX_SHAPES = 8 };
+
+typedef struct {
+    const char *name;
+    const Field *fields;      /* ends with P_END */
+    size_t params_size;
+    void (*shapes)(const void *params, int n_genes, Shape shapes[MAX_SHAPES]);
+    int (*max_iter)(const void *params);                         /* NULL: closed form, no history */
+    size_t state_per_weight;                                     /* n_state = this * n_weights */
+    Status (*fit)(Arena *, const void *params, Fit *);
+    /* out: genes x cells of x, column-major, on the scale of the prepared matrix */
+    Status (*predict)(Arena *, const void *params, const Sparse *x, const double *weights, int threads, Tick, double *out);
+} Model;
+const Model *model_find(const char *name);      /* NULL when there is none */
+const Model *model_at(int k);                   /* k-th model, NULL behind the last */
+size_t model_weights(const Model *m, const void *params, int n_genes);
+enum { PARAMS_MAX = 256 };                      /* bytes of the largest parameter struct */
+
+/* ---- preprocessing (prep_counts.c) ---- */
+typedef enum { LOG_NONE, LOG_2, LOG_1P } Log;
+typedef enum { KEEP_NONE, KEEP_OBSERVED, KEEP_MAX } Keep;
+typedef enum { CELLS_OK, CELLS_MISSING, CELLS_INFINITE, CELLS_NEGATIVE } BadValue;
+/* The first entry that is no finite, non-negative number (row and col filled), and whether all entries are whole. */
+BadValue prep_scan(const Sparse *s, int *row, int *col, int *whole, double *largest);
+/* at_least[g]: cells in which gene g has at least `min_count`. */
+void prep_detected(const Sparse *s, double min_count, int *at_least);
+/* total[c]: sum over the genes with keep[g] != 0. */
+void prep_totals(const Sparse *s, const int *keep, double *total);
+/* Mean and variance (denominator cells - 1) of x / total * target over all cells; a cell of total 0 counts as zeros.
+ * target <= 0: of x itself. nonzero[g]: entries. */
+void prep_moments(const Sparse *s, const double *total, double target, double *mean, double *var, int *nonzero);
+/* Genes by new row (row[g] = 0..n_rows-1, or -1: left out), scaled as in prep_moments() and logged. The first call
+ * fills out_p (ncol + 1), the second out_i and out_x (out_p[ncol] each). */
+void prep_count_entries(const Sparse *s, const int *row, int *out_p);
+Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const double *total, double target, Log log,
+                 const int *out_p, int *out_i, double *out_x);
+/* Predictions on the prepared scale, back to the scale asked for, merged with what was seen.
+ * pred: n_pred x n, the cells first..first+n-1 of counts; row[g]: row of pred for gene g of counts, -1: pass it through.
+ * model_size[c]: what the model's values were divided by (0: a cell without counts, it stays as it came);
+ * out_size[c] > 0: what the result is divided by. how.to: the logarithm of the result. Undone values are floored at 0;
+ * predictions that need no undoing are as the model gave them unless nonneg is set. out: nrow x n, column-major. */
+typedef struct { Log from, to; Keep keep; int nonneg; } Restore;
+void prep_restore(const Sparse *counts, int first, int n, const double *pred, int n_pred, const int *row,
+                  const double *model_size, const double *out_size, Restore how, double *out);
+
+/* ---- metrics (metric_*.c) ---- */
+typedef struct { double rmse, mae, nmse, pearson; size_t n; } Recovery;
+/* Errors of estimate against truth per group (group[k] in 0..n_groups-1; NULL: all in group 0). nmse is the root form
+ * |t - e| / |t|. NaN where a group is empty or constant. sums: RECOVERY_SUMS * n_groups zeroed doubles of scratch. */
+enum { RECOVERY_SUMS = 9 };
+void recovery_by_group(const double *truth, const double *estimate, const int *group, size_t n, int n_groups,
+                       double *sums, Recovery *out);
+/* Labels 0..n_a-1 and 0..n_b-1. Sums over the occupied cells of the table only: memory O(n + n_a + n_b). */
+typedef struct { double ari, mutual, entropy_a, entropy_b, joint; } Agreement;
+Status agreement(Arena *, const int *a, int n_a, const int *b, int n_b, size_t n, Agreement *out);
+/* points: n x d row-major; width: n. Memory O(n d); work O(n^2 d). Singletons 0 (Rousseeuw 1987). */
+Status silhouette(Arena *, const double *points, int n, int d, const int *label, int n_labels, int threads, Tick, double *width);
+/* sd / mean of each gene over the cells of each group (sd: denominator cells - 1). group[c] -1: not used; size: cells per
+ * group; mean, cv: nrow x n_groups, cv NaN where the mean is 0 or the group has one cell. */
+void gene_cv(const Sparse *s, const int *group, int n_groups, const int *size, double *mean, double *cv);
+
+#endif

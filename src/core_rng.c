@@ -1,0 +1,59 @@
+/* Counter-based random numbers: Philox4x32-10, Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
+ * 1, 2, 3", SC 2011. The key is the seed, the counter is (position, stream): no state, so nothing depends on the order,
+ * the thread or the block in which draws are made. */
+#include <math.h>
+#include "core.h"
+
+void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
+{
+    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3], k0 = key[0], k1 = key[1];
+    for (int round = 0; round < 10; round++) {
+        uint64_t p0 = (uint64_t) 0xD2511F53u * c0, p1 = (uint64_t) 0xCD9E8D57u * c2;
+        uint32_t n0 = (uint32_t) (p1 >> 32) ^ c1 ^ k0, n2 = (uint32_t) (p0 >> 32) ^ c3 ^ k1;
+        c1 = (uint32_t) p1; c3 = (uint32_t) p0; c0 = n0; c2 = n2;
+        k0 += 0x9E3779B9u; k1 += 0xBB67AE85u;
+    }
+    out[0] = c0; out[1] = c1; out[2] = c2; out[3] = c3;
+}
+
+static void draw(uint64_t seed, Stream stream, uint64_t position, double u[2])
+{
+    uint32_t counter[4] = { (uint32_t) position, (uint32_t) (position >> 32), (uint32_t) stream, 0 };
+    uint32_t key[2] = { (uint32_t) seed, (uint32_t) (seed >> 32) }, out[4];
+    philox(counter, key, out);
+    for (int k = 0; k < 2; k++) {
+        uint64_t bits = ((uint64_t) out[2 * k] << 20) ^ (out[2 * k + 1] >> 12);      /* 52 bits */
+        u[k] = ((double) bits + 0.5) * 0x1p-52;
+    }
+}
+
+double rng_unif(uint64_t seed, Stream stream, uint64_t position)
+{
+    double u[2];
+    draw(seed, stream, position, u);
+    return u[0];
+}
+
+double rng_normal(uint64_t seed, Stream stream, uint64_t position)
+{
+    double u[2];
+    draw(seed, stream, position, u);
+    return sqrt(-2 * log(u[0])) * cos(6.283185307179586 * u[1]);
+}
+
+void rng_permute(uint64_t seed, Stream stream, uint64_t round, int *order, int n)
+{
+    for (int i = 0; i < n; i++) order[i] = i;
+    for (int i = n - 1; i > 0; i--) {
+        int j = (int) (rng_unif(seed, stream, round << 32 | (uint64_t) i) * (i + 1));
+        int t = order[i]; order[i] = order[j]; order[j] = t;
+    }
+}
+
+int rng_choose(uint64_t seed, Stream stream, uint64_t i, uint64_t n, uint64_t *left)
+{
+    if (!*left) return 0;
+    int yes = rng_unif(seed, stream, i) * (double) (n - i) < (double) *left;
+    *left -= (uint64_t) yes;
+    return yes;
+}

@@ -1,0 +1,66 @@
+/* Silhouette widths, Rousseeuw 1987: s = (b - a)/max(a, b), a the mean Euclidean distance to the other members of the
+ * own cluster, b the smallest mean distance to another cluster; 0 for a singleton. Distances are made a point against
+ * sixteen at a time and summed on the spot: no n x n matrix. */
+#include <math.h>
+#include "core.h"
+
+KERNEL_FILE
+
+enum { LANE = 16 };
+
+/* points of one cluster lie in groups of LANE, dimension by dimension: group[d * LANE + lane] */
+#define DISTANCES(suffix, attr, W) \
+attr static double distances##suffix(const double *x, const double *groups, int n, int d) \
+{ \
+    double sum[LANE] = { 0 }; \
+    for (int j0 = 0; j0 < n; j0 += LANE, groups += (size_t) d * LANE) { \
+        double s[LANE] = { 0 }; \
+        for (int k = 0; k < d; k++) \
+            for (int l = 0; l < LANE; l++) { double e = x[k] - groups[k * LANE + l]; s[l] += e * e; } \
+        int left = n - j0 < LANE ? n - j0 : LANE; \
+        for (int l = 0; l < LANE; l++) sum[l] += l < left ? sqrt(s[l]) : 0; \
+    } \
+    double total = 0; \
+    for (int l = 0; l < LANE; l++) total += sum[l]; \
+    return total; \
+}
+BY_LANES(DISTANCES)
+
+Status silhouette(Arena *a, const double *points, int n, int d, const int *label, int n_labels, int threads, Tick tick, double *width)
+{
+    int *size = ARENA(a, int, n_labels), *place = ARENA(a, int, n_labels);
+    size_t *start = ARENA(a, size_t, n_labels + 1);
+    double *packed = ARENA(a, double, ((size_t) n + (size_t) n_labels * LANE) * (size_t) d);
+    if (a->failed) return ST_NOMEM;
+    for (int i = 0; i < n; i++) size[label[i]]++;
+    for (int c = 0; c < n_labels; c++)
+        start[c + 1] = start[c] + (size_t) (size[c] + LANE - 1) / LANE * LANE * (size_t) d;
+    for (int i = 0; i < n; i++) {
+        int at = place[label[i]]++;
+        double *group = packed + start[label[i]] + (size_t) (at / LANE) * LANE * (size_t) d;
+        for (int k = 0; k < d; k++) group[k * LANE + at % LANE] = points[(size_t) i * (size_t) d + (size_t) k];
+    }
+    static const Progress idle = { 0, 0, 0, 0, 0 };
+    int block = 64 * threads;
+    for (int i0 = 0; i0 < n; i0 += block) {
+        int i1 = n - i0 < block ? n : i0 + block;
+        PARALLEL_FOR(threads)
+        for (int i = i0; i < i1; i++) {
+            const double *x = points + (size_t) i * (size_t) d;
+            double own = 0, other = INFINITY;
+            width[i] = 0;
+            if (size[label[i]] < 2) continue;
+            for (int c = 0; c < n_labels; c++) {
+                if (!size[c]) continue;
+                double sum;
+                CALL_LANES(sum = distances, x, packed + start[c], size[c], d);
+                if (c == label[i]) own = sum / (size[c] - 1);
+                else if (sum / size[c] < other) other = sum / size[c];
+            }
+            double most = own > other ? own : other;
+            if (isfinite(other) && most > 0) width[i] = (other - own) / most;
+        }
+        tick.call(tick.ctx, &idle);
+    }
+    return ST_OK;
+}

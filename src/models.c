@@ -1,0 +1,28 @@
+/* The list of models. A new one is one name here and one file. */
+#include <string.h>
+#include "core.h"
+
+#define MODELS(X) X(model_none) X(model_genemean) X(model_autoimpute)
+
+#define DECLARE(m) extern const Model m;
+MODELS(DECLARE)
+#define ADDRESS(m) &m,
+static const Model *const models[] = { MODELS(ADDRESS) NULL };
+
+const Model *model_at(int k) { return models[k]; }
+
+const Model *model_find(const char *name)
+{
+    for (int k = 0; models[k]; k++)
+        if (!strcmp(models[k]->name, name)) return models[k];
+    return NULL;
+}
+
+size_t model_weights(const Model *m, const void *params, int n_genes)
+{
+    Shape s[MAX_SHAPES];
+    size_t n = 0;
+    m->shapes(params, n_genes, s);
+    for (int k = 0; k < MAX_SHAPES && s[k].name; k++) n += (size_t) s[k].nrow * (size_t) s[k].ncol;
+    return n;
+}

@@ -1,0 +1,87 @@
+/* nn.h: the toolkit of the network models.
+ *
+ * Activations and weights are panel matrices (core.h): an activation has one row per cell of the block, a weight matrix
+ * one row per gene, or per unit on its dense side. Functions work on the rows or panels they are given and start no
+ * threads of their own; the model decides what runs in parallel. Gradients are added to what is there.
+ */
+#ifndef INFILL_NN_H
+#define INFILL_NN_H
+#include "core.h"
+
+/* ---- sparse rows: a block of cells (or, transposed, of genes) as lists of entries in `real` ---- */
+typedef struct {
+    int n;                     /* rows */
+    size_t *p;                 /* n + 1 offsets */
+    int *i;                    /* column of each entry, rising within a row */
+    real *x;                   /* its value */
+} Rows;
+/* to (of n_cols rows) becomes the transpose of `from`; from_entry[k]: where the k-th entry of `to` stands in `from`.
+ * to->p has n_cols + 1 places. */
+void rows_transpose(const Rows *from, int n_cols, Rows *to, size_t *from_entry);
+
+/* ---- layers (nn_dense.c). A layer of n_in inputs and n_out outputs: w: n_in rows, n_out columns, in panels ---- */
+/* y[r] = bias + sum over the entries of row r of x * w[i], for panel `q` of the outputs and rows r0 <= r < r1.
+ * bias: PANEL values of this panel, or NULL; val: the values to use, or NULL for x->x; y_slab: ld rows x PANEL. */
+void layer_sparse_in(const Rows *x, const real *val, int r0, int r1, const real *w_slab, const real *bias, real *y_slab);
+/* y[k] += <h[row of k], w[column of k]> at the entries of rows r0..r1-1 only: the sampled output layer. */
+void layer_sampled_out(const Rows *at, int r0, int r1, const real *w_slab, const real *h_slab, real *y);
+/* Dense input: y (n x n_out) = x (n x n_in) w + bias; dx = dy w'; dw += x' dy, db += column sums of dy. All in panels. */
+void dense_forward(size_t n, size_t n_in, size_t n_out, const real *x, const real *w, const real *bias, real *y, real *scratch);
+void dense_backward(size_t n, size_t n_in, size_t n_out, const real *dy, const real *w, real *dx, real *scratch);
+void dense_gradient(size_t n, size_t n_in, size_t n_out, const real *x, const real *dy, real *dw, real *db, real *scratch);
+
+/* ---- activations (nn_act.c), in place on n values; the backward form multiplies dy by the derivative at the OUTPUT y ---- */
+void act_sigmoid(real *y, size_t n);
+void act_sigmoid_back(const real *y, real *dy, size_t n);
+void act_relu(real *y, size_t n);
+void act_relu_back(const real *y, real *dy, size_t n);
+void act_softplus(real *y, size_t n);
+void act_softplus_back(const real *y, real *dy, size_t n);
+
+/* ---- losses (nn_loss.c): the sum over n entries; dy (may be NULL) gets the derivative with respect to y ---- */
+double loss_squared(const real *y, const real *target, size_t n, real *dy);                       /* (y - t)^2 */
+double loss_weighted(const real *y, const real *target, const real *weight, size_t n, real *dy);  /* w (y - t)^2 */
+
+/* ---- optimisers (nn_optim.c) ---- */
+typedef enum { OPT_SGD, OPT_RMSPROP, OPT_ADAM } Rule;
+typedef struct {
+    Rule rule;
+    double learning_rate;
+    int t;                     /* steps done, this one included: Adam's bias correction */
+} Optim;
+static inline size_t optim_states(Rule rule) { return rule == OPT_ADAM ? 2 : rule == OPT_RMSPROP ? 1 : 0; }
+/* The state before the first step: RMSProp starts at 1 (TensorFlow 1), Adam at 0. */
+void optim_start(Rule rule, real *s, size_t n);
+/* One step on n weights: to = w - step(g). to may be w. s: the first moment's place of RMSProp, or Adam's m; v: Adam's v. */
+void optim_step(const Optim *o, const real *w, const real *g, real *s, real *v, real *to, size_t n);
+
+/* ---- training (nn_train.c) ---- */
+typedef enum { STOP_VALIDATION, STOP_WINDOW, STOP_PAPER } StopRule;
+typedef struct {
+    double learning_rate, threshold, valid_fraction;
+    int max_iter, batch_size, patience, stop;      /* batch_size 0: all cells at once */
+} Train;
+#define TRAIN_FIELDS(type, member) \
+    { "learning.rate",  P_REAL, offsetof(type, member.learning_rate),  1e-8, 10, NULL }, \
+    { "max.iter",       P_INT,  offsetof(type, member.max_iter),       1, 1e6, NULL }, \
+    { "batch.size",     P_INT,  offsetof(type, member.batch_size),     0, 1e9, NULL }, \
+    { "stop",           P_CHOICE, offsetof(type, member.stop),         0, 0, "validation|window|paper" }, \
+    { "patience",       P_INT,  offsetof(type, member.patience),       1, 1e6, NULL }, \
+    { "valid.fraction", P_REAL, offsetof(type, member.valid_fraction), 0.001, 0.5, NULL }, \
+    { "threshold",      P_REAL, offsetof(type, member.threshold),      0, 1e6, NULL }
+
+typedef struct { double train, valid, penalty; } Losses;
+/* What a model gives to nn_train. forward() adds the losses of these cells at the current weights; with learn set it also
+ * keeps what update() needs. update() makes one step; with keep set the weights before it stay behind as the best so
+ * far. keep() does the same without a step. One batch is one forward() and one update(). */
+typedef struct {
+    void *self;
+    Status (*forward)(void *self, const int *cells, int n, int learn, Losses *sum);
+    void (*update)(void *self, int keep);
+    void (*keep)(void *self);
+} Network;
+/* Runs iterations f->done + 1, ... until the rule of t says stop; fills the history and f->n_iter, best_iter, stopped.
+ * An iteration is one pass over the cells. The validation rule watches Losses.valid and keeps the best weights. */
+Status nn_train(Arena *a, const Train *t, const Network *net, int n_cells, Fit *f);
+
+#endif

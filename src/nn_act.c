@@ -1,0 +1,68 @@
+/* Activations. The package's own exp() and log1p-free forms are plain sums and products, so that they vectorise and give
+ * the same bits on every instruction set; the double build of the tests uses libm. */
+#include <math.h>
+#include <string.h>
+#include "nn.h"
+
+KERNEL_FILE
+
+#ifdef INFILL_DOUBLE
+static inline real exp_negative(real x) { return exp(x); }
+#else
+/* exp(x) for x <= 0, relative error below 2e-7; 0 below -87. x = n ln 2 + r, |r| <= ln(2)/2, Taylor to r^6. */
+static inline real exp_negative(real x)
+{
+    float ok = x > -87.0f ? 1.0f : 0.0f;
+    x = x > -87.0f ? x : -87.0f;
+    float shifted = x * 1.44269504088896f + 12582912.0f;          /* 1.5 2^23: rounds to a whole number in the low bits */
+    float n = shifted - 12582912.0f;
+    float r = (x - n * 0.693145751953125f) - n * 1.42860677e-6f;   /* ln 2 in two parts */
+    float p = 1.0f + r * (1.0f + r * (0.5f + r * (0.166666667f + r * (0.0416666667f + r * (0.00833333333f
+              + r * 0.00138888889f)))));
+    uint32_t bits;
+    memcpy(&bits, &shifted, 4);
+    bits = (bits << 23) + 0x3F800000u;                              /* 2^n */
+    float scale;
+    memcpy(&scale, &bits, 4);
+    return p * scale * ok;
+}
+#endif
+
+/* 1/(1 + exp(-z)), as exp(z)/(1 + exp(z)) for z < 0 */
+void act_sigmoid(real *y, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        real z = y[k], e = exp_negative(z < 0 ? z : -z);
+        y[k] = (z < 0 ? e : (real) 1) / (1 + e);
+    }
+}
+
+void act_sigmoid_back(const real *y, real *dy, size_t n)
+{
+    for (size_t k = 0; k < n; k++) dy[k] *= y[k] * (1 - y[k]);
+}
+
+void act_relu(real *y, size_t n)
+{
+    for (size_t k = 0; k < n; k++) y[k] = y[k] > 0 ? y[k] : 0;
+}
+
+void act_relu_back(const real *y, real *dy, size_t n)
+{
+    for (size_t k = 0; k < n; k++) dy[k] = y[k] > 0 ? dy[k] : 0;
+}
+
+/* max(z, 0) + log(1 + exp(-|z|)) */
+void act_softplus(real *y, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        double z = (double) y[k];
+        y[k] = (real) ((z > 0 ? z : 0) + log1p(exp(-fabs(z))));
+    }
+}
+
+/* derivative logistic(z) = 1 - exp(-softplus(z)) */
+void act_softplus_back(const real *y, real *dy, size_t n)
+{
+    for (size_t k = 0; k < n; k++) dy[k] *= (real) -expm1(-(double) y[k]);
+}

@@ -1,0 +1,134 @@
+/* From counts to the matrix a model sees, and back: passes over the non-zeros, nothing of the size genes x cells but the
+ * block that prep_restore() was asked for. */
+#include <math.h>
+#include <string.h>
+#include "core.h"
+
+BadValue prep_scan(const Sparse *s, int *row, int *col, int *whole, double *largest)
+{
+    *whole = 1;
+    *largest = 0;
+    for (int c = 0; c < s->ncol; c++)
+        for (int k = s->p[c]; k < s->p[c + 1]; k++) {
+            double v = s->x[k];
+            *row = s->i[k]; *col = c;
+            if (isnan(v)) return CELLS_MISSING;
+            if (isinf(v)) return CELLS_INFINITE;
+            if (v < 0) return CELLS_NEGATIVE;
+            if (v != floor(v)) *whole = 0;
+            if (v > *largest) *largest = v;
+        }
+    return CELLS_OK;
+}
+
+void prep_detected(const Sparse *s, double min_count, int *at_least)
+{
+    for (int g = 0; g < s->nrow; g++) at_least[g] = 0;
+    for (int k = 0; k < s->p[s->ncol]; k++) at_least[s->i[k]] += s->x[k] >= min_count;
+}
+
+void prep_totals(const Sparse *s, const int *keep, double *total)
+{
+    for (int c = 0; c < s->ncol; c++) {
+        total[c] = 0;
+        for (int k = s->p[c]; k < s->p[c + 1]; k++) if (keep[s->i[k]]) total[c] += s->x[k];
+    }
+}
+
+/* x / total * target, 0 in a cell without counts */
+static double scaled(double x, double total, double target)
+{
+    return target <= 0 ? x : total > 0 ? x / total * target : 0;
+}
+
+void prep_moments(const Sparse *s, const double *total, double target, double *mean, double *var, int *nonzero)
+{
+    for (int g = 0; g < s->nrow; g++) { mean[g] = var[g] = 0; nonzero[g] = 0; }
+    for (int c = 0; c < s->ncol; c++)
+        for (int k = s->p[c]; k < s->p[c + 1]; k++) {
+            double v = scaled(s->x[k], target > 0 ? total[c] : 1, target);
+            mean[s->i[k]] += v;
+            nonzero[s->i[k]] += v != 0;
+        }
+    for (int g = 0; g < s->nrow; g++) mean[g] /= s->ncol;
+    for (int c = 0; c < s->ncol; c++)
+        for (int k = s->p[c]; k < s->p[c + 1]; k++) {
+            int g = s->i[k];
+            double v = scaled(s->x[k], target > 0 ? total[c] : 1, target);
+            if (v != 0) var[g] += (v - mean[g]) * (v - mean[g]);
+        }
+    for (int g = 0; g < s->nrow; g++)
+        var[g] = (var[g] + (s->ncol - nonzero[g]) * mean[g] * mean[g]) / (s->ncol - 1);
+}
+
+void prep_count_entries(const Sparse *s, const int *row, int *out_p)
+{
+    out_p[0] = 0;
+    for (int c = 0; c < s->ncol; c++) {
+        int n = 0;
+        for (int k = s->p[c]; k < s->p[c + 1]; k++) n += row[s->i[k]] >= 0 && s->x[k] != 0;
+        out_p[c + 1] = out_p[c] + n;
+    }
+}
+
+static double logged(double v, Log log_)
+{
+    return log_ == LOG_2 ? log2(v + 1) : log_ == LOG_1P ? log1p(v) : v;
+}
+
+static double unlogged(double v, Log log_)
+{
+    return log_ == LOG_2 ? exp2(v) - 1 : log_ == LOG_1P ? expm1(v) : v;
+}
+
+/* The new rows are in any order, so entries are dealt out by new row first and then back to the columns. */
+Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const double *total, double target, Log log,
+                 const int *out_p, int *out_i, double *out_x)
+{
+    size_t n = (size_t) out_p[s->ncol];
+    int *start = ARENA(a, int, n_rows + 1), *col = ARENA(a, int, n), *next = ARENA(a, int, s->ncol);
+    double *val = ARENA(a, double, n);
+    if (a->failed) return ST_NOMEM;
+    for (int k = 0; k < s->p[s->ncol]; k++) if (row[s->i[k]] >= 0 && s->x[k] != 0) start[row[s->i[k]] + 1]++;
+    for (int r = 0; r < n_rows; r++) start[r + 1] += start[r];
+    for (int c = 0; c < s->ncol; c++)
+        for (int k = s->p[c]; k < s->p[c + 1]; k++) {
+            int r = row[s->i[k]];
+            if (r < 0 || s->x[k] == 0) continue;
+            int at = start[r]++;
+            col[at] = c;
+            val[at] = logged(scaled(s->x[k], total[c], target), log);
+        }
+    for (int c = 0; c < s->ncol; c++) next[c] = out_p[c];
+    for (int r = 0, at = 0; r < n_rows; r++)
+        for (; at < start[r]; at++) {
+            int to = next[col[at]]++;
+            out_i[to] = r;
+            out_x[to] = val[at];
+        }
+    return ST_OK;
+}
+
+void prep_restore(const Sparse *counts, int first, int n, const double *pred, int n_pred, const int *row,
+                  const double *model_size, const double *out_size, Restore how, double *out)
+{
+    size_t G = (size_t) counts->nrow;
+    for (int c = 0; c < n; c++) {
+        double *to = out + (size_t) c * G;
+        const double *from = pred + (size_t) c * (size_t) n_pred;
+        double in = model_size[c], over = out_size[c];
+        int as_is = how.to == how.from && how.to != LOG_NONE && in == over;    /* nothing to undo: may be below 0 */
+        for (size_t g = 0; g < G; g++) {
+            double v = 0;
+            if (row[g] >= 0 && in > 0)
+                v = as_is ? from[row[g]] : logged(fmax(unlogged(from[row[g]], how.from), 0) * in / over, how.to);
+            to[g] = how.nonneg && v < 0 ? 0 : v;
+        }
+        for (int k = counts->p[first + c]; k < counts->p[first + c + 1]; k++) {
+            size_t g = (size_t) counts->i[k];
+            double seen = logged(counts->x[k] / over, how.to);
+            if (counts->x[k] == 0) continue;
+            if (row[g] < 0 || how.keep == KEEP_OBSERVED || (how.keep == KEEP_MAX && seen > to[g])) to[g] = seen;
+        }
+    }
+}

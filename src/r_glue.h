@@ -1,0 +1,34 @@
+/* r_glue.h: what the r_*.c files share. The only header that includes R's. */
+#ifndef INFILL_R_GLUE_H
+#define INFILL_R_GLUE_H
+#define R_NO_REMAP
+#include <R.h>
+#include <Rinternals.h>
+#include "core.h"
+
+Arena r_arena(void);                       /* memory of the .Call: R takes it back at return, error and interrupt */
+Sparse r_sparse(SEXP x);                   /* view of a dgCMatrix, checked; an error when it is malformed */
+Sparse r_sparse_unchecked(SEXP x);         /* values may be NA: for the scan only */
+Tick r_tick(void *ctx);                    /* interrupts, and progress when ctx is a Ticker */
+typedef struct { SEXP report; double last; } Ticker;      /* report: NULL or function(iteration, max, best, train, valid) */
+void r_status(Status st);                  /* an error unless ST_OK */
+int r_threads(SEXP threads);
+
+#define ENTRY(name) SEXP name
+ENTRY(C_models)(void);
+ENTRY(C_fields)(SEXP model);
+ENTRY(C_n_weights)(SEXP param, SEXP n_genes);
+ENTRY(C_fit)(SEXP param, SEXP x, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report);
+ENTRY(C_predict)(SEXP param, SEXP weights, SEXP x, SEXP threads);
+ENTRY(C_scan)(SEXP x);
+ENTRY(C_detected)(SEXP x, SEXP min_count);
+ENTRY(C_totals)(SEXP x, SEXP keep);
+ENTRY(C_moments)(SEXP x, SEXP total, SEXP target);
+ENTRY(C_take)(SEXP x, SEXP row, SEXP n_rows, SEXP total, SEXP target, SEXP log);
+ENTRY(C_restore)(SEXP counts, SEXP first, SEXP pred, SEXP row, SEXP model_size, SEXP out_size, SEXP how);
+ENTRY(C_choose)(SEXP n, SEXP k, SEXP seed);
+ENTRY(C_recovery)(SEXP truth, SEXP estimate, SEXP group, SEXP n_groups);
+ENTRY(C_agreement)(SEXP a, SEXP n_a, SEXP b, SEXP n_b);
+ENTRY(C_silhouette)(SEXP points, SEXP label, SEXP n_labels, SEXP threads);
+ENTRY(C_gene_cv)(SEXP x, SEXP group, SEXP size);
+#endif

@@ -1,0 +1,81 @@
+/* Registration, and the helpers of the glue. */
+#include <time.h>
+#include "r_glue.h"
+#include <R_ext/Rdynload.h>
+#include <R_ext/Visibility.h>
+
+static void *grab(void *ctx, size_t bytes)
+{
+    (void) ctx;
+    return R_alloc(bytes, 1);              /* jumps when there is no memory; nothing of ours needs cleaning up */
+}
+
+Arena r_arena(void) { return (Arena) { grab, NULL, 0 }; }
+
+static double seconds(void)
+{
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+static void tick(void *ctx, const Progress *now)
+{
+    Ticker *t = ctx;
+    R_CheckUserInterrupt();
+    if (!t || t->report == R_NilValue || !now->iteration) return;
+    double s = seconds();
+    if (s - t->last < 0.2 && now->iteration > 1) return;
+    t->last = s;
+    SEXP call = PROTECT(Rf_lang6(t->report, PROTECT(Rf_ScalarInteger(now->iteration)), PROTECT(Rf_ScalarInteger(now->max_iter)),
+                                 PROTECT(Rf_ScalarInteger(now->best)), PROTECT(Rf_ScalarReal(now->train)),
+                                 PROTECT(Rf_ScalarReal(now->valid))));
+    Rf_eval(call, R_GlobalEnv);
+    UNPROTECT(6);
+}
+
+Tick r_tick(void *ctx) { return (Tick) { tick, ctx }; }
+
+Sparse r_sparse_unchecked(SEXP x)
+{
+    SEXP dim = R_do_slot(x, Rf_install("Dim"));
+    return (Sparse) { INTEGER(dim)[0], INTEGER(dim)[1], INTEGER(R_do_slot(x, Rf_install("p"))),
+                      INTEGER(R_do_slot(x, Rf_install("i"))), REAL(R_do_slot(x, Rf_install("x"))) };
+}
+
+Sparse r_sparse(SEXP x)
+{
+    Sparse s = r_sparse_unchecked(x);
+    if (sparse_check(&s, (size_t) Rf_xlength(R_do_slot(x, Rf_install("x")))) != ST_OK)
+        Rf_error("malformed dgCMatrix: offsets, row indices or values are not valid");
+    return s;
+}
+
+void r_status(Status st)
+{
+    switch (st) {
+    case ST_OK: return;
+    case ST_NOMEM: Rf_error("not enough memory");
+    case ST_DIVERGED: Rf_error("the loss is no longer finite");
+    case ST_BADDATA: Rf_error("malformed data");
+    case ST_SHAPE: Rf_error("sizes do not fit together");
+    }
+}
+
+int r_threads(SEXP threads) { return threads_usable(Rf_asInteger(threads)); }
+
+#define CALL(name, n) { #name, (DL_FUNC) &name, n }
+static const R_CallMethodDef calls[] = {
+    CALL(C_models, 0), CALL(C_fields, 1), CALL(C_n_weights, 2), CALL(C_fit, 7), CALL(C_predict, 4),
+    CALL(C_scan, 1), CALL(C_detected, 2), CALL(C_totals, 2), CALL(C_moments, 3), CALL(C_take, 6), CALL(C_restore, 7),
+    CALL(C_choose, 3), CALL(C_recovery, 4), CALL(C_agreement, 4), CALL(C_silhouette, 4), CALL(C_gene_cv, 3),
+    { NULL, NULL, 0 }
+};
+
+void attribute_visible R_init_infill(DllInfo *dll)
+{
+    R_registerRoutines(dll, NULL, calls, NULL, NULL);
+    R_useDynamicSymbols(dll, FALSE);
+    R_forceSymbols(dll, TRUE);
+    threads_guard_fork();
+}

@@ -1,0 +1,60 @@
+/* Metrics. Labels come as integers from 0; R has checked lengths and missing values. */
+#include "r_glue.h"
+
+SEXP C_recovery(SEXP truth, SEXP estimate, SEXP group, SEXP n_groups)
+{
+    const char *names[] = { "n", "rmse", "mae", "nmse", "pearson", "" };
+    int n = Rf_asInteger(n_groups);
+    if (Rf_xlength(truth) != Rf_xlength(estimate) || (group != R_NilValue && Rf_xlength(group) != Rf_xlength(truth)))
+        r_status(ST_SHAPE);
+    Arena a = r_arena();
+    Recovery *r = ARENA(&a, Recovery, n);
+    recovery_by_group(REAL(truth), REAL(estimate), group == R_NilValue ? NULL : INTEGER(group), (size_t) Rf_xlength(truth), n,
+                      ARENA(&a, double, RECOVERY_SUMS * (size_t) n), r);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    for (int k = 0; k < 5; k++) SET_VECTOR_ELT(out, k, Rf_allocVector(REALSXP, n));
+    for (int g = 0; g < n; g++) {
+        double v[5] = { (double) r[g].n, r[g].rmse, r[g].mae, r[g].nmse, r[g].pearson };
+        for (int k = 0; k < 5; k++) REAL(VECTOR_ELT(out, k))[g] = v[k];
+    }
+    UNPROTECT(1);
+    return out;
+}
+
+/* c(ari, mutual information, entropy of a, of b, of both) */
+SEXP C_agreement(SEXP a, SEXP n_a, SEXP b, SEXP n_b)
+{
+    if (Rf_xlength(a) != Rf_xlength(b)) r_status(ST_SHAPE);
+    Arena arena = r_arena();
+    Agreement g;
+    r_status(agreement(&arena, INTEGER(a), Rf_asInteger(n_a), INTEGER(b), Rf_asInteger(n_b), (size_t) Rf_xlength(a), &g));
+    SEXP out = PROTECT(Rf_allocVector(REALSXP, 5));
+    double v[5] = { g.ari, g.mutual, g.entropy_a, g.entropy_b, g.joint };
+    for (int k = 0; k < 5; k++) REAL(out)[k] = v[k];
+    UNPROTECT(1);
+    return out;
+}
+
+/* points: dimensions x n, so that a point is contiguous */
+SEXP C_silhouette(SEXP points, SEXP label, SEXP n_labels, SEXP threads)
+{
+    int n = Rf_ncols(points), d = Rf_nrows(points);
+    if (LENGTH(label) != n) r_status(ST_SHAPE);
+    SEXP out = PROTECT(Rf_allocVector(REALSXP, n));
+    Arena a = r_arena();
+    r_status(silhouette(&a, REAL(points), n, d, INTEGER(label), Rf_asInteger(n_labels), r_threads(threads), r_tick(NULL), REAL(out)));
+    UNPROTECT(1);
+    return out;
+}
+
+/* group: from 0, -1 for cells left out; size: cells per group */
+SEXP C_gene_cv(SEXP x, SEXP group, SEXP size)
+{
+    Sparse s = r_sparse(x);
+    if (LENGTH(group) != s.ncol) r_status(ST_SHAPE);
+    SEXP out = PROTECT(Rf_allocMatrix(REALSXP, s.nrow, LENGTH(size)));
+    Arena a = r_arena();
+    gene_cv(&s, INTEGER(group), LENGTH(size), INTEGER(size), ARENA(&a, double, (size_t) s.nrow * (size_t) LENGTH(size)), REAL(out));
+    UNPROTECT(1);
+    return out;
+}

@@ -1,0 +1,92 @@
+/* Preprocessing, masking and their undoing. */
+#include "r_glue.h"
+
+/* c(bad (0 none, 1 NA, 2 Inf, 3 negative), row, column (from 1), whole, largest) */
+SEXP C_scan(SEXP x)
+{
+    Sparse s = r_sparse_unchecked(x);
+    int row = 0, col = 0, whole = 1;
+    double largest = 0;
+    BadValue bad = prep_scan(&s, &row, &col, &whole, &largest);
+    SEXP out = PROTECT(Rf_allocVector(REALSXP, 5));
+    double v[5] = { bad, row + 1, col + 1, whole, largest };
+    for (int k = 0; k < 5; k++) REAL(out)[k] = v[k];
+    UNPROTECT(1);
+    return out;
+}
+
+SEXP C_detected(SEXP x, SEXP min_count)
+{
+    Sparse s = r_sparse(x);
+    SEXP out = PROTECT(Rf_allocVector(INTSXP, s.nrow));
+    prep_detected(&s, Rf_asReal(min_count), INTEGER(out));
+    UNPROTECT(1);
+    return out;
+}
+
+SEXP C_totals(SEXP x, SEXP keep)
+{
+    Sparse s = r_sparse(x);
+    if (LENGTH(keep) != s.nrow) r_status(ST_SHAPE);
+    SEXP out = PROTECT(Rf_allocVector(REALSXP, s.ncol));
+    prep_totals(&s, LOGICAL(keep), REAL(out));
+    UNPROTECT(1);
+    return out;
+}
+
+SEXP C_moments(SEXP x, SEXP total, SEXP target)
+{
+    const char *names[] = { "mean", "var", "nonzero", "" };
+    Sparse s = r_sparse(x);
+    if (LENGTH(total) != s.ncol) r_status(ST_SHAPE);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    for (int k = 0; k < 3; k++) SET_VECTOR_ELT(out, k, Rf_allocVector(k < 2 ? REALSXP : INTSXP, s.nrow));
+    prep_moments(&s, REAL(total), Rf_asReal(target), REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1)),
+                 INTEGER(VECTOR_ELT(out, 2)));
+    UNPROTECT(1);
+    return out;
+}
+
+/* list(p, i, x) of the new matrix; row: new row of each gene from 0, -1 to leave it out */
+SEXP C_take(SEXP x, SEXP row, SEXP n_rows, SEXP total, SEXP target, SEXP log)
+{
+    const char *names[] = { "p", "i", "x", "" };
+    Sparse s = r_sparse(x);
+    if (LENGTH(row) != s.nrow || LENGTH(total) != s.ncol) r_status(ST_SHAPE);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names)), p = Rf_allocVector(INTSXP, s.ncol + 1);
+    SET_VECTOR_ELT(out, 0, p);
+    prep_count_entries(&s, INTEGER(row), INTEGER(p));
+    SET_VECTOR_ELT(out, 1, Rf_allocVector(INTSXP, INTEGER(p)[s.ncol]));
+    SET_VECTOR_ELT(out, 2, Rf_allocVector(REALSXP, INTEGER(p)[s.ncol]));
+    Arena a = r_arena();
+    r_status(prep_take(&a, &s, INTEGER(row), Rf_asInteger(n_rows), REAL(total), Rf_asReal(target), (Log) Rf_asInteger(log),
+                       INTEGER(p), INTEGER(VECTOR_ELT(out, 1)), REAL(VECTOR_ELT(out, 2))));
+    UNPROTECT(1);
+    return out;
+}
+
+/* how: c(from, to, keep, nonneg) */
+SEXP C_restore(SEXP counts, SEXP first, SEXP pred, SEXP row, SEXP model_size, SEXP out_size, SEXP how)
+{
+    Sparse s = r_sparse(counts);
+    int n = Rf_ncols(pred), from = Rf_asInteger(first), *h = INTEGER(how);
+    if (LENGTH(row) != s.nrow || LENGTH(model_size) != n || LENGTH(out_size) != n || from < 0 || from > s.ncol - n)
+        r_status(ST_SHAPE);
+    SEXP out = PROTECT(Rf_allocMatrix(REALSXP, s.nrow, n));
+    Restore r = { (Log) h[0], (Log) h[1], (Keep) h[2], h[3] };
+    prep_restore(&s, from, n, REAL(pred), Rf_nrows(pred), INTEGER(row), REAL(model_size), REAL(out_size), r, REAL(out));
+    UNPROTECT(1);
+    return out;
+}
+
+/* k of 1..n, rising */
+SEXP C_choose(SEXP n, SEXP k, SEXP seed)
+{
+    uint64_t from = (uint64_t) Rf_asReal(n), left = (uint64_t) Rf_asReal(k), s = (uint64_t) Rf_asReal(seed);
+    SEXP out = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t) left));
+    double *to = REAL(out);
+    for (uint64_t i = 0; i < from && left; i++)
+        if (rng_choose(s, RNG_MASK, i, from, &left)) *to++ = (double) i + 1;
+    UNPROTECT(1);
+    return out;
+}
