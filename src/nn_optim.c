@@ -4,28 +4,24 @@
  *   Adam     m = 0.9 m + 0.1 g, v = 0.999 v + 0.001 g^2, w -= lr sqrt(1 - 0.999^t)/(1 - 0.9^t) m/(sqrt(v) + 1e-7): Keras
  */
 #include <math.h>
+#include <string.h>
 #include "nn.h"
 
 KERNEL_FILE
-
-#ifdef INFILL_DOUBLE
-#define SQRT sqrt
-#else
-#define SQRT sqrtf
-#endif
 
 void optim_start(Rule rule, real *s, size_t n)
 {
     for (size_t k = 0; k < n; k++) s[k] = rule == OPT_RMSPROP;
 }
 
+/* to may be w: each run of W is read before it is written */
 #define RMSPROP(suffix, attr, W) \
 attr static void rmsprop##suffix(real lr, const real *w, const real *g, real *s, real *to, size_t n) \
 { \
-    for (size_t k = 0; k < n; k++) { \
-        real m = (real) 0.9 * s[k] + (real) 0.1 * (g[k] * g[k]); \
-        s[k] = m; \
-        to[k] = w[k] - lr * g[k] / SQRT(m + (real) 1e-10); \
+    for (size_t k = 0; k < n; k += W) { \
+        Lanes##W gk = CONST_LANES(Lanes##W, g + k), v = (real) 0.9 * LANES(Lanes##W, s + k) + (real) 0.1 * (gk * gk); \
+        LANES(Lanes##W, s + k) = v; \
+        LANES(Lanes##W, to + k) = CONST_LANES(Lanes##W, w + k) - lr * gk / SQRT_LANES_##W(v + (real) 1e-10); \
     } \
 }
 BY_LANES(RMSPROP)
@@ -33,20 +29,41 @@ BY_LANES(RMSPROP)
 #define ADAM(suffix, attr, W) \
 attr static void adam##suffix(real step, const real *w, const real *g, real *s, real *v, real *to, size_t n) \
 { \
-    for (size_t k = 0; k < n; k++) { \
-        s[k] = (real) 0.9 * s[k] + (real) 0.1 * g[k]; \
-        v[k] = (real) 0.999 * v[k] + (real) 0.001 * (g[k] * g[k]); \
-        to[k] = w[k] - step * s[k] / (SQRT(v[k]) + (real) 1e-7); \
+    for (size_t k = 0; k < n; k += W) { \
+        Lanes##W gk = CONST_LANES(Lanes##W, g + k), m = (real) 0.9 * LANES(Lanes##W, s + k) + (real) 0.1 * gk; \
+        Lanes##W u = (real) 0.999 * LANES(Lanes##W, v + k) + (real) 0.001 * (gk * gk); \
+        LANES(Lanes##W, s + k) = m; \
+        LANES(Lanes##W, v + k) = u; \
+        LANES(Lanes##W, to + k) = CONST_LANES(Lanes##W, w + k) - step * m / (SQRT_LANES_##W(u) + (real) 1e-7); \
     } \
 }
 BY_LANES(ADAM)
 
+/* n a multiple of 16, or less than 16: a short rest is stepped in a padded copy */
+static void step(const Optim *o, const real *w, const real *g, real *s, real *v, real *to, size_t n)
+{
+    if (o->rule == OPT_RMSPROP) {
+        CALL_LANES(rmsprop, (real) o->learning_rate, w, g, s, to, n);
+        return;
+    }
+    real size = (real) (o->learning_rate * sqrt(1 - pow(0.999, o->t)) / (1 - pow(0.9, o->t)));
+    CALL_LANES(adam, size, w, g, s, v, to, n);
+}
+
 void optim_step(const Optim *o, const real *w, const real *g, real *s, real *v, real *to, size_t n)
 {
-    if (o->rule == OPT_RMSPROP)
-        CALL_LANES(rmsprop, (real) o->learning_rate, w, g, s, to, n);
-    else if (o->rule == OPT_ADAM)
-        CALL_LANES(adam, (real) (o->learning_rate * sqrt(1 - pow(0.999, o->t)) / (1 - pow(0.9, o->t))), w, g, s, v, to, n);
-    else
+    size_t whole = n / 16 * 16, rest = n - whole;
+    if (o->rule == OPT_SGD) {
         for (size_t k = 0; k < n; k++) to[k] = w[k] - (real) o->learning_rate * g[k];
+        return;
+    }
+    if (whole) step(o, w, g, s, v, to, whole);
+    if (!rest) return;
+    real pad[4][16] = { { 0 } };
+    const real *from[4] = { w, g, s, v };
+    for (int a = 0; a < 4; a++) if (from[a]) memcpy(pad[a], from[a] + whole, rest * sizeof(real));
+    step(o, pad[0], pad[1], pad[2], pad[3], pad[0], 16);
+    memcpy(to + whole, pad[0], rest * sizeof(real));
+    memcpy(s + whole, pad[2], rest * sizeof(real));
+    if (v) memcpy(v + whole, pad[3], rest * sizeof(real));
 }

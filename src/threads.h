@@ -40,6 +40,11 @@ typedef real Lanes16 __attribute__((vector_size(16 * sizeof(real)), aligned(size
 #define CONST_LANES(type, p) (*(const type *) (p))
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && !defined(INFILL_DOUBLE)
+#include <immintrin.h>
+/* exact roots of 4, 8 or 16 numbers; gcc vectorises no sqrtf() while errno counts, and R's flags leave it counting */
+#define SQRT_LANES_16(v) ((Lanes16) _mm512_sqrt_ps((__m512) (v)))
+#define SQRT_LANES_8(v) ((Lanes8) _mm256_sqrt_ps((__m256) (v)))
+#define SQRT_LANES_4(v) ((Lanes4) _mm_sqrt_ps((__m128) (v)))
 #define BY_LANES(DEFINE) \
     DEFINE(_16, __attribute__((target("avx512f"))), 16) \
     DEFINE(_8, __attribute__((target("avx2"))), 8) \
@@ -49,6 +54,8 @@ typedef real Lanes16 __attribute__((vector_size(16 * sizeof(real)), aligned(size
     else if (__builtin_cpu_supports("avx2")) name##_8(__VA_ARGS__); \
     else name##_4(__VA_ARGS__); } while (0)
 #else
+#include <math.h>
+#define SQRT_LANES_4(v) ((Lanes4) { (real) sqrt((v)[0]), (real) sqrt((v)[1]), (real) sqrt((v)[2]), (real) sqrt((v)[3]) })
 #define BY_LANES(DEFINE) DEFINE(_4, , 4)
 #define CALL_LANES(name, ...) name##_4(__VA_ARGS__)
 #endif

@@ -1,0 +1,56 @@
+# Seconds per iteration of AutoImpute beside the floor (bare kernels and one optimiser pass) and the dense five-product
+# form through R's BLAS, in one run. From the root: Rscript bench/bench-autoimpute.R [data folder]
+suppressMessages({ library(infill); library(Matrix) })
+data <- c(commandArgs(TRUE), "../shared/data")[1]
+h <- 2000
+
+so <- tempfile(fileext = ".so")
+core <- list.files("src", "^(core|nn)_.*\\.c$", full.names = TRUE)
+flags <- c("-O2", "-g", "-fPIC", "-fopenmp", "-shared", "-Isrc")
+stopifnot(system2("gcc", c(flags, "-o", so, "bench/kernels.c", core, "-lm")) == 0)
+dyn.load(so)
+
+floorSeconds <- function(x, threads, repeats = 5) {
+    t <- Matrix::t(x)
+    .C("floor_autoimpute", x@p, x@i, t@p, t@i, ncol(x), nrow(x), as.integer(h), as.integer(repeats),
+        as.integer(threads), seconds = numeric(3))$seconds
+}
+# start-up (random weights) is in both runs and falls out of the difference; the smallest of three
+perIteration <- function(p, threads, stop, n = c(5, 25)) {
+    one <- function(k) fitInfill(p, AutoImputeParam(hidden = h, stop = stop, threshold = 0, patience = 1e6, max.iter = k),
+        seed = 1, num.threads = threads, progress = FALSE)@seconds
+    min(replicate(3, (one(n[2]) - one(n[1])) / diff(n)))
+}
+denseSeconds <- function(x) {
+    X <- as.matrix(x); G <- nrow(X); M <- ncol(X)
+    E <- matrix(rnorm(G * h), G) / sqrt(G); D <- matrix(rnorm(G * h), h) / sqrt(h)
+    one <- function() {
+        H <- 1 / (1 + exp(-crossprod(E, X)))
+        R <- 2 * (X != 0) * (crossprod(D, H) - X)
+        dD <- tcrossprod(H, R); dP <- (D %*% R) * H * (1 - H); dE <- tcrossprod(X, dP)
+        invisible(NULL)
+    }
+    system.time(one())[["elapsed"]]
+}
+report <- function(name, x, repeats = c(5, 25)) {
+    p <- prepareCounts(x, gene.selection = if (nrow(x) > 1000) "dispersion" else "none")
+    m <- as(p, "dgCMatrix")
+    cat(sprintf("%s: %d genes x %d cells, density %.3f, hidden %d\n", name, nrow(m), ncol(m), length(m@x) / prod(dim(m)), h))
+    times <- list()
+    for (threads in 1:2) {
+        f <- floorSeconds(m, threads)
+        for (stop in c("paper", "validation")) {
+            s <- perIteration(p, threads, stop, repeats)
+            times[[paste(stop, threads)]] <- s
+            cat(sprintf("  %d thread(s), stop %-10s %7.2f ms/iteration, floor %7.2f (by cell %.2f, by gene %.2f, pass %.2f), ratio %.2f\n",
+                threads, stop, 1e3 * s, 1e3 * sum(f), 1e3 * f[1], 1e3 * f[2], 1e3 * f[3], s / sum(f)))
+        }
+    }
+    cat(sprintf("  1 -> 2 threads: %.2f (paper), %.2f (validation)\n", times[["paper 1"]] / times[["paper 2"]],
+        times[["validation 1"]] / times[["validation 2"]]))
+    d <- denseSeconds(m)
+    cat(sprintf("  five dense products through R's BLAS (%s): %.1f ms, %.1f times ours on one thread\n",
+        basename(extSoftVersion()[["BLAS"]]), 1e3 * d, d / times[["paper 1"]]))
+}
+report("blakeley", readRDS(file.path(data, "blakeley", "counts.rds")), c(20, 120))
+report("pbmc4k_top2000", readRDS(file.path(data, "pbmc4k_top2000", "counts.rds")), c(2, 7))
