@@ -91,7 +91,7 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     .checkMemory(param, nrow(x), keep.state || !is.null(checkpoint))
     if (!length(x@x@x)) warning("'x' has no counts after preparation: nothing to learn from",
         call. = FALSE)
-    report <- if (progress) .progress(param, length(x@x@x)) else NULL
+    report <- if (progress && is(param, "NetworkParam")) .progress(param, length(x@x@x))
     last <- if (is(param, "NetworkParam")) param@max.iter else 1
     repeat {
         pause <- if (is.null(checkpoint)) 0
@@ -104,7 +104,7 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
         file.rename(paste0(checkpoint, ".new"), checkpoint)
         resume <- fit
     }
-    if (progress) message("")
+    if (progress && isatty(stderr())) message("")
     if (!is.null(checkpoint)) unlink(checkpoint)
     if (!keep.state) fit@state <- numeric()
     fit
@@ -183,18 +183,23 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
 .progress <- function(param, entries) {
     begun <- proc.time()[["elapsed"]]
     first <- NULL
+    terminal <- isatty(stderr())
+    last <- -Inf
     held <- if (param@stop == "validation") max(1, floor(param@valid.fraction * entries)) else 0
     function(iteration, max.iter, best, train, valid) {
         now <- proc.time()[["elapsed"]]
         if (is.null(first)) first <<- iteration
+        if (!terminal && now - last < 2) return(invisible())     # a log gets few lines
+        last <<- now
         each <- (now - begun) / (iteration - first + 1)
         error <- sprintf("RMSE %.4f", sqrt(train / max(1, entries - held)))
         if (held) error <- sprintf("%s, held out %.4f (best at %d)", error,
             sqrt(valid / held), best)
         sooner <- if (held) sprintf(", %.0f s if it gets no better",
             each * (best + param@patience - iteration)) else ""
-        message(sprintf("\r%s: iteration %d of %d, %s; %.1f s, ETA at most %.0f s%s   ",
-            sub("Param$", "", class(param)), iteration, max.iter, error,
-            now - begun, each * (max.iter - iteration), sooner), appendLF = FALSE)
+        message(sprintf("%s%s: iteration %d of %d, %s; %.1f s, ETA at most %.0f s%s   ",
+            if (terminal) "\r" else "", sub("Param$", "", class(param)), iteration,
+            max.iter, error, now - begun, each * (max.iter - iteration), sooner),
+            appendLF = !terminal)
     }
 }

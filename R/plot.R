@@ -64,12 +64,16 @@ plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, assay.
         length(labels))
     size <- Matrix::colSums(b)
     size <- ifelse(size > 0, size / median(size[size > 0]), 1)
-    scaled <- function(m) log2(t(t(m) / size) + 1)
+    scaled <- function(m) {                     # log2(count/size + 1) is 0 at 0: the matrix stays sparse
+        m@x <- log2(m@x / rep.int(size, diff(m@p)) + 1)
+        m
+    }
     b <- scaled(b)
-    v <- Matrix::rowMeans(b^2) - Matrix::rowMeans(b)^2
-    top <- head(order(-v), n.genes)
-    d <- do.call(rbind, lapply(list(before = b[top, ], after = scaled(a[top, ])), function(m)
-        as.data.frame(.twoComponents(m))))
+    squares <- b
+    squares@x <- b@x^2
+    top <- head(order(-(Matrix::rowMeans(squares) - Matrix::rowMeans(b)^2)), n.genes)
+    d <- do.call(rbind, lapply(list(b[top, , drop = FALSE], scaled(a[top, , drop = FALSE])),
+        function(m) as.data.frame(.twoComponents(m))))
     d$when <- factor(rep(c("before", "after"), each = ncol(b)), c("before", "after"))
     d$label <- rep(if (is.null(labels)) NA else as.character(labels), 2)
     .data <- ggplot2::.data

@@ -94,13 +94,14 @@ typedef struct { void (*call)(void *ctx, const Progress *now); void *ctx; } Tick
 typedef enum { STOPPED_MAX, STOPPED_VALID, STOPPED_PAPER, STOPPED_WINDOW, STOPPED_PAUSE, STOPPED_CLOSED } Stopped;
 typedef struct {
     /* given */
-    Sparse x;                 /* prepared genes x cells */
+    Sparse x;                 /* prepared genes x cells, at least one of each; a stored zero would count as observed */
     uint64_t seed;
     int threads;
     Tick tick;
     int pause_at;             /* stop there with the state kept, 0: never */
     int want_state;           /* fill `state` (NULL otherwise) */
-    int done;                 /* iterations already in the history; > 0 resumes from `state` and `weights` */
+    int done;                 /* iterations already in the history; > 0 resumes from `state` and `weights` of a fit that
+                                 stopped at STOPPED_PAUSE or STOPPED_MAX */
     /* given and filled */
     double *weights;          /* n_weights, the model's natural layout */
     double *state;            /* n_state: what a resumed fit needs beyond weights and history */

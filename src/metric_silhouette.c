@@ -26,7 +26,8 @@ attr static double distances##suffix(const double *x, const double *groups, int 
 }
 BY_LANES(DISTANCES)
 
-Status silhouette(Arena *a, const double *points, int n, int d, const int *label, int n_labels, int threads, Tick tick, double *width)
+Status silhouette(Arena *a, const double *points, int n, int d, const int *label, int n_labels, int threads, Tick tick,
+                  double *width)
 {
     int *size = ARENA(a, int, n_labels), *place = ARENA(a, int, n_labels);
     size_t *start = ARENA(a, size_t, n_labels + 1);

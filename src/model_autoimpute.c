@@ -176,7 +176,8 @@ static void load_block(Block *b, const int *cells, int n)
     if (!b->dense) return;
     memset(b->xd, 0, (size_t) n * b->l.genes * sizeof(real));
     for (int r = 0; r < n; r++)
-        for (size_t k = b->seen.p[r]; k < b->seen.p[r + 1]; k++) b->xd[(size_t) r * b->l.genes + b->seen.i[k]] = b->seen.x[k];
+        for (size_t k = b->seen.p[r]; k < b->seen.p[r + 1]; k++)
+            b->xd[(size_t) r * b->l.genes + (size_t) b->seen.i[k]] = b->seen.x[k];
 }
 
 /* Hidden units of cells r0..r1-1 in panel q. */
@@ -233,7 +234,8 @@ static void forward_block(Block *b, const real *w)
             if (b->dense) decode_all(b, w, q, r0, r1, scratch);
             else
                 for (int s = 0; s < 2; s++)
-                    layer_sampled_out(lists[s], r0, r1, w + l->d + q * l->genes * PANEL, b->h + q * (size_t) b->cap * PANEL, outs[s]);
+                    layer_sampled_out(lists[s], r0, r1, w + l->d + q * l->genes * PANEL,
+                                      b->h + q * (size_t) b->cap * PANEL, outs[s]);
         }
         for (int s = 0; s < 2; s++)
             for (int r = r0; r < r1; r++) {
@@ -241,7 +243,7 @@ static void forward_block(Block *b, const real *w)
                 size_t from = at->p[r], n = at->p[r + 1] - from;
                 real *y = outs[s] + from;
                 for (size_t k = 0; k < n; k++)
-                    y[k] = (b->dense ? b->yd[(size_t) r * l->genes + at->i[from + k]] : y[k]) + bd[at->i[from + k]];
+                    y[k] = (b->dense ? b->yd[(size_t) r * l->genes + (size_t) at->i[from + k]] : y[k]) + bd[at->i[from + k]];
                 sums[s][r] = loss_squared(y, at->x + from, n, s ? NULL : y);
             }
         if (b->dense)
@@ -503,7 +505,8 @@ static Status fit(Arena *a, const void *params, Fit *f)
     return ST_OK;
 }
 
-static Status predict(Arena *a, const void *params, const Sparse *x, const double *weights, int threads, Tick tick, double *out)
+static Status predict(Arena *a, const void *params, const Sparse *x, const double *weights, int threads, Tick tick,
+                      double *out)
 {
     const Params *p = params;
     static const Progress idle = { 0, 0, 0, 0, 0 };

@@ -47,14 +47,16 @@ static Status mean_fit(Arena *a, const void *params, Fit *f)
     return ST_OK;
 }
 
-static Status no_predict(Arena *a, const void *params, const Sparse *x, const double *weights, int threads, Tick tick, double *out)
+static Status no_predict(Arena *a, const void *params, const Sparse *x, const double *weights, int threads, Tick tick,
+                      double *out)
 {
     (void) a; (void) params; (void) weights; (void) threads; (void) tick;
     for (size_t k = 0; k < (size_t) x->nrow * (size_t) x->ncol; k++) out[k] = 0;
     return ST_OK;
 }
 
-static Status mean_predict(Arena *a, const void *params, const Sparse *x, const double *weights, int threads, Tick tick, double *out)
+static Status mean_predict(Arena *a, const void *params, const Sparse *x, const double *weights, int threads, Tick tick,
+                      double *out)
 {
     (void) a; (void) params; (void) threads; (void) tick;
     for (int c = 0; c < x->ncol; c++)

@@ -9,16 +9,16 @@ KERNEL_FILE
 #ifdef INFILL_DOUBLE
 static inline real exp_negative(real x) { return exp(x); }
 #else
-/* exp(x) for x <= 0, relative error below 2e-7; 0 below -87. x = n ln 2 + r, |r| <= ln(2)/2, Taylor to r^6. */
+/* exp(x) for x <= 0, relative error below 2e-7; 0 below -87. x = n ln 2 + r, |r| <= ln(2)/2, Taylor to r^7. */
 static inline real exp_negative(real x)
 {
-    float ok = x > -87.0f ? 1.0f : 0.0f;
-    x = x > -87.0f ? x : -87.0f;
+    float ok = x < -87.0f ? 0.0f : 1.0f;          /* NaN stays NaN */
+    x = x < -87.0f ? -87.0f : x;
     float shifted = x * 1.44269504088896f + 12582912.0f;          /* 1.5 2^23: rounds to a whole number in the low bits */
     float n = shifted - 12582912.0f;
     float r = (x - n * 0.693145751953125f) - n * 1.42860677e-6f;   /* ln 2 in two parts */
     float p = 1.0f + r * (1.0f + r * (0.5f + r * (0.166666667f + r * (0.0416666667f + r * (0.00833333333f
-              + r * 0.00138888889f)))));
+              + r * (0.00138888889f + r * 0.000198412698f))))));
     uint32_t bits;
     memcpy(&bits, &shifted, 4);
     bits = (bits << 23) + 0x3F800000u;                              /* 2^n */

@@ -42,7 +42,8 @@ SEXP C_silhouette(SEXP points, SEXP label, SEXP n_labels, SEXP threads)
     if (LENGTH(label) != n) r_status(ST_SHAPE);
     SEXP out = PROTECT(Rf_allocVector(REALSXP, n));
     Arena a = r_arena();
-    r_status(silhouette(&a, REAL(points), n, d, INTEGER(label), Rf_asInteger(n_labels), r_threads(threads), r_tick(NULL), REAL(out)));
+    r_status(silhouette(&a, REAL(points), n, d, INTEGER(label), Rf_asInteger(n_labels), r_threads(threads), r_tick(NULL),
+                        REAL(out)));
     UNPROTECT(1);
     return out;
 }
@@ -54,7 +55,8 @@ SEXP C_gene_cv(SEXP x, SEXP group, SEXP size)
     if (LENGTH(group) != s.ncol) r_status(ST_SHAPE);
     SEXP out = PROTECT(Rf_allocMatrix(REALSXP, s.nrow, LENGTH(size)));
     Arena a = r_arena();
-    gene_cv(&s, INTEGER(group), LENGTH(size), INTEGER(size), ARENA(&a, double, (size_t) s.nrow * (size_t) LENGTH(size)), REAL(out));
+    gene_cv(&s, INTEGER(group), LENGTH(size), INTEGER(size), ARENA(&a, double, (size_t) s.nrow * (size_t) LENGTH(size)),
+            REAL(out));
     UNPROTECT(1);
     return out;
 }

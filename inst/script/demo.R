@@ -1,0 +1,74 @@
+# The main job on the embedded data: counts in, filled-in counts out, and whether it helped.
+# Rscript demo.R [folder for the results]
+suppressPackageStartupMessages({
+    library(infill)
+    library(SingleCellExperiment)
+})
+out <- c(commandArgs(TRUE), "demo-output")[1]
+dir.create(out, showWarnings = FALSE, recursive = TRUE)
+say <- function(...) cat(sprintf(...), "\n", sep = "")
+threads <- max(1L, parallel::detectCores(), na.rm = TRUE)
+
+say("1. Reading mouse embryo counts (Goolam et al. 2016)")
+folder <- system.file("extdata", "goolam", package = "infill")
+counts <- readTenx(folder)
+labels <- read.delim(file.path(folder, "labels.tsv"))
+sce <- SingleCellExperiment(list(counts = counts), colData = DataFrame(stage = labels$label))
+say("   %d genes x %d cells, %.1f %% zeros, %d stages", nrow(sce), ncol(sce), 100 * mean(counts == 0),
+    length(unique(sce$stage)))
+
+say("2. Preparing: what AutoImpute will see")
+print(prepareCounts(sce))
+
+say("3. Hiding 10 %% of the non-zeros, to see whether they can be recovered")
+m <- maskCounts(sce, seed = 1)
+fit <- fitInfill(maskedData(m), AutoImputeParam(), seed = 1, progress = TRUE, num.threads = threads)
+modelled <- hiddenEntries(m)$row %in% fit@recipe$selected
+judged <- new("MaskedCounts", x = m@x, row = m@row[modelled], col = m@col[modelled], value = m@value[modelled],
+    scheme = m@scheme, fraction = m@fraction, seed = m@seed, assay.type = m@assay.type)
+score <- function(filled) recoveryError(judged, filled)
+table <- rbind(
+    "nothing (zeros stay)" = score(infill(maskedData(m), NoneParam())),
+    "gene mean x size factor" = score(infill(maskedData(m), GeneMeanParam())),
+    "mean of the gene's non-zeros" = score(infill(maskedData(m), GeneMeanParam(over = "detected"))),
+    "AutoImpute" = score(infill(maskedData(m), fit)))
+say("   Errors at the %d hidden entries of the modelled genes, log2 scale:", nrow(hiddenEntries(judged)))
+print(round(table, 3))
+
+say("4. Filling in the dropouts of all counts")
+whole <- fitInfill(sce, AutoImputeParam(), seed = 1, progress = TRUE, num.threads = threads)
+sce <- infill(sce, whole)
+print(whole)
+zeros <- counts[whole@recipe$selected, ] == 0
+say("   %d zeros of the modelled genes filled; observed counts are as they were", sum(zeros))
+
+say("5. Did it help? k-means (k = %d, 20 starts) and silhouette against the stages", length(unique(sce$stage)))
+components <- function(x) {
+    size <- colSums(counts) / median(colSums(counts))
+    m <- log2(t(t(as.matrix(x[whole@recipe$selected, ])) / size) + 1)
+    prcomp(t(m), rank. = 50)$x
+}
+judge <- function(x) {
+    p <- components(x)
+    ari <- mean(vapply(1:5, function(s) {
+        set.seed(s)
+        adjustedRandIndex(kmeans(p, length(unique(sce$stage)), nstart = 20, iter.max = 50)$cluster, sce$stage)
+    }, 0))
+    c(ARI = ari, silhouette = silhouetteWidth(p[, 1:2], sce$stage))
+}
+before <- judge(counts)
+after <- judge(assay(sce, "infilled"))
+print(round(rbind(before = before, after = after), 3))
+say("   %s", if (after[["ARI"]] > before[["ARI"]] + 0.02) "Stages are easier to tell apart after filling in."
+    else if (after[["ARI"]] < before[["ARI"]] - 0.02) "Stages are harder to tell apart after filling in: for clustering, keep the counts."
+    else "It makes no difference to telling the stages apart: for clustering, the counts are enough.")
+
+files <- file.path(out, c("goolam-infilled.rds", "goolam.png"))
+saveRDS(sce, files[1])
+grDevices::png(files[2], 1500, 600, res = 130)
+grid::pushViewport(grid::viewport(layout = grid::grid.layout(1, 2, widths = c(3, 2))))
+place <- function(p, k) print(p, vp = grid::viewport(layout.pos.row = 1, layout.pos.col = k))
+place(plotBeforeAfter(sce, sce, labels = sce$stage), 1)
+place(plotTraining(whole), 2)
+invisible(grDevices::dev.off())
+say("6. Written: %s (SingleCellExperiment, assay \"infilled\")\n            %s", files[1], files[2])

@@ -1,0 +1,108 @@
+/* The arena, and every user of it with the k-th request failing, for every k. */
+#include "fitting.h"
+
+static void arena(void)
+{
+    Arena a = new_arena();
+    for (size_t n = 0; n < 300; n += 13) {
+        unsigned char *p = arena_get(&a, n, 1);
+        CHECK(p && (uintptr_t) p % 64 == 0 && !a.failed);
+        size_t zeros = 0;
+        while (zeros < n && !p[zeros]) zeros++;
+        CHECK(zeros == n);
+        memset(p, 1, n);
+    }
+    int asked = plenty.asked;
+    CHECK(!arena_get(&a, SIZE_MAX / 2, 3) && a.failed);      /* would wrap around */
+    CHECK(!arena_get(&a, 1, 1) && plenty.asked == asked);    /* and it stays failed */
+    a = new_arena();
+    CHECK(!arena_get(&a, SIZE_MAX, 1) && a.failed);
+    Grabs g = { 0, 2 };
+    a = failing_arena(&g);
+    CHECK(arena_get(&a, 5, 8) && !a.failed && !arena_get(&a, 5, 8) && a.failed && !arena_get(&a, 5, 8) && g.asked == 2);
+}
+
+/* call(arena) is run with every request failing once, then with none; returns how many requests there are */
+static int each_fails(Status (*call)(Arena *))
+{
+    for (int k = 1; k < 1000; k++) {
+        Grabs g = { 0, k };
+        Arena a = failing_arena(&g);
+        Status st = call(&a);
+        if (g.asked < k) { CHECK(st == ST_OK); return k - 1; }
+        CHECK(st == ST_NOMEM && a.failed && g.asked == k);       /* after a failure nothing more is asked for */
+    }
+    return check_(0, __FILE__, __LINE__, "a call that ends") - 1;
+}
+
+static Setup setup;
+static Fit fit;
+static double *weights, *out;
+static Status call_fit(Arena *a) { return setup.m->fit(a, setup.params, &fit); }
+static Status call_predict(Arena *a) { return setup.m->predict(a, setup.params, &fit.x, weights, 2, any_tick(), out); }
+
+static void fits(void)
+{
+    static const char *const stops[] = { "validation", "paper", "window" }, *const ways[] = { "sparse", "dense" };
+    for (int k = 0; k < 24; k++) {
+        setup = autoimpute(7, 3);
+        set_word(&setup, "stop", stops[k % 3]);
+        set_word(&setup, "arithmetic", ways[k / 3 % 2]);
+        set(&setup, "block.cells", k / 6 % 2 ? 2 : 0);
+        set(&setup, "batch.size", k / 12 ? 3 : 0);
+        fit = new_fit(&setup, sparse_of(random_matrix(9, 8, 0.5), 9, 8));
+        weights = NEW(double, model_weights(setup.m, setup.params, 9));
+        out = NEW(double, 72);
+        CHECK(each_fails(call_fit) > 10);
+        CHECK(each_fails(call_predict) > 4);
+        clear();
+    }
+    for (int k = 0; model_at(k); k++) {
+        if (model_at(k)->max_iter) continue;             /* the baselines */
+        setup = (Setup) { .m = model_at(k) };
+        fit = new_fit(&setup, sparse_of(random_matrix(9, 8, 0.5), 9, 8));
+        weights = NEW(double, 9);
+        out = NEW(double, 72);
+        each_fails(call_fit);
+        each_fails(call_predict);
+    }
+}
+
+static int labels[30], others[30];
+static double points[60];
+static Status call_agreement(Arena *a) { Agreement r; return agreement(a, labels, 3, others, 4, 30, &r); }
+static Status call_silhouette(Arena *a)
+{
+    double w[30];
+    return silhouette(a, points, 30, 2, labels, 3, 2, any_tick(), w);
+}
+
+static Sparse counts;
+static Status call_take(Arena *a)
+{
+    static const int row[9] = { 3, 1, -1, 0, 2, -1, 4, 5, 6 };
+    double total[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+    int p[9];
+    prep_count_entries(&counts, row, p);
+    int *i = NEW(int, p[8]);
+    double *x = NEW(double, p[8]);
+    return prep_take(a, &counts, row, 7, total, 5, LOG_2, p, i, x);
+}
+
+static void others_of_the_arena(void)
+{
+    for (int k = 0; k < 30; k++) { labels[k] = k % 3; others[k] = below(4); }
+    for (int k = 0; k < 60; k++) points[k] = u01();
+    counts = sparse_of(random_matrix(9, 8, 0.5), 9, 8);
+    CHECK(each_fails(call_agreement) > 0);
+    CHECK(each_fails(call_silhouette) > 0);
+    CHECK(each_fails(call_take) > 0);
+}
+
+int main(void)
+{
+    RUN(arena);
+    RUN(fits);
+    RUN(others_of_the_arena);
+    return report("memory");
+}
