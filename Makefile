@@ -1,9 +1,9 @@
 # make demo: install what is missing, run the main job.  make test: install what is missing, run every test.
 .PHONY: demo test document clean
 demo:
-	sh .ci/demo
+	bash .ci/demo
 test:
-	sh .ci/test
+	bash .ci/test
 document:
 	Rscript -e 'roxygen2::roxygenise(".")'
 	rm -f src/*.o src/*.so

@@ -13,6 +13,7 @@ NULL
 #' @slot learning.rate,max.iter,batch.size,stop,patience,valid.fraction,threshold
 #'   Training: step size, most iterations, cells per step (0: all), the stop
 #'   rule and its constants. See the constructors.
+#' @param object An `InfillParam`.
 #' @return Virtual classes: no objects.
 #' @examples
 #' is(AutoImputeParam(), "InfillParam")
@@ -106,6 +107,7 @@ setValidity("InfillParam", function(object) {
     object
 }
 
+#' @rdname InfillParam
 #' @importFrom methods show
 #' @export
 setMethod("show", "InfillParam", function(object) {
@@ -135,7 +137,7 @@ setMethod("show", "InfillParam", function(object) {
 #' @slot entries,cells Non-zeros and cells it was fitted to.
 #' @slot seconds Wall time of the fit.
 #' @slot version Version of the package.
-#' @param object,x An `InfillFit`.
+#' @param object An `InfillFit`.
 #' @return `fitWeights()`: a list of numeric matrices. `fitHistory()`: the
 #'   data.frame of the slot.
 #' @examples
@@ -151,6 +153,7 @@ setClass("InfillFit", slots = c(param = "InfillParam", recipe = "list",
     state = "numeric", entries = "numeric", cells = "integer",
     seconds = "numeric", version = "character"))
 
+#' @rdname InfillFit-class
 #' @export
 setMethod("show", "InfillFit", function(object) {
     r <- object@recipe
@@ -186,6 +189,7 @@ fitHistory <- function(object) object@history
 #' @slot x dgCMatrix, selected genes (in order of their score) x cells.
 #' @slot recipe list; see [prepareCounts()].
 #' @slot total Counts of each cell over the kept genes.
+#' @param object,x A `PreparedCounts`.
 #' @return A class: see [prepareCounts()] for its objects.
 #' @examples
 #' prepareCounts(matrix(rpois(200, 5), 20, 10))
@@ -193,6 +197,7 @@ fitHistory <- function(object) object@history
 setClass("PreparedCounts", slots = c(x = "dgCMatrix", recipe = "list",
     total = "numeric"))
 
+#' @rdname PreparedCounts-class
 #' @export
 setMethod("show", "PreparedCounts", function(object) {
     r <- object@recipe
@@ -204,10 +209,15 @@ setMethod("show", "PreparedCounts", function(object) {
         100 * (1 - length(object@x@x) / prod(dim(object@x)))))
 })
 
+#' @rdname PreparedCounts-class
+#' @name coerce,PreparedCounts,dgCMatrix-method
+#' @aliases coerce,PreparedCounts,dgCMatrix-method
 #' @exportMethod coerce
 setAs("PreparedCounts", "dgCMatrix", function(from) from@x)
+#' @rdname PreparedCounts-class
 #' @export
 setMethod("dim", "PreparedCounts", function(x) dim(x@x))
+#' @rdname PreparedCounts-class
 #' @export
 setMethod("dimnames", "PreparedCounts", function(x) dimnames(x@x))
 
@@ -218,6 +228,7 @@ setMethod("dimnames", "PreparedCounts", function(x) dimnames(x@x))
 #' @slot row,col,value Position and value of the hidden entries.
 #' @slot scheme,fraction,seed How they were chosen.
 #' @slot assay.type Assay that was masked.
+#' @param object A `MaskedCounts`.
 #' @return A class: see [maskCounts()] for its objects.
 #' @examples
 #' maskCounts(matrix(rpois(200, 5), 20, 10), seed = 1)
@@ -226,6 +237,7 @@ setClass("MaskedCounts", slots = c(x = "ANY", row = "integer", col = "integer",
     value = "numeric", scheme = "character", fraction = "numeric",
     seed = "numeric", assay.type = "character"))
 
+#' @rdname MaskedCounts-class
 #' @export
 setMethod("show", "MaskedCounts", function(object) {
     cat(sprintf("MaskedCounts: %d non-zeros hidden (%g %%, %s) in a %s of %d x %d\n",

@@ -21,6 +21,9 @@
 #'   delayed input, and across a resume. R's own generator is read once when no
 #'   seed is given, and left alone otherwise.
 #' @keywords internal
+#' @docType package
+#' @name infill-package
+#' @aliases infill-package
 #' @useDynLib infill, .registration = TRUE
 #' @import methods
 #' @importFrom stats median quantile mad
@@ -32,4 +35,4 @@
 #' @importClassesFrom Matrix dgCMatrix Matrix
 #' @importClassesFrom SummarizedExperiment SummarizedExperiment
 #' @importClassesFrom DelayedArray DelayedArray DelayedMatrix
-"_PACKAGE"
+NULL

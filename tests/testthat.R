@@ -1,0 +1,4 @@
+library(testthat)
+library(infill)
+
+test_check("infill")
