@@ -1,24 +1,34 @@
 /* Silhouette widths, Rousseeuw 1987: s = (b - a)/max(a, b), a the mean Euclidean distance to the other members of the
  * own cluster, b the smallest mean distance to another cluster; 0 for a singleton. Distances are made a point against
- * sixteen at a time and summed on the spot: no n x n matrix. */
+ * thirty-two at a time and summed on the spot: no n x n matrix. */
 #include <math.h>
 #include "core.h"
 
 KERNEL_FILE
 
-enum { LANE = 16 };
+enum { LANE = 32 };
 
-/* points of one cluster lie in groups of LANE, dimension by dimension: group[d * LANE + lane] */
+/* the doubles that fit where W floats do */
+typedef double Doubles16 __attribute__((vector_size(64), aligned(8), may_alias));
+typedef double Doubles8 __attribute__((vector_size(32), aligned(8), may_alias));
+typedef double Doubles4 __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* Sum of distances from x to the n points of one cluster, which lie in groups of LANE, dimension by dimension:
+ * group[d * LANE + lane]. Lanes are summed one by one at the end: the same order for every W. */
 #define DISTANCES(suffix, attr, W) \
 attr static double distances##suffix(const double *x, const double *groups, int n, int d) \
 { \
     double sum[LANE] = { 0 }; \
     for (int j0 = 0; j0 < n; j0 += LANE, groups += (size_t) d * LANE) { \
-        double s[LANE] = { 0 }; \
+        union { Doubles##W w[2 * LANE / W]; double l[LANE]; } s; \
+        for (int v = 0; v < 2 * LANE / W; v++) s.w[v] = (Doubles##W) { 0 }; \
         for (int k = 0; k < d; k++) \
-            for (int l = 0; l < LANE; l++) { double e = x[k] - groups[k * LANE + l]; s[l] += e * e; } \
+            for (int v = 0; v < 2 * LANE / W; v++) { \
+                Doubles##W e = x[k] - LANES(const Doubles##W, groups + k * LANE + v * (W / 2)); \
+                s.w[v] += e * e; \
+            } \
         int left = n - j0 < LANE ? n - j0 : LANE; \
-        for (int l = 0; l < LANE; l++) sum[l] += l < left ? sqrt(s[l]) : 0; \
+        for (int l = 0; l < left; l++) sum[l] += sqrt(s.l[l]); \
     } \
     double total = 0; \
     for (int l = 0; l < LANE; l++) total += sum[l]; \
