@@ -139,13 +139,15 @@ setMethod("show", "InfillParam", function(object) {
 #' @slot version Version of the package.
 #' @param object An `InfillFit`.
 #' @return `fitWeights()`: a list of numeric matrices. `fitHistory()`: the
-#'   data.frame of the slot.
+#'   data.frame of the slot. `modelledGenes()`: positions of the modelled genes
+#'   in the data of the fit, in order of their score, named.
 #' @examples
 #' counts <- matrix(rpois(2000, 2), 50, 40)
 #' fit <- fitInfill(counts, AutoImputeParam(hidden = 8, max.iter = 20), seed = 1)
 #' fit
 #' lapply(fitWeights(fit), dim)
 #' tail(fitHistory(fit), 2)
+#' head(modelledGenes(fit))
 #' @export
 setClass("InfillFit", slots = c(param = "InfillParam", recipe = "list",
     weights = "numeric", shapes = "data.frame", history = "data.frame",
@@ -169,6 +171,7 @@ setMethod("show", "InfillFit", function(object) {
 #' @rdname InfillFit-class
 #' @export
 fitWeights <- function(object) {
+    .checkFit(object, "object")
     s <- object@shapes
     n <- as.double(s$nrow) * s$ncol
     end <- cumsum(n)
@@ -180,7 +183,23 @@ fitWeights <- function(object) {
 
 #' @rdname InfillFit-class
 #' @export
-fitHistory <- function(object) object@history
+fitHistory <- function(object) {
+    .checkFit(object, "object")
+    object@history
+}
+
+#' @rdname InfillFit-class
+#' @export
+modelledGenes <- function(object) {
+    .checkFit(object, "object")
+    at <- object@recipe$selected
+    names(at) <- object@recipe$genes[at]
+    at
+}
+
+.checkFit <- function(x, arg) {
+    if (!is(x, "InfillFit")) .stop("'%s' must be what fitInfill() returns, not %s", arg, .describe(x))
+}
 
 #' Prepared counts
 #'

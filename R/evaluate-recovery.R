@@ -11,6 +11,9 @@ NULL
 #' @param scale Scale on which errors are taken: `"log2"` or `"log1p"` of the
 #'   value divided by the cell's size factor (total of the masked counts over the
 #'   median total) plus 1, or `"counts"`.
+#' @param subset.row Genes to judge: names, positions or a logical vector, such
+#'   as `modelledGenes(fit)`; all when `NULL`. A model that does not model a gene
+#'   leaves its hidden entries at 0.
 #' @param name Assay of the result, when it is an experiment.
 #' @return A data.frame with one row (overall) or one row per gene or cell that
 #'   has hidden entries: `n`; `rmse` = sqrt(mean (t - p)^2); `mae` = mean |t - p|;
@@ -21,6 +24,7 @@ NULL
 #' recoveryError(c(1, 2, 3), c(1, 2, 4))
 #' m <- maskCounts(matrix(rpois(2000, 5), 50, 40), seed = 1)
 #' recoveryError(m, infill(maskedData(m), GeneMeanParam()))
+#' recoveryError(m, infill(maskedData(m), GeneMeanParam()), subset.row = 1:10)
 #' @rdname recoveryError
 #' @aliases recoveryError
 #' @export
@@ -49,10 +53,26 @@ setMethod("recoveryError", c("ANY", "ANY"), function(truth, estimate, ...) .stop
     out
 }
 
+# The hidden entries of some genes.
+.onlyGenes <- function(m, subset.row) {
+    genes <- seq_len(nrow(m@x))
+    names(genes) <- rownames(m@x)
+    genes <- if (is.factor(subset.row) || is.list(subset.row)) NA else genes[subset.row]
+    if (anyNA(genes)) .stop("'subset.row' must be names, positions or a logical vector of genes of the masked counts, not %s",
+        .describe(subset.row))
+    at <- m@row %in% genes
+    if (!any(at)) .stop("'subset.row' must leave hidden entries; these %d genes have none", length(genes))
+    m@row <- m@row[at]
+    m@col <- m@col[at]
+    m@value <- m@value[at]
+    m
+}
+
 #' @rdname recoveryError
 #' @export
 setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, estimate,
-    by = c("overall", "gene", "cell"), scale = c("log2", "log1p", "counts"), name = "infilled")
+    by = c("overall", "gene", "cell"), scale = c("log2", "log1p", "counts"),
+    subset.row = NULL, name = "infilled")
 {
     by <- .checkChoice(by, "by", c("overall", "gene", "cell"))
     scale <- .checkChoice(scale, "scale", c("log2", "log1p", "counts"))
@@ -67,6 +87,7 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, estimate,
             if (length(dim(estimate)) == 2L) paste(dim(estimate), collapse = " x ")
             else .describe(estimate))
     }
+    if (!is.null(subset.row)) truth <- .onlyGenes(truth, subset.row)
     t <- truth@value
     p <- as.double(estimate[cbind(truth@row, truth@col)])
     if (scale != "counts") {

@@ -22,7 +22,7 @@ NULL
 #' @export
 plotTraining <- function(fit) {
     .needs("ggplot2", "plotTraining()")
-    if (!is(fit, "InfillFit")) .stop("'fit' must be an InfillFit, not %s", .describe(fit))
+    .checkFit(fit, "fit")
     if (!nrow(fit@history)) .stop("'fit' is of a model without training (%s)", class(fit@param))
     h <- fit@history
     held <- if (fit@param@stop == "validation")

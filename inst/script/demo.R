@@ -23,29 +23,26 @@ print(prepareCounts(sce))
 say("3. Hiding 10 %% of the non-zeros, to see whether they can be recovered")
 m <- maskCounts(sce, seed = 1)
 fit <- fitInfill(maskedData(m), AutoImputeParam(), seed = 1, progress = TRUE, num.threads = threads)
-modelled <- hiddenEntries(m)$row %in% fit@recipe$selected
-judged <- new("MaskedCounts", x = m@x, row = m@row[modelled], col = m@col[modelled], value = m@value[modelled],
-    scheme = m@scheme, fraction = m@fraction, seed = m@seed, assay.type = m@assay.type)
-score <- function(filled) recoveryError(judged, filled)
+score <- function(filled) recoveryError(m, filled, subset.row = modelledGenes(fit))
 table <- rbind(
     "nothing (zeros stay)" = score(infill(maskedData(m), NoneParam())),
     "gene mean x size factor" = score(infill(maskedData(m), GeneMeanParam())),
     "mean of the gene's non-zeros" = score(infill(maskedData(m), GeneMeanParam(over = "detected"))),
     "AutoImpute" = score(infill(maskedData(m), fit)))
-say("   Errors at the %d hidden entries of the modelled genes, log2 scale:", nrow(hiddenEntries(judged)))
+say("   Errors at the hidden entries of the modelled genes, log2 scale:")
 print(round(table, 3))
 
 say("4. Filling in the dropouts of all counts")
 whole <- fitInfill(sce, AutoImputeParam(), seed = 1, progress = TRUE, num.threads = threads)
 sce <- infill(sce, whole)
 print(whole)
-zeros <- counts[whole@recipe$selected, ] == 0
+zeros <- counts[modelledGenes(whole), ] == 0
 say("   %d zeros of the modelled genes filled; observed counts are as they were", sum(zeros))
 
 say("5. Did it help? k-means (k = %d, 20 starts) and silhouette against the stages", length(unique(sce$stage)))
 components <- function(x) {
     size <- colSums(counts) / median(colSums(counts))
-    m <- log2(t(t(as.matrix(x[whole@recipe$selected, ])) / size) + 1)
+    m <- log2(t(t(as.matrix(x[modelledGenes(whole), ])) / size) + 1)
     prcomp(t(m), rank. = 50)$x
 }
 judge <- function(x) {
