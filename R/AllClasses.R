@@ -99,10 +99,9 @@ setValidity("InfillParam", function(object) {
     }
     object <- new(.class)
     for (name in names(args)) slot(object, name, check = FALSE) <- args[[name]]
-    if (!length(problems)) {
-        valid <- validObject(object, test = TRUE)
-        if (!isTRUE(valid)) problems <- valid
-    }
+    valid <- validObject(object, test = TRUE)
+    if (!isTRUE(valid)) problems <- c(problems,
+        valid[sub("^'([^']*)'.*", "\\1", valid) %in% names(args)])
     if (length(problems)) .stop(paste(problems, collapse = "\n"))
     object
 }

@@ -73,7 +73,8 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
 {
     started <- proc.time()[["elapsed"]]
     if (!is.null(seed)) param@seed <- if (is.na(seed[1L])) NA_real_ else .seed(seed)
-    validObject(param)
+    valid <- validObject(param, test = TRUE)          # a slot can be assigned past it
+    if (!isTRUE(valid)) .stop(paste(valid, collapse = "\n"))
     .checkFlag(keep.state, "keep.state")
     .checkFlag(progress, "progress")
     every <- .checkNumber(checkpoint.every, "checkpoint.every", 1, 1e9, TRUE)

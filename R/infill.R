@@ -96,18 +96,13 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     pred <- .Call(C_predict, fit@param, fit@weights, new$x, threads)
     from <- match(fit@recipe$log, .logs) - 1L
     to <- if (how$output != "logcounts") 0L else if (from) from else 1L
-    # on the normalised scales every cell is divided by its own size, whatever the model did
-    size <- if (fit@recipe$normalize == "median") new$size else new$total / .usualTotal(fit, new$total)
+    # on the normalised scales every cell is divided by its own size, whatever the model did; an empty cell by 1
+    size <- new$total / fit@recipe$usual
     over <- if (how$output == "counts") rep(1, length(cols)) else ifelse(size > 0, size, 1)
     out <- .Call(C_restore, counts, 0L, pred, new$row, new$size, over,
         c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)))
     dimnames(out) <- dimnames(counts)
     out
-}
-
-# Median total of the cells a model without depth normalisation was fitted to.
-.usualTotal <- function(fit, total) {
-    if (is.null(fit@recipe$usual)) median(total[total > 0]) else fit@recipe$usual
 }
 
 .fill <- function(counts, fit, how, threads) {

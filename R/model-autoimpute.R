@@ -113,6 +113,21 @@ setClass("AutoImputeParam", contains = "NetworkParam",
         gene.selection = "character"),
     prototype = list(model = "autoimpute"))
 
+setValidity("AutoImputeParam", function(object) {
+    out <- character()
+    if (!.isWhole(object@min.cells) || object@min.cells < 0) out <- c(out, sprintf(
+        "'min.cells' must be one whole number from 0, not %s", .describe(object@min.cells)))
+    if (!identical(object@n.genes, Inf) && (!.isWhole(object@n.genes) || object@n.genes < 1)) {
+        out <- c(out, sprintf("'n.genes' must be one whole number from 1 or Inf, not %s",
+            .describe(object@n.genes)))
+    }
+    if (!.isString(object@gene.selection) || !object@gene.selection %in% .selections) {
+        out <- c(out, sprintf("'gene.selection' must be one of %s, not %s",
+            paste(dQuote(.selections, FALSE), collapse = ", "), .describe(object@gene.selection)))
+    }
+    if (length(out)) out else TRUE
+})
+
 #' @rdname AutoImputeParam
 #' @export
 autoImputePresets <- function() data.frame(

@@ -32,7 +32,8 @@ NULL
 #'   its matrix, genes in order of their score. Its recipe lists `genes` (names),
 #'   `kept` (logical), `selected` (indices), `status` of every gene
 #'   (`"modelled"`, `"not selected"`, `"too few cells"`), `score`, `target`
-#'   (median total), `log` and the arguments.
+#'   (median total, 0 when not normalised), `usual` (median total), `log` and the
+#'   arguments.
 #'
 #'   `restoreCounts()`: a dense matrix, selected genes x cells: the counts.
 #' @details Cells without counts in the kept genes are left out of the median
@@ -65,8 +66,7 @@ prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3
 {
     min.count <- .checkNumber(min.count, "min.count", 0, 1e9)
     min.cells <- .checkNumber(min.cells, "min.cells", 0, 1e9, TRUE)
-    gene.selection <- .checkChoice(gene.selection, "gene.selection",
-        c("dispersion", "dispersion.signed", "cv", "vmr", "none"))
+    gene.selection <- .checkChoice(gene.selection, "gene.selection", .selections)
     normalize <- .checkChoice(normalize, "normalize", c("median", "none"))
     log <- .checkChoice(log, "log", c("log2", "log1p", "none"))
     if (!is.null(n.genes)) n.genes <- .checkNumber(n.genes, "n.genes", 1, 1e9, TRUE)
@@ -88,8 +88,9 @@ prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3
             empty, length(total)), call. = FALSE)
     }
     if (empty == length(total)) .stop("'x' holds no counts in the kept genes")
-    target <- if (normalize == "median") median(total[total > 0]) else 0
-    recipe <- list(genes = rownames(counts), kept = kept, target = target,
+    usual <- median(total[total > 0])
+    target <- if (normalize == "median") usual else 0
+    recipe <- list(genes = rownames(counts), kept = kept, target = target, usual = usual,
         log = log, normalize = normalize, min.count = min.count,
         min.cells = min.cells, gene.selection = gene.selection)
     chosen <- .selectGenes(counts, total, recipe, n.genes, vmr.threshold)
@@ -157,6 +158,7 @@ prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3
     x
 }
 
+.selections <- c("dispersion", "dispersion.signed", "cv", "vmr", "none")
 .logs <- c("none", "log2", "log1p")       # in the order of the C enum Log
 
 # What the model's values were divided by, cell by cell; 0 for cells without counts.
