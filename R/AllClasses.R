@@ -56,8 +56,12 @@ setClass("NetworkParam", contains = c("InfillParam", "VIRTUAL"),
     out
 }
 
+# What else is wrong with a model's slots. A generic, because validity of a subclass is not asked once that of its
+# superclass has failed, and all mistakes are to be told at once.
+setGeneric(".ownProblems", function(object) character())
+
 setValidity("InfillParam", function(object) {
-    out <- .fieldProblems(object)
+    out <- c(.fieldProblems(object), .ownProblems(object))
     if (length(object@seed) != 1L || (!is.na(object@seed) &&
         !(.isWhole(object@seed) && object@seed >= 0 && object@seed <= 2^53))) {
         out <- c(out, sprintf(

@@ -113,7 +113,7 @@ setClass("AutoImputeParam", contains = "NetworkParam",
         gene.selection = "character"),
     prototype = list(model = "autoimpute"))
 
-setValidity("AutoImputeParam", function(object) {
+setMethod(".ownProblems", "AutoImputeParam", function(object) {
     out <- character()
     if (!.isWhole(object@min.cells) || object@min.cells < 0) out <- c(out, sprintf(
         "'min.cells' must be one whole number from 0, not %s", .describe(object@min.cells)))
@@ -125,7 +125,7 @@ setValidity("AutoImputeParam", function(object) {
         out <- c(out, sprintf("'gene.selection' must be one of %s, not %s",
             paste(dQuote(.selections, FALSE), collapse = ", "), .describe(object@gene.selection)))
     }
-    if (length(out)) out else TRUE
+    out
 })
 
 #' @rdname AutoImputeParam
