@@ -82,11 +82,15 @@ setValidity("InfillParam", function(object) {
 .newParam <- function(.class, ...) {
     args <- list(...)
     known <- setdiff(slotNames(.class), "model")
+    if (length(args) && (is.null(names(args)) || !all(nzchar(names(args))))) {
+        .stop("%s(): arguments after the first ones must be named", .class)
+    }
     unknown <- setdiff(names(args), known)
-    if (length(unknown) || (length(args) && is.null(names(args)))) {
-        near <- unlist(lapply(unknown, agrep, x = known, value = TRUE))
-        .stop("%s() has no argument '%s'%s", .class, .someOf(unknown),
-            if (length(near)) sprintf("; did you mean '%s'?", near[1L]) else "")
+    if (length(unknown)) {
+        near <- lapply(unknown, agrep, x = known, value = TRUE)
+        .stop(paste(sprintf("%s() has no argument '%s'%s", .class, unknown, vapply(near,
+            function(n) if (length(n)) sprintf("; did you mean '%s'?", n[1L]) else "", "")),
+            collapse = "\n"))
     }
     slots <- getSlots(.class)
     problems <- character()

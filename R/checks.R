@@ -70,6 +70,9 @@
     .checkNumber(seed, "seed", 0, 2^53, whole = TRUE)
 }
 
+# "1.5 Gb"
+.bytes <- function(n) format(structure(n, class = "object_size"), units = "auto")
+
 # Bytes that can still be had; Inf where the system does not say.
 .memoryLimit <- function() {
     limit <- getOption("infill.memory.limit")

@@ -30,8 +30,15 @@ setMethod(".counts", "Matrix", function(x, assay.type) .asSparse(x))
 setMethod(".counts", "dgCMatrix", function(x, assay.type) {
     if (any(x@x == 0, na.rm = TRUE)) drop0(x) else x
 })
-setMethod(".counts", "DelayedMatrix", function(x, assay.type)
-    .asSparse(as(x, "dgCMatrix")))
+# The coercion of DelayedArray loses missing values: they are looked for first.
+setMethod(".counts", "DelayedMatrix", function(x, assay.type) {
+    if (anyNA(x)) {
+        at <- arrayInd(BiocGenerics::which(is.na(x))[1L], dim(x))
+        .stop(.badCount, "a missing value (NA)", .geneLabel(x, at[1L]), .cellLabel(x, at[2L]),
+            class = "infill_scale")
+    }
+    .asSparse(as(x, "dgCMatrix"))
+})
 
 setMethod(".counts", "SummarizedExperiment", function(x, assay.type) {
     names <- assayNames(x)
@@ -41,9 +48,15 @@ setMethod(".counts", "SummarizedExperiment", function(x, assay.type) {
             else "which has no named assay", .describe(assay.type))
     }
     m <- .counts(assay(x, assay.type, withDimnames = FALSE))
-    dimnames(m) <- dimnames(x)
+    m@Dimnames <- list(rownames(x), colnames(x))
     m
 })
+
+# Dimnames as a matrix has them: NULL when there are none.
+.namesOf <- function(x) {
+    names <- dimnames(x)
+    if (!all(vapply(names, is.null, TRUE))) names
+}
 
 setMethod(".store", "ANY", function(x, values, name, status, note) {
     attr(values, "infill") <- note
@@ -51,8 +64,7 @@ setMethod(".store", "ANY", function(x, values, name, status, note) {
 })
 
 setMethod(".store", "SummarizedExperiment", function(x, values, name, status, note) {
-    dimnames(values) <- dimnames(x)
-    assay(x, name) <- values
+    assay(x, name, withDimnames = FALSE) <- values
     rowData(x)[[paste0(name, ".status")]] <- status
     metadata(x)[[name]] <- note
     x
@@ -64,9 +76,9 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
 
 .seuratCounts <- function(x, assay.type) {
     .needs("SeuratObject", "a Seurat object")
-    m <- if (.seuratFive()) SeuratObject::GetAssayData(x, layer = assay.type)
-        else SeuratObject::GetAssayData(x, slot = assay.type)
-    if (!length(m)) .stop("'assay.type' must name data of the default assay of 'x'; %s is empty",
+    m <- tryCatch(if (.seuratFive()) SeuratObject::GetAssayData(x, layer = assay.type)
+        else SeuratObject::GetAssayData(x, slot = assay.type), error = function(e) NULL)
+    if (!length(m)) .stop("'assay.type' must name data of the default assay of 'x'; %s is empty or not there",
         .describe(assay.type))
     .counts(m)
 }
@@ -79,6 +91,30 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
     x[[name]] <- a
     SeuratObject::Misc(x, slot = name) <- c(note, list(status = status))
     x
+}
+
+# `counts` in the place and the container that .counts() took them from.
+.replaceCounts <- function(x, counts, assay.type) {
+    if (is(x, "SummarizedExperiment")) {
+        assay(x, assay.type, withDimnames = FALSE) <- counts
+        return(x)
+    }
+    if (is(x, "Seurat")) {
+        return(if (.seuratFive()) SeuratObject::SetAssayData(x, layer = assay.type, new.data = counts)
+            else SeuratObject::SetAssayData(x, slot = assay.type, new.data = counts))
+    }
+    if (is(x, "DelayedMatrix")) return(DelayedArray(counts))
+    if (is.matrix(x)) as.matrix(counts) else counts
+}
+
+# What infill() put into x as `name`; x itself when it is a matrix.
+.resultOf <- function(x, name, arg) {
+    seurat <- is(x, "Seurat")
+    if (!seurat && !is(x, "SummarizedExperiment")) return(x)
+    there <- if (seurat) SeuratObject::Assays(x) else assayNames(x)
+    if (!.isString(name) || !name %in% there) .stop("'name' must be an assay of '%s' (%s), not %s", arg,
+        paste(dQuote(there, FALSE), collapse = ", "), .describe(name))
+    if (seurat) .seuratCounts(x[[name]], "counts") else assay(x, name, withDimnames = FALSE)
 }
 
 suppressMessages({
@@ -96,15 +132,18 @@ suppressMessages({
     else sprintf("gene %d (%s)", i, dQuote(rownames(m)[i], FALSE))
 }
 
+.badCount <- "'x' must hold finite, non-negative counts; %s at %s, %s"
+
 # Are these counts? Non-negative, finite, and not logarithms by the look of them.
 .checkCounts <- function(m, check.scale = TRUE) {
     if (!nrow(m) || !ncol(m)) {
         .stop("'x' must have genes and cells, not %d x %d", nrow(m), ncol(m))
     }
+    valid <- validObject(m, test = TRUE)
+    if (!isTRUE(valid)) .stop("'x' must be a valid sparse matrix: %s", paste(valid, collapse = "; "))
     s <- .Call(C_scan, m)
     if (s[1L] > 0) {
-        .stop("'x' must hold finite, non-negative counts; %s at %s, %s",
-            c("a missing value (NA)", "an infinite value", "a negative value")[s[1L]],
+        .stop(.badCount, c("a missing value (NA)", "an infinite value", "a negative value")[s[1L]],
             .geneLabel(m, s[2L]), .cellLabel(m, s[3L]), class = "infill_scale")
     }
     if (check.scale && s[4L] == 0 && s[5L] < 30) {

@@ -76,12 +76,7 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, estimate,
 {
     by <- .checkChoice(by, "by", c("overall", "gene", "cell"))
     scale <- .checkChoice(scale, "scale", c("log2", "log1p", "counts"))
-    if (is(estimate, "SummarizedExperiment")) {
-        if (!.isString(name) || !name %in% assayNames(estimate)) .stop(
-            "'name' must be an assay of 'estimate' (%s), not %s",
-            paste(dQuote(assayNames(estimate), FALSE), collapse = ", "), .describe(name))
-        estimate <- assay(estimate, name, withDimnames = FALSE)
-    }
+    estimate <- .resultOf(estimate, name, "estimate")
     if (length(dim(estimate)) != 2L || !identical(dim(estimate), dim(truth@x))) {
         .stop("'estimate' must be %d x %d like the masked counts, not %s", nrow(truth@x), ncol(truth@x),
             if (length(dim(estimate)) == 2L) paste(dim(estimate), collapse = " x ")

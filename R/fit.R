@@ -59,7 +59,7 @@ setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = 
 #' @export
 setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
     .stop("'param' must be the parameters of a model, such as AutoImputeParam(), not %s",
-        .describe(param))
+        if (missing(param)) "missing" else .describe(param))
 })
 
 .stopReasons <- c("the most iterations allowed", "no better held-out error",
@@ -72,7 +72,7 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500)
 {
     started <- proc.time()[["elapsed"]]
-    if (!is.null(seed)) param@seed <- if (is.na(seed[1L])) NA_real_ else .seed(seed)
+    if (!is.null(seed)) param@seed <- if (identical(is.na(seed), TRUE)) NA_real_ else .seed(seed)
     valid <- validObject(param, test = TRUE)          # a slot can be assigned past it
     if (!isTRUE(valid)) .stop(paste(valid, collapse = "\n"))
     .checkFlag(keep.state, "keep.state")
@@ -82,7 +82,13 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     if (!is.null(checkpoint)) {
         if (!.isString(checkpoint)) .stop("'checkpoint' must be the name of a file, not %s",
             .describe(checkpoint))
-        if (file.exists(checkpoint)) resume <- readRDS(checkpoint)
+        if (!dir.exists(dirname(checkpoint))) .stop("'checkpoint' must be in a folder that exists, not %s",
+            .describe(checkpoint))
+        if (file.exists(checkpoint)) {
+            resume <- tryCatch(readRDS(checkpoint), error = function(e) NULL)
+            if (!is(resume, "InfillFit")) .stop("'checkpoint' %s is there, but holds no unfinished fit",
+                .describe(checkpoint))
+        }
     }
     if (is.null(resume)) param@seed <- .seed(param@seed)
     else {
@@ -171,12 +177,11 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     bytes <- n * (16 + 8 + if (keep.state) 16 else 0)
     limit <- .memoryLimit()
     if (bytes > limit || n > 2^52) {
-        .stop(paste("a fit of %s to %d genes needs about %.1f GB for %.3g weights,",
-            "and %.1f GB are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
-            class(param), n.genes, bytes / 1e9, n, limit / 1e9,
-            if (isVirtualClass(class(param))) "" else
-                if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %g", param@hidden)
-                else "its parameters")
+        .stop(paste("a fit of %s to %d genes needs about %s for %.3g weights,",
+            "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
+            class(param), n.genes, .bytes(bytes), n, .bytes(limit),
+            if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %g", param@hidden)
+            else "its parameters")
     }
 }
 

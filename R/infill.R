@@ -77,7 +77,7 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, assay.type = "coun
 #' @export
 setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     "'param' must be the parameters of a model, such as AutoImputeParam(), or a fit,",
-    "not %s"), .describe(param)))
+    "not %s"), if (missing(param)) "missing" else .describe(param)))
 
 .how <- function(output, keep, nonneg, name, as) {
     if (!.isString(name) || !nzchar(name)) .stop("'name' must be a name, not %s", .describe(name))
@@ -101,7 +101,7 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     over <- if (how$output == "counts") rep(1, length(cols)) else ifelse(size > 0, size, 1)
     out <- .Call(C_restore, counts, 0L, pred, new$row, new$size, over,
         c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)))
-    dimnames(out) <- dimnames(counts)
+    dimnames(out) <- .namesOf(counts)
     out
 }
 
@@ -116,12 +116,12 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
             threads = threads)))
     }
     if (8 * size > .memoryLimit()) {
-        .stop("a dense result of %d x %d needs %.1f GB, and %.1f GB are free; as = \"delayed\" makes none",
-            nrow(counts), ncol(counts), 8 * size / 1e9, .memoryLimit() / 1e9)
+        .stop("a dense result of %d x %d needs %s, and %s are free; as = \"delayed\" makes none",
+            nrow(counts), ncol(counts), .bytes(8 * size), .bytes(.memoryLimit()))
     }
     each <- max(1, floor(4e6 / nrow(counts)))       # cells a block: 32 MB of results
     if (each >= ncol(counts)) return(.fillBlock(counts, seq_len(ncol(counts)), fit, how, threads))
-    out <- matrix(0, nrow(counts), ncol(counts), dimnames = dimnames(counts))
+    out <- matrix(0, nrow(counts), ncol(counts), dimnames = .namesOf(counts))
     for (from in seq(1, ncol(counts), by = each)) {
         cols <- from:min(from + each - 1, ncol(counts))
         out[, cols] <- .fillBlock(counts, cols, fit, how, threads)
@@ -131,7 +131,9 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
 
 .finish <- function(x, values, fit, how) {
     status <- rep("not selected", nrow(values))
-    status[.matchGenes(values, fit@recipe)] <- fit@recipe$status
+    at <- .matchGenes(values, fit@recipe)
+    there <- !is.na(at)                       # genes that the fit left out may be missing
+    status[at[there]] <- fit@recipe$status[there]
     .store(x, values, how$name, status, list(model = class(fit@param)[1L],
         output = how$output, keep = how$keep, seed = fit@seed,
         version = fit@version))
@@ -156,13 +158,11 @@ setClass("InfillSeed", slots = c(fit = "InfillFit", counts = "dgCMatrix", how = 
 
 #' @rdname InfillSeed-class
 #' @export
-setMethod("dim", "InfillSeed", function(x) dim(x@counts))
+setMethod("dim", "InfillSeed", function(x) x@counts@Dim)
 
 #' @rdname InfillSeed-class
 #' @export
-setMethod("dimnames", "InfillSeed", function(x) {
-    if (all(vapply(dimnames(x@counts), is.null, TRUE))) NULL else dimnames(x@counts)
-})
+setMethod("dimnames", "InfillSeed", function(x) .namesOf(x@counts))
 
 #' @rdname InfillSeed-class
 #' @export

@@ -43,14 +43,6 @@ maskCounts <- function(x, scheme = "uniform", fraction = 0.1, seed = NA, assay.t
         assay.type = assay.type)
 }
 
-.replaceCounts <- function(x, counts, assay.type) {
-    if (is(x, "SummarizedExperiment")) {
-        assay(x, assay.type, withDimnames = FALSE) <- counts
-        return(x)
-    }
-    if (is.matrix(x)) as.matrix(counts) else counts
-}
-
 .checkMasked <- function(x, arg) {
     if (!is(x, "MaskedCounts")) .stop("'%s' must be what maskCounts() returns, not %s", arg,
         .describe(x))

@@ -41,6 +41,12 @@ plotTraining <- function(fit) {
         ggplot2::theme_minimal()
 }
 
+# .counts(), whose errors speak of 'x', of another argument.
+.countsOf <- function(x, assay.type, arg) tryCatch(.counts(x, assay.type), infill_error = function(e) {
+    e$message <- sub("'x'", sprintf("'%s'", arg), e$message, fixed = TRUE)
+    stop(e)
+})
+
 # Points x 2, by irlba where it is installed and the matrix is worth it, else by prcomp.
 .twoComponents <- function(m) {
     m <- t(as.matrix(m))
@@ -56,8 +62,10 @@ plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, assay.
     name = "infilled")
 {
     .needs("ggplot2", "plotBeforeAfter()")
-    b <- .counts(before, assay.type)
-    a <- .counts(after, name)
+    b <- .countsOf(before, assay.type, "before")
+    a <- .countsOf(.resultOf(after, name, "after"), name, "after")
+    if (min(dim(b)) < 2L) .stop("'before' must have at least two genes and two cells, not %d x %d",
+        nrow(b), ncol(b))
     if (!identical(dim(a), dim(b))) .stop("'after' must be %d x %d like 'before', not %d x %d", nrow(b),
         ncol(b), nrow(a), ncol(a))
     if (!is.null(labels) && length(labels) != ncol(b)) .stop("'labels' must have %d values, not %d", ncol(b),
@@ -77,11 +85,10 @@ plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, assay.
     d$when <- factor(rep(c("before", "after"), each = ncol(b)), c("before", "after"))
     d$label <- rep(if (is.null(labels)) NA else as.character(labels), 2)
     .data <- ggplot2::.data
-    p <- ggplot2::ggplot(d, if (is.null(labels)) ggplot2::aes(.data$PC1, .data$PC2)
+    ggplot2::ggplot(d, if (is.null(labels)) ggplot2::aes(.data$PC1, .data$PC2)
         else ggplot2::aes(.data$PC1, .data$PC2, colour = .data$label)) +
         ggplot2::geom_point(size = 1, alpha = 0.8) +
         ggplot2::facet_wrap("when", scales = "free") +
         ggplot2::labs(colour = NULL, title = "Principal components of the cells") +
         ggplot2::theme_minimal()
-    p
 }

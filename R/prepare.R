@@ -74,7 +74,8 @@ prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3
         vmr.threshold <- .checkNumber(vmr.threshold, "vmr.threshold", 0, 1e12)
     }
 
-    detected <- .Call(C_detected, counts, min.count)
+    detected <- if (min.count > 0) .Call(C_detected, counts, min.count)
+        else rep(ncol(counts), nrow(counts))              # a zero is at least 0, too
     kept <- detected >= min.cells
     if (!any(kept)) {
         .stop(paste("no gene of 'x' has at least %g counts in at least %g of the",
@@ -154,7 +155,7 @@ prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3
         as.double(recipe$target), match(recipe$log, .logs) - 1L)
     x <- new("dgCMatrix", p = new$p, i = new$i, x = new$x,
         Dim = c(length(genes), ncol(counts)))
-    dimnames(x) <- list(rownames(counts)[genes], colnames(counts))
+    x@Dimnames <- list(rownames(counts)[genes], colnames(counts))
     x
 }
 
@@ -178,6 +179,7 @@ restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
             .describe(prepared))
     }
     values <- as.matrix(values)
+    if (!is.numeric(values)) .stop("'values' must hold numbers, not type %s", dQuote(typeof(values), FALSE))
     if (!identical(dim(values), dim(prepared))) {
         .stop("'values' must be %d x %d, not %d x %d", nrow(prepared),
             ncol(prepared), nrow(values), ncol(values))
@@ -188,7 +190,7 @@ restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
     out <- .Call(C_restore, none, 0L, values, seq_len(nrow(prepared)) - 1L,
         .modelSizes(prepared@total, prepared@recipe), rep(1, n),
         c(match(prepared@recipe$log, .logs) - 1L, 0L, 0L, 0L))
-    dimnames(out) <- dimnames(prepared)
+    dimnames(out) <- .namesOf(prepared)
     out
 }
 

@@ -31,7 +31,9 @@ readTenx <- function(path) {
         lines <- readLines(file)
         sub("\t.*", "", lines)
     }
-    x <- .asSparse(Matrix::readMM(find("matrix.mtx")))      # file() inside unzips
+    file <- find("matrix.mtx")
+    x <- tryCatch(.asSparse(Matrix::readMM(file)), error = function(e)      # file() inside unzips
+        .stop("%s cannot be read: %s", dQuote(file, FALSE), conditionMessage(e)))
     genes <- ids(find("features.tsv", "genes.tsv"))
     cells <- ids(find("barcodes.tsv"))
     if (length(genes) != nrow(x) || length(cells) != ncol(x)) {

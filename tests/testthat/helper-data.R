@@ -1,0 +1,81 @@
+# Small data, always the same, that leave R's generator as they found it.
+
+withSeed <- function(seed, code) {
+    old <- get0(".Random.seed", globalenv(), inherits = FALSE)
+    on.exit(if (is.null(old)) rm(".Random.seed", envir = globalenv())
+        else assign(".Random.seed", old, globalenv()))
+    set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
+    code
+}
+
+# Poisson counts around exp(rank-3 structure): genes x cells, all genes expressed in many cells.
+lowRankCounts <- function(genes = 200, cells = 100, rank = 3, level = 1.5, spread = 0.8, seed = 1) withSeed(seed, {
+    u <- matrix(rnorm(genes * rank), genes)
+    v <- matrix(rnorm(cells * rank), rank)
+    mean <- exp(level + spread * u %*% v / sqrt(rank) + rnorm(genes, sd = 0.5))
+    matrix(rpois(genes * cells, mean), genes, cells,
+        dimnames = list(paste0("gene", seq_len(genes)), paste0("cell", seq_len(cells))))
+})
+
+# 60 x 40 with about half zeros, and with genes that are dropped by min.cells = 3.
+smallCounts <- function(genes = 60, cells = 40, seed = 2) withSeed(seed, {
+    mean <- rexp(genes, 1 / 4) %o% rlnorm(cells, 0, 0.6)
+    mean[seq(10, genes, by = 15), ] <- 0.05
+    matrix(rpois(genes * cells, mean) * rbinom(genes * cells, 1, 0.7), genes, cells,
+        dimnames = list(paste0("g", seq_len(genes)), paste0("c", seq_len(cells))))
+})
+
+smallParam <- function(hidden = 8, max.iter = 25, ...) AutoImputeParam(hidden = hidden, max.iter = max.iter, ...)
+
+sparse <- function(x) as(as(as(x + 0, "dMatrix"), "generalMatrix"), "CsparseMatrix")
+plain <- function(x) { attr(x, "infill") <- NULL; x }
+delayed <- function(x) DelayedArray::DelayedArray(x)
+
+# A PreparedCounts by hand: the prepared matrix is given.
+handPrepared <- function(x, log = "log2") {
+    dimnames(x) <- NULL
+    new("PreparedCounts", x = sparse(x), total = rep(1, ncol(x)),
+        recipe = list(genes = NULL, kept = rep(TRUE, nrow(x)), target = 0, log = log, normalize = "none",
+            min.count = 0, min.cells = 0, gene.selection = "none", selected = seq_len(nrow(x)), score = NULL,
+            status = rep("modelled", nrow(x))))
+}
+
+# The folder of real data sets, or NULL: INFILL_DATA, or shared/data beside some folder above the tests.
+dataFolder <- function() {
+    there <- Sys.getenv("INFILL_DATA")
+    if (nzchar(there)) return(if (dir.exists(there)) there)
+    at <- normalizePath(getwd())
+    repeat {
+        there <- file.path(at, "shared", "data")
+        if (dir.exists(there)) return(there)
+        if (dirname(at) == at) return(NULL)
+        at <- dirname(at)
+    }
+}
+
+realCounts <- function(name) {
+    file <- file.path(c(dataFolder(), "nowhere")[1L], name, "counts.rds")
+    testthat::skip_if_not(file.exists(file), sprintf("no %s: set INFILL_DATA to the folder of real data", name))
+    readRDS(file)
+}
+
+# Starts an R that has this very infill, and returns at once. `code` may use `folder`.
+rscript <- function(code, folder, wait = FALSE, timeout = 60) {
+    file <- file.path(folder, "script.R")
+    libs <- c(dirname(system.file(package = "infill")), .libPaths())
+    writeLines(c(sprintf("folder <- %s", deparse(folder)), sprintf(".libPaths(%s)", paste(deparse(libs), collapse = "")),
+        "suppressMessages(library(infill))", code), file)
+    system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", shQuote(file)), wait = wait,
+        timeout = if (wait) timeout else 0,
+        stdout = file.path(folder, "out"), stderr = file.path(folder, "err"))
+}
+
+# Does `check` become TRUE in time?
+soon <- function(check, seconds = 30) {
+    until <- Sys.time() + seconds
+    while (Sys.time() < until) {
+        if (isTRUE(check())) return(TRUE)
+        Sys.sleep(0.02)
+    }
+    FALSE
+}

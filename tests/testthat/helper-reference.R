@@ -1,0 +1,127 @@
+# Plain-R oracles: what the package should say, written as its page says it, with no thought of speed.
+
+# ---- AutoImpute (genes x cells), section 2 of its page ----
+refForward <- function(w, x) {
+    x <- unname(as.matrix(x))
+    h <- stats::plogis(crossprod(w$E, x) + as.vector(w$b_e))
+    list(h = h, y = crossprod(w$D, h) + as.vector(w$b_d))
+}
+
+refLoss <- function(w, x, lambda) {
+    x <- unname(as.matrix(x))
+    y <- refForward(w, x)$y
+    c(sse = sum((y - x)[x != 0]^2), penalty = lambda / 2 * (sum(w$E^2) + sum(w$D^2)))
+}
+
+refGradient <- function(w, x, lambda, bias = TRUE) {
+    x <- unname(as.matrix(x))
+    f <- refForward(w, x)
+    dy <- 2 * (f$y - x) * (x != 0)
+    dp <- (w$D %*% dy) * f$h * (1 - f$h)
+    list(E = tcrossprod(x, dp) + lambda * w$E, D = tcrossprod(f$h, dy) + lambda * w$D,
+        b_e = bias * as.matrix(rowSums(dp)), b_d = bias * as.matrix(rowSums(dy)))
+}
+
+# RMSProp of TensorFlow 1; s NULL: before the first step
+refStep <- function(w, g, lr, s = NULL) {
+    if (is.null(s)) s <- lapply(w, function(m) m * 0 + 1)
+    for (k in names(w)) {
+        s[[k]] <- 0.9 * s[[k]] + 0.1 * g[[k]]^2
+        w[[k]] <- w[[k]] - lr * g[[k]] / sqrt(s[[k]] + 1e-10)
+    }
+    list(w = w, s = s)
+}
+
+# ---- preparation, section 1 ----
+refDispersion <- function(m, d) {
+    breaks <- unique(c(-Inf, stats::quantile(m, seq(0.10, 1, by = 0.05), type = 7), Inf))
+    bin <- vapply(m, function(v) sum(v > breaks), 0)            # (a, b]
+    vapply(seq_along(m), function(g) {
+        own <- d[bin == bin[g]]
+        centre <- stats::median(own)
+        spread <- 1.4826 * stats::median(abs(own - centre))
+        (d[g] - centre) / if (spread == 0) 1 else spread
+    }, 0)
+}
+
+refPrepare <- function(counts, min.count = 3, min.cells = 3, gene.selection = "dispersion", n.genes = 1000,
+    vmr.threshold = NULL, normalize = "median", log = "log2")
+{
+    counts <- as.matrix(counts) + 0
+    kept <- rowSums(counts >= min.count) >= min.cells
+    n <- counts[kept, , drop = FALSE]
+    t <- colSums(n)
+    target <- stats::median(t[t > 0])
+    if (normalize == "median") for (c in seq_along(t)) if (t[c] > 0) n[, c] <- n[, c] / t[c] * target
+    m <- rowMeans(n)
+    v <- apply(n, 1, stats::var)
+    d <- ifelse(m > 0, v / m, 0)
+    score <- switch(gene.selection, dispersion = abs(refDispersion(m, d)), dispersion.signed = refDispersion(m, d),
+        cv = ifelse(m > 0, sqrt(v) / m, 0), vmr = d, none = -seq_along(m))
+    best <- order(-score)
+    if (!is.null(vmr.threshold)) best <- best[score[best] > vmr.threshold]
+    if (!is.null(n.genes) && gene.selection != "none") best <- utils::head(best, n.genes)
+    x <- n[best, , drop = FALSE]
+    list(x = switch(log, log2 = log2(x + 1), log1p = log1p(x), none = x), kept = kept, target = target,
+        selected = unname(which(kept)[best]), score = unname(score[best]), total = unname(t))
+}
+
+# ---- the whole of infill() for a fit of AutoImpute ----
+refInfill <- function(counts, fit, output = "counts", keep = "observed", nonneg = TRUE) {
+    r <- fit@recipe
+    counts <- as.matrix(counts) + 0
+    total <- colSums(counts[r$kept, , drop = FALSE])
+    size <- ifelse(total > 0, total / r$target, 1)
+    each <- rep(size, each = nrow(counts))
+    x <- log2(counts / each + 1)[r$selected, , drop = FALSE]
+    y <- refForward(fitWeights(fit), x)$y
+    seen <- switch(output, counts = counts, normcounts = counts / each, logcounts = log2(counts / each + 1))
+    scale <- rep(size, each = nrow(y))
+    y <- switch(output, counts = pmax(2^y - 1, 0) * scale, normcounts = pmax(2^y - 1, 0),
+        logcounts = if (nonneg) pmax(y, 0) else y)
+    y[, total == 0] <- 0
+    out <- seen
+    old <- seen[r$selected, ]
+    out[r$selected, ] <- switch(keep, none = y, observed = ifelse(old > 0, old, y),
+        max = ifelse(old > 0 & old > y, old, y))
+    out
+}
+
+# ---- metrics, by their definitions ----
+refRand <- function(a, b) {
+    n <- length(a)
+    pairs <- utils::combn(n, 2)
+    sameA <- a[pairs[1, ]] == a[pairs[2, ]]
+    sameB <- b[pairs[1, ]] == b[pairs[2, ]]
+    expected <- sum(sameA) * sum(sameB) / ncol(pairs)
+    (sum(sameA & sameB) - expected) / ((sum(sameA) + sum(sameB)) / 2 - expected)
+}
+
+refEntropy <- function(p) -sum(p[p > 0] * log(p[p > 0]))
+refMutualInfo <- function(a, b, normalization) {
+    joint <- unclass(table(a, b)) / length(a)
+    ha <- refEntropy(rowSums(joint))
+    hb <- refEntropy(colSums(joint))
+    hab <- refEntropy(joint)
+    (ha + hb - hab) / switch(normalization, arithmetic = (ha + hb) / 2, geometric = sqrt(ha * hb), max = max(ha, hb),
+        min = min(ha, hb), joint = hab)
+}
+
+refSilhouette <- function(x, labels) {
+    d <- as.matrix(stats::dist(x))
+    vapply(seq_len(nrow(x)), function(i) {
+        own <- setdiff(which(labels == labels[i]), i)
+        if (!length(own)) return(0)
+        a <- mean(d[i, own])
+        b <- min(vapply(setdiff(unique(labels), labels[i]), function(l) mean(d[i, labels == l]), 0))
+        (b - a) / max(a, b)
+    }, 0)
+}
+
+refCv <- function(x, groups) vapply(split(seq_len(ncol(x)), groups), function(at)
+    apply(x[, at, drop = FALSE], 1, function(v) if (length(v) > 1 && mean(v) > 0) stats::sd(v) / mean(v) else NA_real_),
+    numeric(nrow(x)))
+
+refError <- function(t, p) data.frame(n = length(t), rmse = sqrt(mean((t - p)^2)), mae = mean(abs(t - p)),
+    nmse = sqrt(sum((t - p)^2)) / sqrt(sum(t^2)),
+    pearson = if (length(t) > 1 && stats::sd(t) > 0 && stats::sd(p) > 0) stats::cor(t, p) else NA_real_)

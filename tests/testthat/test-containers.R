@@ -1,0 +1,154 @@
+suppressPackageStartupMessages({
+    library(SummarizedExperiment)
+    library(Matrix)
+})
+
+counts <- smallCounts()
+param <- smallParam()
+fit <- fitInfill(counts, param, seed = 1)
+filled <- plain(infill(counts, fit))
+
+test_that("matrices of every kind give the same bits", {
+    integers <- counts
+    storage.mode(integers) <- "integer"
+    kinds <- list(integers, counts + 0, sparse(counts), as(sparse(counts), "TsparseMatrix"),
+        as(sparse(counts), "RsparseMatrix"), as(as(as(counts + 0, "dMatrix"), "generalMatrix"), "unpackedMatrix"), delayed(counts), delayed(sparse(counts)),
+        delayed(counts)[, seq_len(ncol(counts))] * 1)
+    for (x in kinds) {
+        out <- infill(x, param, seed = 1)
+        expect_true(is.matrix(out))
+        expect_identical(plain(out), filled)
+        expect_identical(fitInfill(x, param, seed = 1)@weights, fit@weights)
+    }
+    expect_identical(attr(infill(counts, fit), "infill"), list(model = "AutoImputeParam", output = "counts",
+        keep = "observed", seed = 1, version = as.character(packageVersion("infill"))))
+})
+
+test_that("symmetric and logical matrices are taken for what they mean", {
+    square <- crossprod(counts > 2) + diag(3, 40)
+    symmetric <- as(as(square, "symmetricMatrix"), "CsparseMatrix")
+    expect_s4_class(symmetric, "dsCMatrix")
+    expect_identical(infill(symmetric, param, seed = 1), infill(square, param, seed = 1))
+    logical <- sparse(counts) > 2
+    expect_s4_class(logical, "lgCMatrix")
+    mean <- GeneMeanParam()
+    logical <- logical[, colSums(counts > 2) > 0]
+    dense <- as.matrix(logical)
+    expect_identical(infill(logical, mean, seed = 1), infill(dense + 0, mean, seed = 1))
+    expect_identical(infill(dense, mean, seed = 1), infill(dense + 0, mean, seed = 1))
+})
+
+test_that("explicit zeros in a sparse matrix change nothing", {
+    zeros <- sparse(counts + 1)
+    zeros@x <- zeros@x - 1
+    expect_gt(sum(zeros@x == 0), 100)
+    expect_identical(fitInfill(zeros, param, seed = 1)@weights, fit@weights)
+    expect_identical(plain(infill(zeros, fit)), filled)
+    expect_identical(prepareCounts(zeros), prepareCounts(counts))
+    expect_identical(geneCv(zeros), geneCv(counts))
+    expect_identical(hiddenEntries(maskCounts(zeros, seed = 1)), hiddenEntries(maskCounts(counts, seed = 1)))
+})
+
+# What infill() may not touch: everything but the new assay, its status and its note.
+expectUntouched <- function(out, x) {
+    expect_identical(assay(out, "infilled"), filled)
+    expect_identical(assayNames(out), c(assayNames(x), "infilled"))
+    expect_identical(rowData(out)$infilled.status, fit@recipe$status)
+    expect_setequal(unique(rowData(out)$infilled.status), c("modelled", "too few cells"))
+    expect_identical(metadata(out)$infilled$model, "AutoImputeParam")
+    expect_identical(metadata(out)$infilled[c("output", "keep", "seed")], list(output = "counts", keep = "observed", seed = 1))
+    assay(out, "infilled") <- NULL
+    rowData(out)$infilled.status <- NULL
+    metadata(out)$infilled <- NULL
+    expect_identical(out, x)
+}
+
+test_that("a SummarizedExperiment comes back with one more assay, the rest untouched", {
+    x <- SummarizedExperiment(list(logs = log2(counts + 1), counts = counts), colData = DataFrame(group = rep(1:2, 20)),
+        rowData = DataFrame(length = seq_len(60)), metadata = list(note = "mine"))
+    dimnames(x) <- dimnames(counts)
+    expectUntouched(infill(x, param, seed = 1), x)
+    expectUntouched(infill(x, fit), x)
+    two <- infill(infill(x, fit), GeneMeanParam(), name = "mean")
+    expect_identical(assayNames(two), c("logs", "counts", "infilled", "mean"))
+    expect_identical(metadata(two)$mean$model, "GeneMeanParam")
+    expect_identical(assay(infill(x, fit, assay.type = "counts", name = "other"), "other"), filled)
+    expect_error(infill(x, fit, assay.type = "logs"), class = "infill_scale")
+})
+
+test_that("a SingleCellExperiment comes back as one", {
+    skip_if_not_installed("SingleCellExperiment")
+    x <- SingleCellExperiment::SingleCellExperiment(list(counts = sparse(counts)))
+    SingleCellExperiment::reducedDim(x, "PCA") <- matrix(seq_len(80), 40)
+    expectUntouched(infill(x, param, seed = 1), x)
+    onDisk <- x
+    assay(onDisk, "counts") <- delayed(sparse(counts))
+    expect_identical(assay(infill(onDisk, fit), "infilled"), filled)
+    late <- infill(x, fit, as = "delayed")
+    expect_s4_class(assay(late, "infilled"), "DelayedMatrix")
+    expect_identical(as.matrix(assay(late, "infilled")), filled)
+})
+
+test_that("a Seurat object comes back with one more assay and the same defaults", {
+    skip_if_not_installed("SeuratObject")
+    x <- SeuratObject::CreateSeuratObject(sparse(counts))
+    for (out in list(infill(x, param, seed = 1), infill(x, fit))) {
+        expect_s4_class(out, "Seurat")
+        expect_setequal(SeuratObject::Assays(out), c("RNA", "infilled"))
+        expect_identical(SeuratObject::DefaultAssay(out), "RNA")
+        expect_identical(out[["RNA"]], x[["RNA"]])
+        expect_identical(out[[]][colnames(x[[]])], x[[]])
+        expect_identical(SeuratObject::Idents(out), SeuratObject::Idents(x))
+        values <- SeuratObject::GetAssayData(out, assay = "infilled", slot = "counts")
+        expect_identical(as.matrix(values), filled)
+        expect_identical(SeuratObject::Misc(out, "infilled")$model, "AutoImputeParam")
+        expect_identical(SeuratObject::Misc(out, "infilled")$status, fit@recipe$status)
+    }
+    expect_identical(prepareCounts(x), prepareCounts(counts))
+    expect_error(infill(x, fit, assay.type = "nothing"), "assay.type", class = "infill_error")
+})
+
+test_that("names are not needed, and come back as they were", {
+    bare <- unname(counts)
+    out <- infill(bare, param, seed = 1)
+    expect_null(dimnames(out))
+    expect_identical(as.vector(out), as.vector(filled))
+    genes <- bare
+    rownames(genes) <- rownames(counts)
+    expect_identical(dimnames(infill(genes, param, seed = 1)), list(rownames(counts), NULL))
+    cells <- bare
+    colnames(cells) <- colnames(counts)
+    expect_identical(dimnames(infill(cells, param, seed = 1)), list(NULL, colnames(counts)))
+    x <- SummarizedExperiment(list(counts = bare))
+    out <- assay(infill(x, param, seed = 1), "infilled")
+    expect_identical(as.vector(out), as.vector(filled))
+    expect_null(dimnames(infill(x, param, seed = 1)))
+    expect_silent(infill(x, param, seed = 1))
+})
+
+test_that("duplicated and missing names are kept as they are", {
+    odd <- counts
+    rownames(odd)[2:3] <- rownames(odd)[1]
+    rownames(odd)[5] <- NA
+    colnames(odd)[2] <- colnames(odd)[1]
+    out <- infill(odd, param, seed = 1)
+    expect_identical(dimnames(out), dimnames(odd))
+    expect_identical(unname(plain(out)), unname(filled))
+    expect_identical(infill(odd, fitInfill(odd, param, seed = 1)), out)
+    rownames(odd)[5] <- "five"                                 # SummarizedExperiment itself takes no NA
+    x <- SummarizedExperiment(list(counts = odd))
+    back <- infill(x, param, seed = 1)
+    expect_identical(dimnames(back), dimnames(x))
+    expect_identical(unname(assay(back, "infilled", withDimnames = FALSE)), unname(filled))
+})
+
+test_that("a note never changes what came in", {
+    before <- counts + 0
+    copy <- before + 0
+    infill(before, fit)
+    expect_identical(before, copy)
+    m <- sparse(counts)
+    values <- m@x + 0
+    infill(m, fit, keep = "none")
+    expect_identical(m@x, values)
+})

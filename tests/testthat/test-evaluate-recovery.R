@@ -1,0 +1,108 @@
+counts <- smallCounts()
+m <- maskCounts(counts, fraction = 0.2, seed = 1)
+h <- hiddenEntries(m)
+mean <- infill(maskedData(m), GeneMeanParam())
+filled <- plain(mean) * withSeed(1, exp(rnorm(length(mean), sd = 0.3)))      # or it is constant within genes
+size <- colSums(maskedData(m)) / median(colSums(maskedData(m)))
+
+# Literal: on the scale asked for, all hidden entries or those of each group.
+literal <- function(filled, scale, group = NULL) {
+    on <- function(v) switch(scale, counts = v, log2 = log2(v / size[h$col] + 1), log1p = log1p(v / size[h$col]))
+    t <- on(h$value)
+    p <- on(filled[cbind(h$row, h$col)])
+    if (is.null(group)) return(refError(t, p))
+    do.call(rbind, lapply(sort(unique(group)), function(k) refError(t[group == k], p[group == k])))
+}
+
+test_that("errors of two vectors are the literal ones", {
+    t <- withSeed(1, rexp(50))
+    p <- t + withSeed(2, rnorm(50))
+    expect_equal(recoveryError(t, p), refError(t, p), tolerance = 1e-13)
+    expect_equal(recoveryError(t + 1e6, p + 1e6), refError(t + 1e6, p + 1e6), tolerance = 1e-9)
+    exact <- recoveryError(c(1, 2, 3), c(1, 2, 3))
+    expect_identical(unlist(exact), c(n = 3, rmse = 0, mae = 0, nmse = 0, pearson = 1))
+    expect_equal(recoveryError(1:3, 3:1)$pearson, -1)
+    expect_equal(recoveryError(3, 1)[c("rmse", "mae", "nmse")], data.frame(rmse = 2, mae = 2, nmse = 2 / 3))
+})
+
+test_that("a correlation with a constant is NA", {
+    expect_identical(recoveryError(c(1, 2, 3), c(2, 2, 2))$pearson, NA_real_)
+    expect_identical(recoveryError(c(0.1, 0.1, 0.1), c(1, 2, 3))$pearson, NA_real_)
+    expect_identical(recoveryError(c(1e6 + 0.3, 1e6 + 0.3), c(1, 2))$pearson, NA_real_)
+    expect_identical(recoveryError(2, 3)$pearson, NA_real_)
+})
+
+test_that("errors of hidden entries are the literal ones, on every scale and by every group", {
+    for (scale in c("log2", "log1p", "counts")) {
+        expect_equal(recoveryError(m, filled, scale = scale), literal(filled, scale), tolerance = 1e-12)
+        by.gene <- recoveryError(m, filled, by = "gene", scale = scale)
+        expect_equal(by.gene, literal(filled, scale, h$row), tolerance = 1e-11, ignore_attr = TRUE)
+        expect_identical(rownames(by.gene), rownames(counts)[sort(unique(h$row))])
+        by.cell <- recoveryError(m, filled, by = "cell", scale = scale)
+        expect_equal(by.cell, literal(filled, scale, h$col), tolerance = 1e-11, ignore_attr = TRUE)
+        expect_identical(rownames(by.cell), colnames(counts)[sort(unique(h$col))])
+        expect_identical(sum(by.cell$n), as.double(nrow(h)))
+    }
+    expect_identical(recoveryError(m, filled), recoveryError(m, filled, by = "overall", scale = "log2"))
+    expect_gt(recoveryError(m, infill(maskedData(m), NoneParam()))$rmse, recoveryError(m, mean)$rmse)
+    expect_true(all(is.na(recoveryError(m, mean, by = "gene")$pearson)))           # constant but for rounding
+    expect_equal(recoveryError(m, infill(maskedData(m), NoneParam()))$nmse, 1)
+})
+
+test_that("estimates may be sparse, delayed, or in an experiment", {
+    suppressPackageStartupMessages(library(SummarizedExperiment))
+    one <- recoveryError(m, mean)
+    expect_identical(recoveryError(m, infill(maskedData(m), GeneMeanParam(), as = "delayed")), one)
+    expect_identical(recoveryError(m, sparse(mean)), one)
+    s <- maskCounts(SummarizedExperiment(list(counts = counts)), fraction = 0.2, seed = 1)
+    out <- infill(maskedData(s), GeneMeanParam())
+    expect_identical(recoveryError(s, out), one)
+    expect_identical(recoveryError(s, infill(maskedData(s), GeneMeanParam(), name = "mean"), name = "mean"), one)
+    expect_identical(recoveryError(s, infill(maskedData(s), GeneMeanParam(), as = "delayed"), by = "gene"),
+        recoveryError(m, mean, by = "gene"))
+    expect_error(recoveryError(s, out, name = "nothing"), "infilled", class = "infill_error")
+})
+
+test_that("names that are missing or not unique do not get in the way", {
+    bare <- maskCounts(unname(counts), fraction = 0.2, seed = 1)
+    by <- recoveryError(bare, filled, by = "gene")
+    expect_identical(rownames(by), as.character(sort(unique(h$row))))
+    twice <- counts
+    rownames(twice)[2] <- rownames(twice)[1]
+    expect_equal(recoveryError(maskCounts(twice, fraction = 0.2, seed = 1), filled, by = "gene"), by)
+})
+
+test_that("subset.row judges some genes", {
+    x <- smallCounts()
+    m <- maskCounts(x, seed = 1)
+    fit <- fitInfill(maskedData(m), smallParam(n.genes = 20), seed = 1)
+    filled <- infill(maskedData(m), fit)
+    genes <- modelledGenes(fit)
+    expect_identical(names(genes), rownames(x)[fit@recipe$selected])
+    expect_length(genes, 20)
+    h <- hiddenEntries(m)
+    at <- h$row %in% genes
+    expect_gt(sum(!at), 0)
+    ours <- recoveryError(m, filled, scale = "counts", subset.row = genes)
+    expect_identical(ours, recoveryError(h$value[at], filled[cbind(h$row, h$col)][at]))
+    expect_identical(recoveryError(m, filled, scale = "counts", subset.row = names(genes)), ours)
+    expect_identical(recoveryError(m, filled, scale = "counts", subset.row = seq_len(60) %in% genes), ours)
+    each <- recoveryError(m, filled, by = "gene", subset.row = genes)
+    expect_setequal(rownames(each), intersect(rownames(x)[genes], rownames(x)[h$row]))
+    for (wrong in list("no such gene", 61, list(1), factor("g1"))) {
+        expect_error(recoveryError(m, filled, subset.row = wrong), "subset.row", class = "infill_error")
+    }
+    none <- setdiff(seq_len(60), h$row)[1]
+    expect_error(recoveryError(m, filled, subset.row = none), "hidden entries", class = "infill_error")
+    expect_error(modelledGenes(1), "object", class = "infill_error")
+})
+
+test_that("a Seurat object is judged like the matrix in it", {
+    skip_if_not_installed("SeuratObject")
+    x <- smallCounts()
+    m <- maskCounts(x, seed = 1)
+    object <- maskCounts(SeuratObject::CreateSeuratObject(sparse(x)), seed = 1)
+    expect_equal(recoveryError(object, infill(maskedData(object), GeneMeanParam())),
+        recoveryError(m, infill(maskedData(m), GeneMeanParam())))
+    expect_error(recoveryError(object, maskedData(object)), "'name' must be an assay", class = "infill_error")
+})

@@ -1,0 +1,64 @@
+skip_if_not_installed("ggplot2")
+counts <- smallCounts()
+fit <- fitInfill(counts, smallParam(), seed = 1)
+
+drawn <- function(p) {
+    expect_s3_class(p, "ggplot")
+    ggplot2::ggplot_build(p)
+}
+
+test_that("the training plot shows both errors per entry and the iteration kept", {
+    p <- plotTraining(fit)
+    built <- drawn(p)
+    n <- fit@entries
+    held <- floor(0.05 * n)
+    d <- p$data
+    expect_equal(d$rmse[d$entries == "trained on"], sqrt(fit@history$train / (n - held)), tolerance = 1e-14)
+    expect_equal(d$rmse[d$entries == "held out"], sqrt(fit@history$valid / held), tolerance = 1e-14)
+    expect_equal(built$data[[1]]$xintercept[1], fit@best)
+    expect_match(p$labels$y, "log2")
+    paper <- fitInfill(counts, smallParam(stop = "paper"), seed = 1)
+    p <- plotTraining(paper)
+    drawn(p)
+    expect_identical(unique(p$data$entries), "trained on")
+    expect_equal(p$data$rmse, sqrt(paper@history$train / n), tolerance = 1e-14)
+})
+
+test_that("before and after are principal components of the same genes", {
+    filled <- infill(counts, fit)
+    p <- plotBeforeAfter(counts, filled, labels = rep(1:2, 20), n.genes = 30)
+    drawn(p)
+    d <- p$data
+    expect_identical(nrow(d), 80L)
+    expect_identical(as.character(d$label), as.character(rep(rep(1:2, 20), 2)))
+    size <- colSums(counts) / median(colSums(counts))
+    logs <- log2(counts / rep(size, each = 60) + 1)
+    top <- head(order(-apply(logs, 1, var)), 30)
+    pc <- prcomp(t(logs[top, ]), rank. = 2)$x
+    expect_equal(abs(d$PC1[d$when == "before"]), abs(unname(pc[, 1])), tolerance = 1e-8)
+    expect_equal(abs(d$PC2[d$when == "before"]), abs(unname(pc[, 2])), tolerance = 1e-8)
+    after <- prcomp(t(log2(filled / rep(size, each = 60) + 1)[top, ]), rank. = 2)$x
+    expect_equal(abs(d$PC1[d$when == "after"]), abs(unname(after[, 1])), tolerance = 1e-8)
+})
+
+test_that("experiments, sparse and delayed data are plotted alike", {
+    suppressPackageStartupMessages(library(SummarizedExperiment))
+    filled <- infill(counts, fit)
+    one <- plotBeforeAfter(counts, filled)$data
+    x <- infill(SummarizedExperiment(list(counts = counts)), fit)
+    expect_equal(plotBeforeAfter(x, x)$data, one)
+    expect_equal(plotBeforeAfter(sparse(counts), infill(counts, fit, as = "delayed"))$data, one)
+    big <- lowRankCounts(80, 60)
+    p <- plotBeforeAfter(big, infill(big, GeneMeanParam()))    # irlba's path, where it is installed
+    drawn(p)
+    expect_identical(nrow(p$data), 120L)
+})
+
+test_that("what cannot be plotted is said", {
+    expect_error(plotTraining(1), class = "infill_error")
+    expect_error(plotTraining(fitInfill(counts, NoneParam())), "without training", class = "infill_error")
+    expect_error(plotBeforeAfter(counts, counts[1:3, ]), "3 x 40", class = "infill_error")
+    expect_error(plotBeforeAfter(counts, counts, labels = 1:3), "40 values", class = "infill_error")
+    one <- counts[, 1, drop = FALSE]                           # one cell has no second component
+    expect_error(ggplot2::ggplot_build(plotBeforeAfter(one, one)), class = "infill_error")
+})
