@@ -136,9 +136,12 @@ setMethod("show", "InfillParam", function(object) {
 #'   exactly); [fitWeights()] gives them as named matrices.
 #' @slot shapes Name, rows and columns of each weight matrix, in order.
 #' @slot history data.frame with one row per iteration: `iteration`, `train`
-#'   and `valid` (sums of squared errors), `penalty`.
-#' @slot best Iteration whose weights are kept.
-#' @slot stopped Why the training ended.
+#'   and `valid` (the model's loss; AutoImpute: sums of squared errors),
+#'   `penalty`; and `network`, where a model trains several.
+#' @slot best,stopped Iteration whose weights are kept, and why the training
+#'   ended: one value, or one for each network.
+#' @slot heldout data.frame: `pearson` and `mse` at held-out values, on the
+#'   model's scale, one row per network; `NA` where a model does not say.
 #' @slot seed The seed in force.
 #' @slot state What a later [fitInfill()] with `resume` needs (empty unless kept).
 #' @slot entries,cells Non-zeros and cells it was fitted to.
@@ -158,8 +161,8 @@ setMethod("show", "InfillParam", function(object) {
 #' @export
 setClass("InfillFit", slots = c(param = "InfillParam", recipe = "list",
     weights = "numeric", shapes = "data.frame", history = "data.frame",
-    best = "integer", stopped = "character", seed = "numeric",
-    state = "numeric", entries = "numeric", cells = "integer",
+    best = "integer", stopped = "character", heldout = "data.frame",
+    seed = "numeric", state = "numeric", entries = "numeric", cells = "integer",
     seconds = "numeric", version = "character"))
 
 #' @rdname InfillFit-class
@@ -168,10 +171,16 @@ setMethod("show", "InfillFit", function(object) {
     r <- object@recipe
     cat(sprintf("InfillFit of %s, seed %.0f\n", class(object@param), object@seed))
     cat(sprintf("  %d genes modelled of %d, %d cells, %.0f non-zeros\n",
-        length(r$selected), length(r$status), object@cells, object@entries))
+        sum(r$status == "modelled"), length(r$status), object@cells, object@entries))
     if (nrow(object@history)) {
-        cat(sprintf("  %d iterations, %s; kept: iteration %d; %.1f s\n",
+        n <- length(object@best)
+        if (n == 1L) cat(sprintf("  %d iterations, %s; kept: iteration %d; %.1f s\n",
             nrow(object@history), object@stopped, object@best, object@seconds))
+        else cat(sprintf("  %d networks, %d to %d iterations; %.1f s\n", n,
+            min(.iterations(object)), max(.iterations(object)), object@seconds))
+        if (!all(is.na(object@heldout$pearson))) cat(sprintf(
+            "  held-out cells: Pearson %.3f, MSE %.3f (mean of the networks)\n",
+            mean(object@heldout$pearson, na.rm = TRUE), mean(object@heldout$mse, na.rm = TRUE)))
     }
 })
 
@@ -185,7 +194,11 @@ fitWeights <- function(object) {
     out <- lapply(seq_along(n), function(k) matrix(
         object@weights[end[k] - n[k] + seq_len(n[k])], s$nrow[k], s$ncol[k]))
     names(out) <- s$name
-    out
+    if (!"network" %in% names(object@history)) return(out)
+    net <- cumsum(s$name == s$name[1L])              # several networks, and what they share
+    several <- s$name %in% s$name[duplicated(s$name)] | length(object@best) == 1L & net == 1L &
+        s$name != "limit"
+    c(unname(split(out[several], net[several])), out[!several])
 }
 
 #' @rdname InfillFit-class
@@ -195,11 +208,18 @@ fitHistory <- function(object) {
     object@history
 }
 
+# Iterations of each network.
+.iterations <- function(object) {
+    if ("network" %in% names(object@history)) as.integer(table(object@history$network))
+    else nrow(object@history)
+}
+
 #' @rdname InfillFit-class
 #' @export
 modelledGenes <- function(object) {
     .checkFit(object, "object")
     at <- object@recipe$selected
+    at <- at[object@recipe$status[at] == "modelled"]
     names(at) <- object@recipe$genes[at]
     at
 }

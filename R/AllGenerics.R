@@ -17,6 +17,13 @@ setGeneric("recoveryError", function(truth, estimate, ...)
 # What a model wants done to counts: arguments of prepareCounts().
 setGeneric(".preparation", function(param) standardGeneric(".preparation"))
 
+# Counts (a checked dgCMatrix) as the model wants them. A model that decides more than a preparation, or at random, has a
+# method of its own; what it decided is recipe$plan, integers that the C core reads.
+setGeneric(".prepared", function(param, counts, seed, threads) standardGeneric(".prepared"))
+
+# The losses of the history as they are shown: list(train, valid, label).
+setGeneric(".shownLoss", function(param, train, valid, entries) standardGeneric(".shownLoss"))
+
 # The two steps that differ between containers (containers.R).
 setGeneric(".counts", function(x, assay.type) standardGeneric(".counts"))
 setGeneric(".store", function(x, values, name, status, note)

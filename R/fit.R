@@ -26,6 +26,8 @@ NULL
 #'   `checkpoint.every` iterations. If it exists, the fit goes on from it; it is
 #'   removed when the fit is done.
 #' @param checkpoint.every Iterations between two checkpoints.
+#' @param BPPARAM A \pkg{BiocParallel} back end, whose workers train the networks
+#'   of a model that has several ([DeepImputeParam()]); the same bits as without.
 #' @param check.scale Refuse values that look like logarithms?
 #' @return An [InfillFit-class].
 #' @section Errors: of class `infill_error`; `infill_diverged` when the loss is
@@ -44,16 +46,44 @@ NULL
 setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = "counts",
     seed = NULL, num.threads = NULL, progress = interactive(), resume = NULL,
     keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500,
-    check.scale = TRUE)
+    BPPARAM = NULL, check.scale = TRUE)
 {
     .checkFlag(check.scale, "check.scale")
     counts <- .checkCounts(.counts(x, assay.type), check.scale)
-    prepared <- do.call(.prepare, c(list(counts), .preparation(param)))
+    resume <- .unfinished(resume, checkpoint)
+    param <- .fixed(param, seed, resume)
+    prepared <- .prepared(param, counts, param@seed, .threads(num.threads, param))
     rm(counts)
-    fitInfill(prepared, param, seed = seed, num.threads = num.threads,
+    fitInfill(prepared, param, num.threads = num.threads,
         progress = progress, resume = resume, keep.state = keep.state,
-        checkpoint = checkpoint, checkpoint.every = checkpoint.every)
+        checkpoint = checkpoint, checkpoint.every = checkpoint.every, BPPARAM = BPPARAM)
 })
+
+setMethod(".prepared", "InfillParam", function(param, counts, seed, threads)
+    do.call(.prepare, c(list(counts), .preparation(param))))
+
+# The parameters checked, with the seed in force: the one given, that of the fit to resume, or a drawn one.
+.fixed <- function(param, seed, resume) {
+    if (!is.null(seed)) param@seed <- if (identical(is.na(seed), TRUE)) NA_real_ else .seed(seed)
+    valid <- validObject(param, test = TRUE)          # a slot can be assigned past it
+    if (!isTRUE(valid)) .stop(paste(valid, collapse = "\n"))
+    if (is.na(param@seed)) param@seed <- if (is(resume, "InfillFit")) resume@seed else .seed(NA)
+    param
+}
+
+# The fit to go on with: the one given, or what the checkpoint holds.
+.unfinished <- function(resume, checkpoint) {
+    if (is.null(checkpoint)) return(resume)
+    if (!.isString(checkpoint)) .stop("'checkpoint' must be the name of a file, not %s",
+        .describe(checkpoint))
+    if (!dir.exists(dirname(checkpoint))) .stop("'checkpoint' must be in a folder that exists, not %s",
+        .describe(checkpoint))
+    if (!file.exists(checkpoint)) return(resume)
+    resume <- tryCatch(readRDS(checkpoint), error = function(e) NULL)
+    if (!is(resume, "InfillFit")) .stop("'checkpoint' %s is there, but holds no unfinished fit",
+        .describe(checkpoint))
+    resume
+}
 
 #' @rdname fitInfill
 #' @export
@@ -69,44 +99,30 @@ setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
 #' @export
 setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     seed = NULL, num.threads = NULL, progress = interactive(), resume = NULL,
-    keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500)
+    keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500, BPPARAM = NULL)
 {
     started <- proc.time()[["elapsed"]]
-    if (!is.null(seed)) param@seed <- if (identical(is.na(seed), TRUE)) NA_real_ else .seed(seed)
-    valid <- validObject(param, test = TRUE)          # a slot can be assigned past it
-    if (!isTRUE(valid)) .stop(paste(valid, collapse = "\n"))
     .checkFlag(keep.state, "keep.state")
     .checkFlag(progress, "progress")
     every <- .checkNumber(checkpoint.every, "checkpoint.every", 1, 1e9, TRUE)
     threads <- .threads(num.threads, param)
-    if (!is.null(checkpoint)) {
-        if (!.isString(checkpoint)) .stop("'checkpoint' must be the name of a file, not %s",
-            .describe(checkpoint))
-        if (!dir.exists(dirname(checkpoint))) .stop("'checkpoint' must be in a folder that exists, not %s",
-            .describe(checkpoint))
-        if (file.exists(checkpoint)) {
-            resume <- tryCatch(readRDS(checkpoint), error = function(e) NULL)
-            if (!is(resume, "InfillFit")) .stop("'checkpoint' %s is there, but holds no unfinished fit",
-                .describe(checkpoint))
-        }
-    }
-    if (is.null(resume)) param@seed <- .seed(param@seed)
-    else {
-        .checkResume(resume, x, param)
-        param@seed <- resume@seed
-    }
-    .checkMemory(param, nrow(x), keep.state || !is.null(checkpoint))
+    resume <- .unfinished(resume, checkpoint)
+    param <- .fixed(param, seed, resume)
+    if (!is.null(resume)) .checkResume(resume, x, param)
+    .checkMemory(param, x, keep.state || !is.null(checkpoint))
     if (!length(x@x@x)) warning("'x' has no counts after preparation: nothing to learn from",
         call. = FALSE)
     report <- if (progress && is(param, "NetworkParam")) .progress(param, length(x@x@x))
     last <- if (is(param, "NetworkParam")) param@max.iter else 1
+    if (!is.null(BPPARAM)) return(.fitOnWorkers(x, param, threads, resume, keep.state, checkpoint,
+        BPPARAM, started))
     repeat {
         pause <- if (is.null(checkpoint)) 0
-            else (if (is.null(resume)) 0 else nrow(resume@history)) + every
+            else (if (is.null(resume)) 0 else max(.iterations(resume))) + every
         fit <- .fitOnce(x, param, threads, resume, if (pause < last) pause else 0,
             keep.state || !is.null(checkpoint), report)
         fit@seconds <- proc.time()[["elapsed"]] - started
-        if (fit@stopped != "paused") break
+        if (!any(fit@stopped == "paused")) break
         saveRDS(fit, paste0(checkpoint, ".new"))
         file.rename(paste0(checkpoint, ".new"), checkpoint)
         resume <- fit
@@ -117,21 +133,26 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     fit
 })
 
-.fitOnce <- function(x, param, threads, resume, pause, keep.state, report) {
-    out <- .Call(C_fit, param, x@x, param@seed, threads,
+.fitOnce <- function(x, param, threads, resume, pause, keep.state, report, plan = x@recipe$plan) {
+    out <- .Call(C_fit, param, x@x, plan, param@seed, threads,
         if (!is.null(resume)) c(list(resume@weights, resume@state),
-            as.list(resume@history[c("train", "valid", "penalty")])),
+            as.list(resume@history[c("train", "valid", "penalty")]),
+            list(.iterations(resume), match(resume@stopped, .stopReasons) - 1L)),
         c(as.integer(pause), as.integer(keep.state)), report)
+    h <- out$history
     if (out$status != 0L) {
         .stop(paste("the loss of %s is no longer finite after %d iterations; a smaller",
-            "'learning.rate' (now %g) may help"), class(param), length(out$train),
+            "'learning.rate' (now %g) may help"), class(param), max(h$iterations),
             param@learning.rate, class = "infill_diverged")
     }
+    history <- data.frame(iteration = sequence(h$iterations), train = h$train,
+        valid = h$valid, penalty = h$penalty)
+    if (!is.null(plan)) history <- cbind(network = rep(seq_along(h$iterations), h$iterations), history)
     new("InfillFit", param = param, recipe = x@recipe, weights = out$weights,
-        shapes = data.frame(name = out$shapes, nrow = out$rows, ncol = out$cols),
-        history = data.frame(iteration = seq_along(out$train), train = out$train,
-            valid = out$valid, penalty = out$penalty),
-        best = out$best, stopped = .stopReasons[out$stopped + 1L], seed = param@seed,
+        shapes = data.frame(name = out$shapes[[1L]], nrow = out$shapes[[2L]], ncol = out$shapes[[3L]]),
+        history = history, best = h$best, stopped = .stopReasons[h$stopped + 1L],
+        heldout = data.frame(pearson = ifelse(is.nan(h$pearson), NA, h$pearson),
+            mse = ifelse(is.nan(h$mse), NA, h$mse)), seed = param@seed,
         state = if (is.null(out$state)) numeric() else out$state,
         entries = as.double(length(x@x@x)), cells = ncol(x@x),
         version = as.character(packageVersion("infill")))
@@ -159,12 +180,13 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
         .stop("'resume' holds no state; fit with keep.state = TRUE to go on later",
             class = "infill_mismatch")
     }
-    if (!resume@stopped %in% c("paused", .stopReasons[1L])) {
+    if (!any(resume@stopped %in% c("paused", .stopReasons[1L]))) {
         .stop("'resume' has ended (%s); there is nothing to go on with",
-            resume@stopped, class = "infill_mismatch")
+            resume@stopped[1L], class = "infill_mismatch")
     }
     if (resume@cells != ncol(x) || resume@entries != length(x@x@x) ||
-        !identical(resume@recipe$selected, x@recipe$selected)) {
+        !identical(resume@recipe$selected, x@recipe$selected) ||
+        !identical(resume@recipe$plan, x@recipe$plan)) {
         .stop("'resume' was fitted to other counts (%d cells, %.0f non-zeros in the modelled genes; 'x': %d, %d)",
             resume@cells, resume@entries, ncol(x), length(x@x@x),
             class = "infill_mismatch")
@@ -172,18 +194,21 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
 }
 
 # Bytes of a fit per weight: four single-precision copies, the result and, when kept, the state in double.
-.checkMemory <- function(param, n.genes, keep.state) {
-    n <- .Call(C_n_weights, param, n.genes)
+.checkMemory <- function(param, x, keep.state) {
+    n <- .Call(C_n_weights, param, nrow(x), x@recipe$plan)
     bytes <- n * (16 + 8 + if (keep.state) 16 else 0)
     limit <- .memoryLimit()
     if (bytes > limit || n > 2^52) {
         .stop(paste("a fit of %s to %d genes needs about %s for %.3g weights,",
             "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
-            class(param), n.genes, .bytes(bytes), n, .bytes(limit),
+            class(param), nrow(x), .bytes(bytes), n, .bytes(limit),
             if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %g", param@hidden)
             else "its parameters")
     }
 }
+
+setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
+    list(train = train, valid = valid, label = "loss"))
 
 # A line that is written over: iteration, errors, time, and how long it can take at most.
 .progress <- function(param, entries) {
@@ -191,16 +216,16 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     first <- NULL
     terminal <- isatty(stderr())
     last <- -Inf
-    held <- if (param@stop == "validation") max(1, floor(param@valid.fraction * entries)) else 0
+    held <- param@stop == "validation"
     function(iteration, max.iter, best, train, valid) {
         now <- proc.time()[["elapsed"]]
         if (is.null(first)) first <<- iteration
         if (!terminal && now - last < 2) return(invisible())     # a log gets few lines
         last <<- now
         each <- (now - begun) / (iteration - first + 1)
-        error <- sprintf("RMSE %.4f", sqrt(train / max(1, entries - held)))
-        if (held) error <- sprintf("%s, held out %.4f (best at %d)", error,
-            sqrt(valid / held), best)
+        shown <- .shownLoss(param, train, valid, entries)
+        error <- sprintf("%s %.4f", shown$label, shown$train)
+        if (held) error <- sprintf("%s, held out %.4f (best at %d)", error, shown$valid, best)
         sooner <- if (held) sprintf(", %.0f s if it gets no better",
             each * (best + param@patience - iteration)) else ""
         message(sprintf("%s%s: iteration %d of %d, %s; %.1f s, ETA at most %.0f s%s   ",
@@ -208,4 +233,54 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
             max.iter, error, now - begun, each * (max.iter - iteration), sooner),
             appendLF = !terminal)
     }
+}
+
+# The networks of a model dealt out to the workers of BPPARAM, and what they return put together: the same bits, because
+# every network has its own random streams.
+.fitOnWorkers <- function(x, param, threads, resume, keep.state, checkpoint, BPPARAM, started) {
+    .needs("BiocParallel", "'BPPARAM'")
+    if (!is(BPPARAM, "BiocParallelParam")) .stop("'BPPARAM' must be a BiocParallelParam, not %s",
+        .describe(BPPARAM))
+    plan <- x@recipe$plan
+    if (is.null(plan)) .stop("'BPPARAM' is for models of several networks; %s trains one (use 'num.threads')",
+        class(param))
+    if (isTRUE(param@joint)) .stop("'BPPARAM' cannot be used with joint = TRUE: the networks stop together")
+    if (!is.null(resume) || keep.state || !is.null(checkpoint)) .stop(
+        "'resume', 'keep.state' and 'checkpoint' cannot be used with 'BPPARAM'")
+    parts <- .splitPlan(plan, min(BiocParallel::bpnworkers(BPPARAM), plan[1L]))
+    fits <- tryCatch(BiocParallel::bplapply(parts, .fitPart, x = x, param = param, threads = threads,
+        BPPARAM = BPPARAM), error = function(e) .stop("a worker of 'BPPARAM' failed: %s",
+            conditionMessage(e)))
+    all <- fits[[1L]]
+    shared <- all@shapes$name == "limit"
+    n <- sum(as.double(all@shapes$nrow[shared]) * all@shapes$ncol[shared])
+    all@weights <- c(unlist(lapply(fits, function(f) head(f@weights, -n))), tail(all@weights, n))
+    all@shapes <- rbind(do.call(rbind, lapply(fits, function(f) f@shapes[!shared[1L] & f@shapes$name != "limit", ])),
+        all@shapes[shared, ])
+    rownames(all@shapes) <- NULL
+    first <- cumsum(c(0L, vapply(fits, function(f) length(f@best), 0L)))
+    all@history <- do.call(rbind, lapply(seq_along(fits), function(k) {
+        h <- fits[[k]]@history
+        h$network <- h$network + first[k]
+        h
+    }))
+    all@best <- unlist(lapply(fits, slot, "best"))
+    all@stopped <- unlist(lapply(fits, slot, "stopped"))
+    all@heldout <- do.call(rbind, lapply(fits, slot, "heldout"))
+    all@seconds <- proc.time()[["elapsed"]] - started
+    all
+}
+
+.fitPart <- function(plan, x, param, threads) .fitOnce(x, param, threads, NULL, 0, FALSE, NULL, plan)
+
+# The plan (see model_deepimpute.c) cut into n plans of consecutive networks.
+.splitPlan <- function(plan, n) {
+    at <- 3L
+    nets <- lapply(seq_len(plan[1L]), function(k) {
+        one <- plan[at:(at + 2L + plan[at + 1L] + plan[at + 2L])]
+        at <<- at + length(one)
+        one
+    })
+    lapply(unname(split(nets, ceiling(seq_along(nets) * n / length(nets)))),
+        function(part) c(length(part), plan[2L], unlist(part)))
 }

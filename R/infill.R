@@ -89,11 +89,20 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
 
 .keeps <- c("none", "observed", "max")    # in the order of the C enum Keep
 
-# Cells `cols` of counts, filled: dense, all genes.
-.fillBlock <- function(counts, cols, fit, how, threads) {
+# Cells `cols` of counts, filled: dense, all genes. rows: the genes that are wanted, NULL for all; the others may be left
+# unfilled.
+.fillBlock <- function(counts, cols, fit, how, threads, rows = NULL) {
     if (!identical(cols, seq_len(ncol(counts)))) counts <- counts[, cols, drop = FALSE]
     new <- .applyRecipe(counts, fit@recipe)
-    pred <- .Call(C_predict, fit@param, fit@weights, new$x, threads)
+    wanted <- if (!is.null(rows)) {
+        genes <- logical(nrow(counts))
+        genes[rows] <- TRUE
+        wanted <- logical(nrow(new$x))
+        wanted[new$row[genes & new$row >= 0] + 1L] <- TRUE
+        wanted
+    }
+    pred <- .Call(C_predict, fit@param, fit@weights, new$x, fit@recipe$plan, wanted, threads)
+    if (anyNA(pred)) .warnUnpredicted(pred, new$row, wanted)
     from <- match(fit@recipe$log, .logs) - 1L
     to <- if (how$output != "logcounts") 0L else if (from) from else 1L
     # on the normalised scales every cell is divided by its own size, whatever the model did; an empty cell by 1
@@ -103,6 +112,15 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
         c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)))
     dimnames(out) <- .namesOf(counts)
     out
+}
+
+# A model may give no value (NaN): that entry stays as it came, and the user is told of it.
+.warnUnpredicted <- function(pred, row, wanted) {
+    at <- setdiff(row, -1L) + 1L
+    if (!is.null(wanted)) at <- intersect(at, which(wanted))
+    n <- sum(is.nan(pred[at, ]))
+    if (n) warning(sprintf(paste("%d predictions were above twice the largest value of the training",
+        "data or not finite; these entries stay as they came"), n), call. = FALSE)
 }
 
 .fill <- function(counts, fit, how, threads) {
@@ -173,7 +191,7 @@ setMethod("extract_array", "InfillSeed", function(x, index) {
     each <- max(1, floor(4e6 / nrow(x@counts)))
     for (from in seq(1, length.out = ceiling(length(cols) / each), by = each)) {
         at <- from:min(from + each - 1, length(cols))
-        out[, at] <- .fillBlock(x@counts, cols[at], x@fit, x@how, x@threads)[rows, , drop = FALSE]
+        out[, at] <- .fillBlock(x@counts, cols[at], x@fit, x@how, x@threads, rows)[rows, , drop = FALSE]
     }
     out
 })

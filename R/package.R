@@ -27,7 +27,7 @@
 #' @useDynLib infill, .registration = TRUE
 #' @import methods
 #' @importFrom stats median quantile mad
-#' @importFrom utils packageVersion head
+#' @importFrom utils packageVersion head tail
 #' @importFrom Matrix sparseMatrix drop0
 #' @importFrom S4Vectors DataFrame metadata metadata<-
 #' @importFrom SummarizedExperiment assay assay<- assayNames rowData rowData<-

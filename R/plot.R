@@ -25,19 +25,22 @@ plotTraining <- function(fit) {
     .checkFit(fit, "fit")
     if (!nrow(fit@history)) .stop("'fit' is of a model without training (%s)", class(fit@param))
     h <- fit@history
-    held <- if (fit@param@stop == "validation")
-        max(1, floor(fit@param@valid.fraction * fit@entries)) else 0
-    d <- data.frame(iteration = h$iteration, rmse = sqrt(h$train / max(1, fit@entries - held)),
+    shown <- .shownLoss(fit@param, h$train, h$valid, fit@entries)
+    h$network <- if (is.null(h$network)) 1L else h$network
+    d <- data.frame(iteration = h$iteration, value = shown$train, network = h$network,
         entries = "trained on")
-    if (held) d <- rbind(d, data.frame(iteration = h$iteration, rmse = sqrt(h$valid / held),
-        entries = "held out"))
+    if (fit@param@stop == "validation") d <- rbind(d, data.frame(iteration = h$iteration,
+        value = shown$valid, network = h$network, entries = "held out"))
     .data <- ggplot2::.data
-    ggplot2::ggplot(d, ggplot2::aes(.data$iteration, .data$rmse, colour = .data$entries)) +
-        ggplot2::geom_vline(xintercept = fit@best, linetype = 2, colour = "grey50") +
-        ggplot2::geom_line() +
-        ggplot2::labs(x = "iteration", y = sprintf("RMSE (%s)", fit@recipe$log), colour = NULL,
+    one <- length(fit@best) == 1L
+    p <- ggplot2::ggplot(d, ggplot2::aes(.data$iteration, .data$value, colour = .data$entries,
+        group = interaction(.data$entries, .data$network)))
+    if (one) p <- p + ggplot2::geom_vline(xintercept = fit@best, linetype = 2, colour = "grey50")
+    p + ggplot2::geom_line() +
+        ggplot2::labs(x = "iteration", y = sprintf("%s (%s)", shown$label, fit@recipe$log), colour = NULL,
             title = sprintf("%s: training", sub("Param$", "", class(fit@param))),
-            subtitle = sprintf("kept: iteration %d; stopped: %s", fit@best, fit@stopped)) +
+            subtitle = if (one) sprintf("kept: iteration %d; stopped: %s", fit@best, fit@stopped)
+            else sprintf("%d networks", length(fit@best))) +
         ggplot2::theme_minimal()
 }
 

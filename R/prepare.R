@@ -204,6 +204,7 @@ restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
     genes <- at[recipe$selected]
     row <- rep.int(-1L, nrow(counts))
     row[genes] <- seq_along(genes) - 1L
+    row[genes[recipe$status[recipe$selected] != "modelled"]] <- -1L      # predictors only
     list(x = .takeGenes(counts, total, recipe, genes), row = row, total = total,
         size = .modelSizes(total, recipe))
 }

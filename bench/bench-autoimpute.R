@@ -21,11 +21,11 @@ floorSeconds <- function(x, threads, repeats = 5) {
     s <- Reduce(`+`, blocks)
     c(s[1:2], s[3] / length(blocks))
 }
-# start-up (random weights) is in both runs and falls out of the difference; the smallest of three
-perIteration <- function(p, threads, stop, n = c(5, 25)) {
-    one <- function(k) fitInfill(p, AutoImputeParam(hidden = h, stop = stop, threshold = 0, patience = 1e6, max.iter = k),
-        seed = 1, num.threads = threads, progress = FALSE)@seconds
-    min(replicate(3, (one(n[2]) - one(n[1])) / diff(n)))
+# start-up (random weights) is in both runs and falls out of the difference of the smallest of three each
+perIteration <- function(p, threads, stop, n) {
+    one <- function(k) min(replicate(3, fitInfill(p, AutoImputeParam(hidden = h, stop = stop, threshold = 0, patience = 1e6,
+        max.iter = k), seed = 1, num.threads = threads, progress = FALSE)@seconds))
+    (one(n[2]) - one(n[1])) / diff(n)
 }
 denseSeconds <- function(x) {
     X <- as.matrix(x); G <- nrow(X); M <- ncol(X)
@@ -38,7 +38,7 @@ denseSeconds <- function(x) {
     }
     system.time(one())[["elapsed"]]
 }
-report <- function(name, x, repeats = c(5, 25)) {
+report <- function(name, x, repeats) {
     p <- prepareCounts(x, gene.selection = if (nrow(x) > 1000) "dispersion" else "none")
     m <- as(p, "dgCMatrix")
     cat(sprintf("%s: %d genes x %d cells, density %.3f, hidden %d\n", name, nrow(m), ncol(m), length(m@x) / prod(dim(m)), h))
@@ -58,5 +58,5 @@ report <- function(name, x, repeats = c(5, 25)) {
     cat(sprintf("  five dense products through R's BLAS (%s): %.1f ms, %.1f times ours on one thread\n",
         basename(extSoftVersion()[["BLAS"]]), 1e3 * d, d / times[["paper 1"]]))
 }
-report("blakeley", readRDS(file.path(data, "blakeley", "counts.rds")), c(20, 120))
-report("pbmc4k_top2000", readRDS(file.path(data, "pbmc4k_top2000", "counts.rds")), c(2, 7))
+report("blakeley", readRDS(file.path(data, "blakeley", "counts.rds")), c(50, 350))
+report("pbmc4k_top2000", readRDS(file.path(data, "pbmc4k_top2000", "counts.rds")), c(5, 25))

@@ -26,7 +26,7 @@ void floor_autoimpute(int *p, int *i, int *tp, int *ti, int *n_cells, int *n_gen
     size_t n = 2 * G * panels * PANEL;
     real *w = take(n), *s = take(n), *g = take(PANEL * 1024), *h = take(M * panels * PANEL), *dp = take(M * panels * PANEL);
     real *val = take(nnz), *y = take(nnz);
-    Optim o = { OPT_RMSPROP, 1e-9, 1 };
+    Optim o = { OPT_RMSPROP, 1e-9, 1, 0, 0 };
     int T = *threads;
     for (int r = 0; r < *repeats; r++) {
         double t0 = now();

@@ -41,6 +41,8 @@ typedef enum { RNG_INIT_1 = 1, RNG_INIT_2, RNG_INIT_3, RNG_INIT_4, RNG_HOLD_OUT,
 void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 double rng_unif(uint64_t seed, Stream stream, uint64_t position);     /* in (0, 1) */
 double rng_normal(uint64_t seed, Stream stream, uint64_t position);   /* mean 0, sd 1 */
+/* n draws at once, of 32 bits each, from position on (4 draws a position); `part` tells the draws of several networks apart. */
+void rng_words(uint64_t seed, Stream stream, uint32_t part, uint64_t position, uint32_t *out, size_t n);
 /* order[0..n) becomes a permutation of 0..n-1; `round` tells the permutations of one seed apart. */
 void rng_permute(uint64_t seed, Stream stream, uint64_t round, int *order, int n);
 /* Picks exactly k of n, uniformly, in rising order, in one pass: call for i = 0..n-1 with *left starting at k. */
@@ -92,42 +94,57 @@ typedef struct { void (*call)(void *ctx, const Progress *now); void *ctx; } Tick
 
 /* ---- models ---- */
 typedef enum { STOPPED_MAX, STOPPED_VALID, STOPPED_PAPER, STOPPED_WINDOW, STOPPED_PAUSE, STOPPED_CLOSED } Stopped;
+/* One training curve. A model of several networks that are trained apart has one for each. */
+typedef struct {
+    double *train, *valid, *penalty;     /* one value per iteration, room for max_iter; the first `done` are given */
+    int done;                            /* iterations already there; > 0 resumes, unless `stopped` says it has ended */
+    int n_iter, best_iter;
+    Stopped stopped;
+    double pearson, mse;                 /* of the held-out values at the end; NaN where a model does not say */
+} History;
+
 typedef struct {
     /* given */
     Sparse x;                 /* prepared genes x cells, at least one of each; a stored zero would count as observed */
+    const int *plan;          /* what was decided before the fit, in the model's own encoding; NULL for most */
     uint64_t seed;
     int threads;
     Tick tick;
-    int pause_at;             /* stop there with the state kept, 0: never */
+    int pause_at;             /* stop at this iteration with the state kept, 0: never */
     int want_state;           /* fill `state` (NULL otherwise) */
-    int done;                 /* iterations already in the history; > 0 resumes from `state` and `weights` of a fit that
-                                 stopped at STOPPED_PAUSE or STOPPED_MAX */
     /* given and filled */
     double *weights;          /* n_weights, the model's natural layout */
     double *state;            /* n_state: what a resumed fit needs beyond weights and history */
-    /* filled; the first `done` entries of the histories are given when resuming */
-    double *train, *valid, *penalty;     /* history, one value per iteration, room for max_iter */
-    int n_iter, best_iter;
-    Stopped stopped;
+    History *h;               /* one, or as many as the model has parts; histories that are done resume from
+                                 `state` and `weights` of a fit that stopped at STOPPED_PAUSE or STOPPED_MAX */
 } Fit;
 
-typedef struct { const char *name; int nrow, ncol; } Shape;      /* column-major as R has it; name NULL ends a list */
-enum { MAX_SHAPES = 8 };
+typedef struct {
+    Sparse x;
+    const int *plan;
+    const double *weights;
+    const int *wanted;        /* per gene of x: is its prediction asked for? NULL: all. Others may be left as they are */
+    int threads;
+    Tick tick;
+    double *out;              /* genes x cells of x, column-major, on the scale of the prepared matrix; NaN: no prediction */
+} Predict;
+
+typedef struct { const char *name; int nrow, ncol; } Shape;      /* column-major as R has it */
 
 typedef struct {
     const char *name;
     const Field *fields;      /* ends with P_END */
     size_t params_size;
-    void (*shapes)(const void *params, int n_genes, Shape shapes[MAX_SHAPES]);
+    int (*shape)(const void *params, int n_genes, const int *plan, int k, Shape *s);   /* k-th matrix of weights; 0: no more */
+    int (*parts)(const int *plan);                               /* training curves; NULL: one */
     int (*max_iter)(const void *params);                         /* NULL: closed form, no history */
     size_t state_per_weight;                                     /* n_state = this * n_weights */
     Status (*fit)(Arena *, const void *params, Fit *);
-    /* out: genes x cells of x, column-major, on the scale of the prepared matrix */
-    Status (*predict)(Arena *, const void *params, const Sparse *x, const double *weights, int threads, Tick, double *out);
+    Status (*predict)(Arena *, const void *params, const Predict *);
 } Model;
 const Model *model_find(const char *name);      /* NULL when there is none */
 const Model *model_at(int k);                   /* k-th model, NULL behind the last */
-size_t model_weights(const Model *m, const void *params, int n_genes);
+size_t model_weights(const Model *m, const void *params, int n_genes, const int *plan);
 enum { PARAMS_MAX = 256 };                      /* bytes of the largest parameter struct */
 
 /* ---- preprocessing (prep_counts.c) ---- */
@@ -152,10 +169,24 @@ Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const do
  * pred: n_pred x n, the cells first..first+n-1 of counts; row[g]: row of pred for gene g of counts, -1: pass it through.
  * model_size[c]: what the model's values were divided by (0: a cell without counts, it stays as it came);
  * out_size[c] > 0: what the result is divided by. how.to: the logarithm of the result. Undone values are floored at 0;
- * predictions that need no undoing are as the model gave them unless nonneg is set. out: nrow x n, column-major. */
+ * predictions that need no undoing are as the model gave them unless nonneg is set. NaN: no prediction, the entry stays
+ * as it came. out: nrow x n, column-major. */
 typedef struct { Log from, to; Keep keep; int nonneg; } Restore;
 void prep_restore(const Sparse *counts, int first, int n, const double *pred, int n_pred, const int *row,
                   const double *model_size, const double *out_size, Restore how, double *out);
+
+/* ---- correlation of genes (prep_correlation.c) ---- */
+typedef struct {
+    const double *mean, *sd;  /* per gene: sd with denominator cells - 1 */
+    const int *candidate;     /* per gene: may it be chosen? */
+    const int *set;           /* per gene: genes of one set are not chosen for each other; < 0 for genes in none, all apart */
+    int top;
+} Nearest;
+/* For each target the n->top candidates outside its set with the largest |Pearson r|, sorted down, ties by lower index;
+ * -1 and NaN where there are too few. by_gene: x transposed. gene, r: top x n_targets. Work: entries of the targets
+ * times entries per cell. */
+Status prep_nearest(Arena *, const Sparse *x, const Sparse *by_gene, const Nearest *n, const int *targets, int n_targets,
+                    int threads, Tick, int *gene, double *r);
 
 /* ---- metrics (metric_*.c) ---- */
 typedef struct { double rmse, mae, nmse, pearson; size_t n; } Recovery;

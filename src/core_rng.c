@@ -27,6 +27,16 @@ static void draw(uint64_t seed, Stream stream, uint64_t position, double u[2])
     }
 }
 
+void rng_words(uint64_t seed, Stream stream, uint32_t part, uint64_t position, uint32_t *out, size_t n)
+{
+    uint32_t key[2] = { (uint32_t) seed, (uint32_t) (seed >> 32) }, last[4];
+    for (size_t k = 0; k < n; k += 4, position++) {
+        uint32_t counter[4] = { (uint32_t) position, (uint32_t) (position >> 32), (uint32_t) stream, part };
+        philox(counter, key, n - k < 4 ? last : out + k);
+        for (size_t j = k; n - k < 4 && j < n; j++) out[j] = last[j - k];
+    }
+}
+
 double rng_unif(uint64_t seed, Stream stream, uint64_t position)
 {
     double u[2];

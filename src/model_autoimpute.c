@@ -292,12 +292,12 @@ typedef struct {
 } Auto;
 
 /* Add gradient row acc (PANEL values, already summed over this block) to the store, or make the step. */
-static void finish_row(Auto *m, size_t at, real *acc, double decay, int last, real *to)
+static void finish_row(Auto *m, size_t at, const real *acc, double decay, int last, real *to)
 {
     if (!last) { memcpy(m->grad + at, acc, PANEL * sizeof(real)); return; }
-    const real *w = m->cur + at;
-    for (int j = 0; j < PANEL; j++) acc[j] += (real) decay * w[j];
-    optim_step(&m->opt, w, acc, m->s + at, NULL, to + at, PANEL);
+    Optim o = m->opt;
+    o.decay = decay;
+    optim_step(&o, m->cur + at, acc, m->s + at, NULL, to + at, PANEL);
 }
 
 static void start_row(const Auto *m, size_t at, real *acc)
@@ -455,7 +455,7 @@ static void initialise(const Params *p, const Fit *f, const Block *b, real *w, d
 static Status fit(Arena *a, const void *params, Fit *f)
 {
     const Params *p = params;
-    Auto m = { .p = p, .f = f, .opt = { OPT_RMSPROP, p->train.learning_rate, 0 } };
+    Auto m = { .p = p, .f = f, .opt = { OPT_RMSPROP, p->train.learning_rate, 0, 0, 0 } };
     Layout *l = &m.b.l;
     *l = layout_of(f->x.nrow, p->hidden);
     take_block(a, p, &f->x, f->threads, 1, &m.b);
@@ -479,7 +479,7 @@ static Status fit(Arena *a, const void *params, Fit *f)
     if (a->failed) return ST_NOMEM;
 
     if (bit) { hold_out(p, f, bit); m.b.held_bit = bit; }
-    if (f->done) {
+    if (f->h->done) {
         size_t natural = (size_t) 2 * l->genes * l->hidden + l->hidden + l->genes;
         from_natural(l, f->state, m.cur);
         optim_start(OPT_RMSPROP, m.s, l->n);
@@ -493,8 +493,9 @@ static Status fit(Arena *a, const void *params, Fit *f)
         for (size_t k = 0; k < l->genes * l->panels; k++)
             m.squares[k] = square_of(m.cur + l->e + k * PANEL) + square_of(m.cur + l->d + k * PANEL);
 
-    Network net = { &m, forward, update, keep_best };
-    Status st = nn_train(a, &p->train, &net, f->x.ncol, f);
+    Network net = { &m, forward, update, keep_best, NULL };
+    Crew crew = { .nets = &net, .n_nets = 1, .n_cells = f->x.ncol, .keep_best = 1 };
+    Status st = nn_train(a, &p->train, &crew, f);
     if (st) return st;
     to_natural(l, m.spare ? m.spare : m.cur, f->weights);
     if (f->want_state) {
@@ -505,10 +506,11 @@ static Status fit(Arena *a, const void *params, Fit *f)
     return ST_OK;
 }
 
-static Status predict(Arena *a, const void *params, const Sparse *x, const double *weights, int threads, Tick tick,
-                      double *out)
+static Status predict(Arena *a, const void *params, const Predict *job)
 {
     const Params *p = params;
+    const Sparse *x = &job->x;
+    int threads = job->threads;
     static const Progress idle = { 0, 0, 0, 0, 0 };
     Block b = { .l = layout_of(x->nrow, p->hidden) };
     const Layout *l = &b.l;
@@ -516,7 +518,7 @@ static Status predict(Arena *a, const void *params, const Sparse *x, const doubl
     take_block(a, p, x, threads, 0, &b);
     int *cells = ARENA(a, int, b.cap);
     if (a->failed) return ST_NOMEM;
-    from_natural(l, weights, w);
+    from_natural(l, job->weights, w);
     for (int c = 0; c < x->ncol; c += b.cap) {
         int n = c + b.cap < x->ncol ? b.cap : x->ncol - c;
         for (int r = 0; r < n; r++) cells[r] = c + r;
@@ -532,23 +534,23 @@ static Status predict(Arena *a, const void *params, const Sparse *x, const doubl
             }
             for (size_t r = r0; r < r1; r++)
                 for (size_t g = 0; g < l->genes; g++)
-                    out[((size_t) c + r) * l->genes + g] = (double) (b.yd[r * l->genes + g] + w[l->bd + g]);
+                    job->out[((size_t) c + r) * l->genes + g] = (double) (b.yd[r * l->genes + g] + w[l->bd + g]);
         }
-        tick.call(tick.ctx, &idle);
+        job->tick.call(job->tick.ctx, &idle);
     }
     return ST_OK;
 }
 
-static void shapes(const void *params, int n_genes, Shape s[MAX_SHAPES])
+static int shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
 {
     int h = ((const Params *) params)->hidden;
-    s[0] = (Shape) { "E", n_genes, h };
-    s[1] = (Shape) { "D", h, n_genes };
-    s[2] = (Shape) { "b_e", h, 1 };
-    s[3] = (Shape) { "b_d", n_genes, 1 };
-    s[4].name = NULL;
+    const Shape all[] = { { "E", n_genes, h }, { "D", h, n_genes }, { "b_e", h, 1 }, { "b_d", n_genes, 1 } };
+    (void) plan;
+    if (k >= 4) return 0;
+    *s = all[k];
+    return 1;
 }
 
 static int max_iter(const void *params) { return ((const Params *) params)->train.max_iter; }
 
-const Model model_autoimpute = { "autoimpute", fields, sizeof(Params), shapes, max_iter, 2, fit, predict };
+const Model model_autoimpute = { "autoimpute", fields, sizeof(Params), shape, NULL, max_iter, 2, fit, predict };

@@ -13,23 +13,23 @@ static const Field mean_fields[] = {
     { NULL, P_END, 0, 0, 0, NULL }
 };
 
-static void no_shapes(const void *params, int n_genes, Shape s[MAX_SHAPES])
+static int no_shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
 {
-    (void) params; (void) n_genes;
-    s[0].name = NULL;
+    (void) params; (void) n_genes; (void) plan; (void) k; (void) s;
+    return 0;
 }
 
-static void mean_shapes(const void *params, int n_genes, Shape s[MAX_SHAPES])
+static int mean_shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
 {
-    (void) params;
-    s[0] = (Shape) { "mean", n_genes, 1 };
-    s[1].name = NULL;
+    (void) params; (void) plan;
+    *s = (Shape) { "mean", n_genes, 1 };
+    return k < 1;
 }
 
 static Status no_fit(Arena *a, const void *params, Fit *f)
 {
     (void) a; (void) params;
-    f->stopped = STOPPED_CLOSED;
+    f->h->stopped = STOPPED_CLOSED;
     return ST_OK;
 }
 
@@ -43,26 +43,25 @@ static Status mean_fit(Arena *a, const void *params, Fit *f)
         int by = ((const Params *) params)->over == OVER_DETECTED ? n[g] : f->x.ncol;
         if (by) f->weights[g] /= by;
     }
-    f->stopped = STOPPED_CLOSED;
+    f->h->stopped = STOPPED_CLOSED;
     return ST_OK;
 }
 
-static Status no_predict(Arena *a, const void *params, const Sparse *x, const double *weights, int threads, Tick tick,
-                      double *out)
+static Status no_predict(Arena *a, const void *params, const Predict *p)
 {
-    (void) a; (void) params; (void) weights; (void) threads; (void) tick;
-    for (size_t k = 0; k < (size_t) x->nrow * (size_t) x->ncol; k++) out[k] = 0;
+    (void) a; (void) params;
+    for (size_t k = 0; k < (size_t) p->x.nrow * (size_t) p->x.ncol; k++) p->out[k] = 0;
     return ST_OK;
 }
 
-static Status mean_predict(Arena *a, const void *params, const Sparse *x, const double *weights, int threads, Tick tick,
-                      double *out)
+static Status mean_predict(Arena *a, const void *params, const Predict *p)
 {
-    (void) a; (void) params; (void) threads; (void) tick;
-    for (int c = 0; c < x->ncol; c++)
-        for (int g = 0; g < x->nrow; g++) out[(size_t) c * (size_t) x->nrow + (size_t) g] = weights[g];
+    (void) a; (void) params;
+    size_t G = (size_t) p->x.nrow;
+    for (int c = 0; c < p->x.ncol; c++)
+        for (size_t g = 0; g < G; g++) p->out[(size_t) c * G + g] = p->weights[g];
     return ST_OK;
 }
 
-const Model model_none = { "none", none_fields, sizeof(Params), no_shapes, NULL, 0, no_fit, no_predict };
-const Model model_genemean = { "genemean", mean_fields, sizeof(Params), mean_shapes, NULL, 0, mean_fit, mean_predict };
+const Model model_none = { "none", none_fields, sizeof(Params), no_shape, NULL, NULL, 0, no_fit, no_predict };
+const Model model_genemean = { "genemean", mean_fields, sizeof(Params), mean_shape, NULL, NULL, 0, mean_fit, mean_predict };

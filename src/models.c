@@ -2,7 +2,7 @@
 #include <string.h>
 #include "core.h"
 
-#define MODELS(X) X(model_none) X(model_genemean) X(model_autoimpute)
+#define MODELS(X) X(model_none) X(model_genemean) X(model_autoimpute) X(model_deepimpute)
 
 #define DECLARE(m) extern const Model m;
 MODELS(DECLARE)
@@ -18,11 +18,10 @@ const Model *model_find(const char *name)
     return NULL;
 }
 
-size_t model_weights(const Model *m, const void *params, int n_genes)
+size_t model_weights(const Model *m, const void *params, int n_genes, const int *plan)
 {
-    Shape s[MAX_SHAPES];
+    Shape s;
     size_t n = 0;
-    m->shapes(params, n_genes, s);
-    for (int k = 0; k < MAX_SHAPES && s[k].name; k++) n += (size_t) s[k].nrow * (size_t) s[k].ncol;
+    for (int k = 0; m->shape(params, n_genes, plan, k, &s); k++) n += (size_t) s.nrow * (size_t) s.ncol;
     return n;
 }

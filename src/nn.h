@@ -48,7 +48,10 @@ typedef struct {
     Rule rule;
     double learning_rate;
     int t;                     /* steps done, this one included: Adam's bias correction */
+    double decay;              /* added to every gradient: decay times the weight */
+    double rate;               /* optim_rate() of this t, once for all rows of a step; 0: worked out at every call */
 } Optim;
+double optim_rate(const Optim *o);
 static inline size_t optim_states(Rule rule) { return rule == OPT_ADAM ? 2 : rule == OPT_RMSPROP ? 1 : 0; }
 /* The state before the first step: RMSProp starts at 1 (TensorFlow 1), Adam at 0. */
 void optim_start(Rule rule, real *s, size_t n);
@@ -79,9 +82,21 @@ typedef struct {
     Status (*forward)(void *self, const int *cells, int n, int learn, Losses *sum);
     void (*update)(void *self, int keep);
     void (*keep)(void *self);
+    void (*team)(void *self, int thread, int n);    /* what follows is called on this thread and may use n; NULL: unasked */
 } Network;
-/* Runs iterations f->done + 1, ... until the rule of t says stop; fills the history and f->n_iter, best_iter, stopped.
- * An iteration is one pass over the cells. The validation rule watches Losses.valid and keeps the best weights. */
-Status nn_train(Arena *a, const Train *t, const Network *net, int n_cells, Fit *f);
+typedef struct {
+    const Network *nets;
+    int n_nets, n_cells;
+    int held_cells;        /* cells kept from learning: forward() without learn on them gives the held-out loss. 0: the
+                              networks hold out entries themselves and report them in Losses.valid */
+    int joint;             /* all networks stop together, by the sum of their held-out losses */
+    int keep_best;         /* keep() the best weights; otherwise those of the last iteration stay */
+} Crew;
+/* max(1, valid_fraction of the cells), 0 of a single cell. */
+int nn_held_cells(const Train *t, int n_cells);
+/* Runs iterations done + 1, ... of every network until the rule of t says stop; fills f->h[k] of network k.
+ * An iteration is one pass over the cells, in the same order for all networks. Several networks are trained at once, by
+ * one thread each; forward(), update() and keep() of one network then run on any thread, and must not call the tick. */
+Status nn_train(Arena *a, const Train *t, const Crew *crew, Fit *f);
 
 #endif

@@ -52,17 +52,36 @@ void act_relu_back(const real *y, real *dy, size_t n)
     for (size_t k = 0; k < n; k++) dy[k] = y[k] > 0 ? dy[k] : 0;
 }
 
+#ifdef INFILL_DOUBLE
+static inline real log1p_of_part(real e) { return log1p(e); }
+static inline real one_minus_exp(real y) { return -expm1(-y); }
+#else
+/* log(1 + e) for 0 <= e <= 1: 2 artanh(e / (2 + e)), whose argument is at most 1/3 */
+static inline real log1p_of_part(real e)
+{
+    float s = e / (2.0f + e), q = s * s;
+    return 2.0f * s * (1.0f + q * (0.333333333f + q * (0.2f + q * (0.142857143f + q * (0.111111111f + q * (0.0909090909f
+           + q * 0.0769230769f))))));
+}
+/* 1 - exp(-y) for y >= 0, by its series where the difference would cancel */
+static inline real one_minus_exp(real y)
+{
+    float small = y * (1.0f - y * (0.5f - y * (0.166666667f - y * (0.0416666667f - y * 0.00833333333f))));
+    return y < 0.25f ? small : 1.0f - exp_negative(-y);
+}
+#endif
+
 /* max(z, 0) + log(1 + exp(-|z|)) */
 void act_softplus(real *y, size_t n)
 {
     for (size_t k = 0; k < n; k++) {
-        double z = (double) y[k];
-        y[k] = (real) ((z > 0 ? z : 0) + log1p(exp(-fabs(z))));
+        real z = y[k], part = log1p_of_part(exp_negative(z < 0 ? z : -z));
+        y[k] = (z > 0 ? z : 0) + part;
     }
 }
 
 /* derivative logistic(z) = 1 - exp(-softplus(z)) */
 void act_softplus_back(const real *y, real *dy, size_t n)
 {
-    for (size_t k = 0; k < n; k++) dy[k] *= (real) -expm1(-(double) y[k]);
+    for (size_t k = 0; k < n; k++) dy[k] *= one_minus_exp(y[k]);
 }

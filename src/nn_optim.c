@@ -16,45 +16,51 @@ void optim_start(Rule rule, real *s, size_t n)
 
 /* to may be w: each run of W is read before it is written */
 #define RMSPROP(suffix, attr, W) \
-attr static void rmsprop##suffix(real lr, const real *w, const real *g, real *s, real *to, size_t n) \
+attr static void rmsprop##suffix(real lr, real decay, const real *w, const real *g, real *s, real *to, size_t n) \
 { \
     for (size_t k = 0; k < n; k += W) { \
-        Lanes##W gk = CONST_LANES(Lanes##W, g + k), v = (real) 0.9 * LANES(Lanes##W, s + k) + (real) 0.1 * (gk * gk); \
+        Lanes##W wk = CONST_LANES(Lanes##W, w + k), gk = CONST_LANES(Lanes##W, g + k) + decay * wk; \
+        Lanes##W v = (real) 0.9 * LANES(Lanes##W, s + k) + (real) 0.1 * (gk * gk); \
         LANES(Lanes##W, s + k) = v; \
-        LANES(Lanes##W, to + k) = CONST_LANES(Lanes##W, w + k) - lr * gk / SQRT_LANES_##W(v + (real) 1e-10); \
+        LANES(Lanes##W, to + k) = wk - lr * gk / SQRT_LANES_##W(v + (real) 1e-10); \
     } \
 }
 BY_LANES(RMSPROP)
 
 #define ADAM(suffix, attr, W) \
-attr static void adam##suffix(real step, const real *w, const real *g, real *s, real *v, real *to, size_t n) \
+attr static void adam##suffix(real step, real decay, const real *w, const real *g, real *s, real *v, real *to, size_t n) \
 { \
     for (size_t k = 0; k < n; k += W) { \
-        Lanes##W gk = CONST_LANES(Lanes##W, g + k), m = (real) 0.9 * LANES(Lanes##W, s + k) + (real) 0.1 * gk; \
+        Lanes##W wk = CONST_LANES(Lanes##W, w + k), gk = CONST_LANES(Lanes##W, g + k) + decay * wk; \
+        Lanes##W m = (real) 0.9 * LANES(Lanes##W, s + k) + (real) 0.1 * gk; \
         Lanes##W u = (real) 0.999 * LANES(Lanes##W, v + k) + (real) 0.001 * (gk * gk); \
         LANES(Lanes##W, s + k) = m; \
         LANES(Lanes##W, v + k) = u; \
-        LANES(Lanes##W, to + k) = CONST_LANES(Lanes##W, w + k) - step * m / (SQRT_LANES_##W(u) + (real) 1e-7); \
+        LANES(Lanes##W, to + k) = wk - step * m / (SQRT_LANES_##W(u) + (real) 1e-7); \
     } \
 }
 BY_LANES(ADAM)
+
+double optim_rate(const Optim *o)
+{
+    return o->rule == OPT_ADAM ? o->learning_rate * sqrt(1 - pow(0.999, o->t)) / (1 - pow(0.9, o->t)) : o->learning_rate;
+}
 
 /* n a multiple of 16, or less than 16: a short rest is stepped in a padded copy */
 static void step(const Optim *o, const real *w, const real *g, real *s, real *v, real *to, size_t n)
 {
     if (o->rule == OPT_RMSPROP) {
-        CALL_LANES(rmsprop, (real) o->learning_rate, w, g, s, to, n);
+        CALL_LANES(rmsprop, (real) o->learning_rate, (real) o->decay, w, g, s, to, n);
         return;
     }
-    real size = (real) (o->learning_rate * sqrt(1 - pow(0.999, o->t)) / (1 - pow(0.9, o->t)));
-    CALL_LANES(adam, size, w, g, s, v, to, n);
+    CALL_LANES(adam, (real) (o->rate > 0 ? o->rate : optim_rate(o)), (real) o->decay, w, g, s, v, to, n);
 }
 
 void optim_step(const Optim *o, const real *w, const real *g, real *s, real *v, real *to, size_t n)
 {
     size_t whole = n / 16 * 16, rest = n - whole;
     if (o->rule == OPT_SGD) {
-        for (size_t k = 0; k < n; k++) to[k] = w[k] - (real) o->learning_rate * g[k];
+        for (size_t k = 0; k < n; k++) to[k] = w[k] - (real) o->learning_rate * (g[k] + (real) o->decay * w[k]);
         return;
     }
     if (whole) step(o, w, g, s, v, to, whole);

@@ -1,5 +1,5 @@
-/* The one training loop: order of cells, batches, history, stop rules, best weights kept. What is trained is the
- * model's business (Network in nn.h).
+/* The one training loop: cells held out, order of cells, batches, history, stop rules, best weights kept, and which
+ * thread trains which network. What is trained is the model's business (Network in nn.h).
  *
  *   validation  stop when the held-out loss has not improved for `patience` iterations; the best weights are kept
  *   paper       stop when |SSE_k - SSE_(k-1)| / cells <= threshold, with SSE_0 = 0; the last step is kept
@@ -18,57 +18,148 @@ static double mean_of(const double *x, int n)
 }
 
 /* Does the rule want the training to end with iteration `it` (counted from 1), its loss being in the history? */
-static int ends(const Train *t, const Fit *f, int it, int n_cells, Stopped *why)
+static int ends(const Train *t, const History *h, int it, int n_cells, Stopped *why)
 {
-    if (t->stop == STOP_VALIDATION && it - f->best_iter >= t->patience) *why = STOPPED_VALID;
-    else if (t->stop == STOP_PAPER && fabs(f->train[it - 1] - (it > 1 ? f->train[it - 2] : 0)) / n_cells <= t->threshold)
+    if (t->stop == STOP_VALIDATION && it - h->best_iter >= t->patience) *why = STOPPED_VALID;
+    else if (t->stop == STOP_PAPER && fabs(h->train[it - 1] - (it > 1 ? h->train[it - 2] : 0)) / n_cells <= t->threshold)
         *why = STOPPED_PAPER;
     else if (t->stop == STOP_WINDOW && it >= 2 * WINDOW) {
-        double now = mean_of(f->train + it - WINDOW, WINDOW), before = mean_of(f->train + it - 2 * WINDOW, WINDOW);
+        double now = mean_of(h->train + it - WINDOW, WINDOW), before = mean_of(h->train + it - 2 * WINDOW, WINDOW);
         if (before - now >= t->threshold * before) return 0;
         *why = STOPPED_WINDOW;
     } else return 0;
     return 1;
 }
 
-Status nn_train(Arena *a, const Train *t, const Network *net, int n_cells, Fit *f)
+int nn_held_cells(const Train *t, int n_cells)
 {
-    int *order = ARENA(a, int, n_cells);
+    int n = (int) (t->valid_fraction * n_cells);
+    return n_cells < 2 ? 0 : n ? n : 1;
+}
+
+/* The networks still in training, and the sums of each over one pass. */
+typedef struct { const Crew *crew; int *who, n, threads; Losses *sum; Status *st; } Active;
+
+/* One network over these cells in batches, on `team` threads from `thread` on. */
+static void pass_one(const Active *a, int k, int thread, int team, const int *cells, int n, int batch, int learn, int update)
+{
+    const Network *net = a->crew->nets + a->who[k];
+    if (net->team) net->team(net->self, thread, team);
+    Status st = ST_OK;
+    for (int c = 0; c < n && !st; c += batch) {
+        st = net->forward(net->self, cells + c, c + batch < n ? batch : n - c, learn, a->sum + a->who[k]);
+        if (!st && update) net->update(net->self, 0);
+    }
+    a->st[a->who[k]] = st;
+}
+
+/* All of them: one for each thread at a time; the last few, too few for all threads, by all threads together. */
+static Status pass(const Active *a, const int *cells, int n, int batch, int learn, int update)
+{
+    int alone = a->threads > 1 ? a->n / a->threads * a->threads : 0;
+    if (alone) {
+        PARALLEL_FOR(a->threads)
+        for (int t = 0; t < a->threads; t++)
+            for (int k = t; k < alone; k += a->threads) pass_one(a, k, t, 1, cells, n, batch, learn, update);
+    }
+    for (int k = alone; k < a->n; k++) pass_one(a, k, 0, a->threads, cells, n, batch, learn, update);
+    for (int k = 0; k < a->n; k++) if (a->st[a->who[k]]) return a->st[a->who[k]];
+    return ST_OK;
+}
+
+/* The losses of iteration `it` into the histories; best[k]: is it the best so far? */
+static void record(const Train *t, const Active *a, History *h, int it, int *best)
+{
+    double now = 0, before = 0;
+    int first = 0;
+    for (int k = 0; k < a->n; k++) {
+        History *p = h + a->who[k];
+        const Losses *s = a->sum + a->who[k];
+        p->train[it - 1] = s->train; p->valid[it - 1] = s->valid; p->penalty[it - 1] = s->penalty;
+        p->n_iter = it;
+        now += s->valid;
+        if (p->best_iter) before += p->valid[p->best_iter - 1]; else first = 1;
+        best[k] = !p->best_iter || s->valid < p->valid[p->best_iter - 1];
+    }
+    for (int k = 0; k < a->n; k++) {
+        if (a->crew->joint) best[k] = first || now < before;
+        best[k] = best[k] && t->stop == STOP_VALIDATION;
+        if (best[k] || t->stop != STOP_VALIDATION) h[a->who[k]].best_iter = it;
+    }
+}
+
+Status nn_train(Arena *a, const Train *t, const Crew *crew, Fit *f)
+{
+    static const Progress idle = { 0, 0, 0, 0, 0 };
+    int n_nets = crew->n_nets, n_held = crew->held_cells, n = crew->n_cells - n_held;
+    int *order = ARENA(a, int, n), *cells = ARENA(a, int, crew->n_cells), *best = ARENA(a, int, n_nets);
+    Losses *after = ARENA(a, Losses, n_nets);
+    Active now = { crew, ARENA(a, int, n_nets), 0, f->threads, ARENA(a, Losses, n_nets), ARENA(a, Status, n_nets) };
     if (a->failed) return ST_NOMEM;
-    int batch = t->batch_size && t->batch_size < n_cells ? t->batch_size : n_cells, whole = batch == n_cells;
-    for (int c = 0; c < n_cells; c++) order[c] = c;
-    f->best_iter = 0;
-    for (int k = 0; k < f->done; k++)
-        if (!f->best_iter || f->valid[k] < f->valid[f->best_iter - 1]) f->best_iter = k + 1;
-    f->n_iter = f->done;
-    f->stopped = STOPPED_MAX;
-    for (int it = f->done + 1; it <= t->max_iter; it++) {
-        Losses sum = { 0, 0, 0 };
+    int batch = t->batch_size && t->batch_size < n ? t->batch_size : n, whole = batch == n && !n_held;
+    const int *held = cells + n;               /* cells: those to learn from, then those held out */
+    uint64_t left = (uint64_t) n_held;
+    for (int c = 0, l = 0, v = n; c < crew->n_cells; c++)
+        cells[rng_choose(f->seed, RNG_HOLD_OUT, (uint64_t) c, (uint64_t) crew->n_cells, &left) ? v++ : l++] = c;
+    int done = 0;
+    for (int k = 0; k < n_nets; k++) {
+        History *h = f->h + k;
+        h->best_iter = 0;
+        for (int i = 0; i < h->done; i++)
+            if (!h->best_iter || h->valid[i] < h->valid[h->best_iter - 1]) h->best_iter = i + 1;
+        h->n_iter = h->done;
+        if (h->done && h->stopped != STOPPED_PAUSE && h->stopped != STOPPED_MAX) continue;
+        h->stopped = STOPPED_MAX;
+        now.who[now.n++] = k;
+        done = h->done;                        /* those not yet ended have all gone equally far */
+    }
+    int chunk = 1 + 127 / n_nets;              /* batches between two ticks */
+    for (int it = done + 1; it <= t->max_iter && now.n; it++) {
         Status st = ST_OK;
-        if (!whole) rng_permute(f->seed, RNG_ORDER, (uint64_t) it, order, n_cells);
-        for (int c = 0; c < n_cells && !st; c += batch) {
-            st = net->forward(net->self, order + c, c + batch < n_cells ? batch : n_cells - c, 1, &sum);
-            if (!st && !whole) net->update(net->self, 0);
+        for (int k = 0; k < n_nets; k++) now.sum[k] = (Losses) { 0, 0, 0 };
+        for (int c = 0; c < n; c++) order[c] = c;
+        if (!whole) rng_permute(f->seed, RNG_ORDER, (uint64_t) it, order, n);
+        for (int c = 0; c < n; c++) order[c] = cells[order[c]];
+        for (size_t c = 0, step = (size_t) batch * (size_t) chunk; c < (size_t) n && !st; c += step) {
+            st = pass(&now, order + c, c + step < (size_t) n ? (int) step : n - (int) c, batch, 1, !whole);
+            if (c + step < (size_t) n) f->tick.call(f->tick.ctx, &idle);
         }
         if (!st && !whole && t->stop == STOP_VALIDATION) {     /* the held-out loss of one set of weights, not of many */
-            Losses after = { 0, 0, 0 };
-            for (int c = 0; c < n_cells && !st; c += batch)
-                st = net->forward(net->self, order + c, c + batch < n_cells ? batch : n_cells - c, 0, &after);
-            sum.valid = after.valid;
+            Active check = now;
+            check.sum = after;
+            for (int k = 0; k < n_nets; k++) after[k] = (Losses) { 0, 0, 0 };
+            st = pass(&check, n_held ? held : order, n_held ? n_held : n, batch, 0, 0);
+            for (int k = 0; k < n_nets; k++) now.sum[k].valid = after[k].valid;
         }
         if (st) return st;
-        if (!isfinite(sum.train + sum.penalty) || !isfinite(sum.valid)) return ST_DIVERGED;
-        f->train[it - 1] = sum.train; f->valid[it - 1] = sum.valid; f->penalty[it - 1] = sum.penalty;
-        f->n_iter = it;
-        int best = t->stop == STOP_VALIDATION && (!f->best_iter || sum.valid < f->valid[f->best_iter - 1]);
-        if (best || t->stop != STOP_VALIDATION) f->best_iter = it;
-        int end = ends(t, f, it, n_cells, &f->stopped);
-        if (whole && !(end && t->stop == STOP_VALIDATION)) net->update(net->self, best);
-        else if (!whole && best) net->keep(net->self);
-        Progress now = { it, t->max_iter, f->best_iter, sum.train, sum.valid };
-        f->tick.call(f->tick.ctx, &now);
-        if (end) break;
-        if (f->pause_at && it >= f->pause_at) { f->stopped = STOPPED_PAUSE; break; }
+        for (int k = 0; k < now.n; k++) {
+            const Losses *s = now.sum + now.who[k];
+            if (!isfinite(s->train + s->penalty) || !isfinite(s->valid)) return ST_DIVERGED;
+        }
+        record(t, &now, f->h, it, best);
+        Progress say = { it, t->max_iter, 0, 0, 0 };
+        for (int k = 0; k < n_nets; k++) {
+            const History *h = f->h + k;
+            if (h->best_iter > say.best) say.best = h->best_iter;
+            say.train += h->train[h->n_iter - 1] / n_nets;
+            say.valid += h->valid[h->n_iter - 1] / n_nets;
+        }
+        int going = 0;
+        for (int k = 0; k < now.n; k++) {
+            const Network *net = crew->nets + now.who[k];
+            History *h = f->h + now.who[k];
+            int end = ends(t, h, it, n, &h->stopped);
+            if (whole && !(end && t->stop == STOP_VALIDATION)) net->update(net->self, best[k]);
+            else if (!whole && best[k] && crew->keep_best) net->keep(net->self);
+            if (!end) now.who[going++] = now.who[k];
+        }
+        now.n = going;
+        f->tick.call(f->tick.ctx, &say);
+        if (now.n && f->pause_at && it >= f->pause_at) {
+            for (int k = 0; k < now.n; k++) f->h[now.who[k]].stopped = STOPPED_PAUSE;
+            break;
+        }
     }
+    if (!crew->keep_best) for (int k = 0; k < n_nets; k++) f->h[k].best_iter = f->h[k].n_iter;
     return ST_OK;
 }

@@ -120,7 +120,7 @@ void prep_restore(const Sparse *counts, int first, int n, const double *pred, in
         int as_is = how.to == how.from && how.to != LOG_NONE && in == over;    /* nothing to undo: may be below 0 */
         for (size_t g = 0; g < G; g++) {
             double v = 0;
-            if (row[g] >= 0 && in > 0)
+            if (row[g] >= 0 && in > 0 && !isnan(from[row[g]]))
                 v = as_is ? from[row[g]] : logged(fmax(unlogged(from[row[g]], how.from), 0) * in / over, how.to);
             to[g] = how.nonneg && v < 0 ? 0 : v;
         }
@@ -128,7 +128,8 @@ void prep_restore(const Sparse *counts, int first, int n, const double *pred, in
             size_t g = (size_t) counts->i[k];
             double seen = logged(counts->x[k] / over, how.to);
             if (counts->x[k] == 0) continue;
-            if (row[g] < 0 || how.keep == KEEP_OBSERVED || (how.keep == KEEP_MAX && seen > to[g])) to[g] = seen;
+            if (row[g] < 0 || isnan(from[row[g]]) || how.keep == KEEP_OBSERVED || (how.keep == KEEP_MAX && seen > to[g]))
+                to[g] = seen;
         }
     }
 }

@@ -80,85 +80,131 @@ SEXP C_fields(SEXP model)
     return out;
 }
 
-SEXP C_n_weights(SEXP param, SEXP n_genes)
+static const int *plan_of(SEXP plan) { return plan == R_NilValue ? NULL : INTEGER(plan); }
+
+SEXP C_n_weights(SEXP param, SEXP n_genes, SEXP plan)
 {
     double params[PARAMS_MAX / sizeof(double)] = { 0 };
     const Model *m = open_model(param, params);
-    return Rf_ScalarReal((double) model_weights(m, params, Rf_asInteger(n_genes)));
+    return Rf_ScalarReal((double) model_weights(m, params, Rf_asInteger(n_genes), plan_of(plan)));
 }
 
-/* resume: NULL or list(weights, state, train, valid, penalty); control: c(pause_at, want_state).
- * Value: list(status, weights, shapes, rows, cols, train, valid, penalty, best, stopped, state). */
-SEXP C_fit(SEXP param, SEXP x, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report)
+/* list(names, rows, columns) of the matrices of weights */
+static SEXP shapes_of(const Model *m, const void *params, int n_genes, const int *plan)
+{
+    Shape s;
+    int n = 0;
+    while (m->shape(params, n_genes, plan, n, &s)) n++;
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, 3));
+    for (int k = 0; k < 3; k++) SET_VECTOR_ELT(out, k, Rf_allocVector(k ? INTSXP : STRSXP, n));
+    for (int k = 0; k < n; k++) {
+        m->shape(params, n_genes, plan, k, &s);
+        SET_STRING_ELT(VECTOR_ELT(out, 0), k, Rf_mkChar(s.name));
+        INTEGER(VECTOR_ELT(out, 1))[k] = s.nrow;
+        INTEGER(VECTOR_ELT(out, 2))[k] = s.ncol;
+    }
+    UNPROTECT(1);
+    return out;
+}
+
+/* The curves of all parts, one after the other: list(train, valid, penalty, iterations, best, stopped, pearson, mse). */
+static SEXP history_of(const History *h, int parts)
+{
+    static const char *names[] = { "train", "valid", "penalty", "iterations", "best", "stopped", "pearson", "mse", "" };
+    R_xlen_t total = 0;
+    for (int k = 0; k < parts; k++) total += h[k].n_iter;
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    for (int k = 0; k < 8; k++)
+        SET_VECTOR_ELT(out, k, Rf_allocVector(k > 2 && k < 6 ? INTSXP : REALSXP, k < 3 ? total : parts));
+    R_xlen_t at = 0;
+    for (int k = 0; k < parts; k++) {
+        const double *curve[] = { h[k].train, h[k].valid, h[k].penalty };
+        for (int c = 0; c < 3 && h[k].n_iter; c++)
+            memcpy(REAL(VECTOR_ELT(out, c)) + at, curve[c], (size_t) h[k].n_iter * sizeof(double));
+        at += h[k].n_iter;
+        INTEGER(VECTOR_ELT(out, 3))[k] = h[k].n_iter;
+        INTEGER(VECTOR_ELT(out, 4))[k] = h[k].best_iter;
+        INTEGER(VECTOR_ELT(out, 5))[k] = h[k].stopped;
+        REAL(VECTOR_ELT(out, 6))[k] = h[k].pearson;
+        REAL(VECTOR_ELT(out, 7))[k] = h[k].mse;
+    }
+    UNPROTECT(1);
+    return out;
+}
+
+/* Room for the curves; those of a fit to resume are put in. */
+static History *take_history(Arena *a, int parts, int max_iter, SEXP resume)
+{
+    History *h = ARENA(a, History, parts);
+    R_xlen_t at = 0;
+    for (int k = 0; k < parts; k++) {
+        double **curve[] = { &h[k].train, &h[k].valid, &h[k].penalty };
+        h[k].pearson = h[k].mse = R_NaN;
+        if (resume != R_NilValue) {
+            h[k].done = INTEGER(VECTOR_ELT(resume, 5))[k];
+            h[k].stopped = (Stopped) INTEGER(VECTOR_ELT(resume, 6))[k];
+        }
+        int room = h[k].done > max_iter ? h[k].done : max_iter;
+        for (int c = 0; c < 3; c++) {
+            *curve[c] = ARENA(a, double, room);
+            if (h[k].done) memcpy(*curve[c], REAL(VECTOR_ELT(resume, 2 + c)) + at, (size_t) h[k].done * sizeof(double));
+        }
+        at += h[k].done;
+    }
+    return h;
+}
+
+/* resume: NULL or list(weights, state, train, valid, penalty, iterations, stopped); control: c(pause_at, want_state).
+ * Value: list(status, weights, shapes, history, state). */
+SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report)
 {
     double params[PARAMS_MAX / sizeof(double)] = { 0 };
-    const char *names[] = { "status", "weights", "shapes", "rows", "cols", "train", "valid", "penalty", "best", "stopped",
-                            "state", "" };
+    const char *names[] = { "status", "weights", "shapes", "history", "state", "" };
     const Model *m = open_model(param, params);
     Ticker ticker = { report, 0 };
-    Fit f = { .x = r_sparse(x), .seed = (uint64_t) Rf_asReal(seed), .threads = r_threads(threads), .tick = r_tick(&ticker),
-              .pause_at = INTEGER(control)[0], .want_state = INTEGER(control)[1] };
-    size_t n = model_weights(m, params, f.x.nrow), n_state = n * m->state_per_weight;
-    int max_iter = m->max_iter ? m->max_iter(params) : 0;
-    if (resume != R_NilValue) {
-        f.done = LENGTH(VECTOR_ELT(resume, 2));
-        if ((size_t) Rf_xlength(VECTOR_ELT(resume, 0)) != n || (size_t) Rf_xlength(VECTOR_ELT(resume, 1)) != n_state)
-            Rf_error("the fit to resume has other sizes");
-        if (f.done > max_iter) max_iter = f.done;
-    }
+    Fit f = { .x = r_sparse(x), .plan = plan_of(plan), .seed = (uint64_t) Rf_asReal(seed), .threads = r_threads(threads),
+              .tick = r_tick(&ticker), .pause_at = INTEGER(control)[0], .want_state = INTEGER(control)[1] };
+    size_t n = model_weights(m, params, f.x.nrow, f.plan), n_state = n * m->state_per_weight;
+    int parts = m->parts ? m->parts(f.plan) : 1, resumes = resume != R_NilValue;
+    if (resumes && ((size_t) Rf_xlength(VECTOR_ELT(resume, 0)) != n || (size_t) Rf_xlength(VECTOR_ELT(resume, 1)) != n_state
+        || LENGTH(VECTOR_ELT(resume, 5)) != parts || LENGTH(VECTOR_ELT(resume, 6)) != parts))
+        Rf_error("the fit to resume has other sizes");
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     SEXP weights = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t) n)), state = R_NilValue;
-    int want = (f.want_state || f.done) && n_state;
+    int want = (f.want_state || resumes) && n_state;
     state = PROTECT(want ? Rf_allocVector(REALSXP, (R_xlen_t) n_state) : R_NilValue);
-    if (f.done) {
+    if (resumes) {
         memcpy(REAL(weights), REAL(VECTOR_ELT(resume, 0)), n * sizeof(double));
-        memcpy(REAL(state), REAL(VECTOR_ELT(resume, 1)), n_state * sizeof(double));
+        if (want) memcpy(REAL(state), REAL(VECTOR_ELT(resume, 1)), n_state * sizeof(double));
     }
     f.weights = REAL(weights);
     f.state = want ? REAL(state) : NULL;
     Arena a = r_arena();
-    double **history[3] = { &f.train, &f.valid, &f.penalty };
-    for (int k = 0; k < 3; k++) {
-        *history[k] = ARENA(&a, double, max_iter);
-        if (f.done) memcpy(*history[k], REAL(VECTOR_ELT(resume, 2 + k)), (size_t) f.done * sizeof(double));
-    }
+    f.h = take_history(&a, parts, m->max_iter ? m->max_iter(params) : 0, resume);
     Status st = m->fit(&a, params, &f);
     if (st != ST_OK && st != ST_DIVERGED) r_status(st);
     SET_VECTOR_ELT(out, 0, Rf_ScalarInteger(st));
     SET_VECTOR_ELT(out, 1, weights);
-    Shape shapes[MAX_SHAPES];
-    int n_shapes = 0;
-    m->shapes(params, f.x.nrow, shapes);
-    while (n_shapes < MAX_SHAPES && shapes[n_shapes].name) n_shapes++;
-    SET_VECTOR_ELT(out, 2, Rf_allocVector(STRSXP, n_shapes));
-    SET_VECTOR_ELT(out, 3, Rf_allocVector(INTSXP, n_shapes));
-    SET_VECTOR_ELT(out, 4, Rf_allocVector(INTSXP, n_shapes));
-    for (int k = 0; k < n_shapes; k++) {
-        SET_STRING_ELT(VECTOR_ELT(out, 2), k, Rf_mkChar(shapes[k].name));
-        INTEGER(VECTOR_ELT(out, 3))[k] = shapes[k].nrow;
-        INTEGER(VECTOR_ELT(out, 4))[k] = shapes[k].ncol;
-    }
-    for (int k = 0; k < 3; k++) {
-        SET_VECTOR_ELT(out, 5 + k, Rf_allocVector(REALSXP, f.n_iter));
-        memcpy(REAL(VECTOR_ELT(out, 5 + k)), *history[k], (size_t) f.n_iter * sizeof(double));
-    }
-    SET_VECTOR_ELT(out, 8, Rf_ScalarInteger(f.best_iter));
-    SET_VECTOR_ELT(out, 9, Rf_ScalarInteger(f.stopped));
-    SET_VECTOR_ELT(out, 10, f.want_state ? state : R_NilValue);
+    SET_VECTOR_ELT(out, 2, shapes_of(m, params, f.x.nrow, f.plan));
+    SET_VECTOR_ELT(out, 3, history_of(f.h, parts));
+    SET_VECTOR_ELT(out, 4, f.want_state ? state : R_NilValue);
     UNPROTECT(3);
     return out;
 }
 
-SEXP C_predict(SEXP param, SEXP weights, SEXP x, SEXP threads)
+/* wanted: NULL or a flag for each gene of x */
+SEXP C_predict(SEXP param, SEXP weights, SEXP x, SEXP plan, SEXP wanted, SEXP threads)
 {
     double params[PARAMS_MAX / sizeof(double)] = { 0 };
     const Model *m = open_model(param, params);
-    Sparse s = r_sparse(x);
-    if ((size_t) Rf_xlength(weights) != model_weights(m, params, s.nrow))
+    Predict p = { .x = r_sparse(x), .plan = plan_of(plan), .weights = REAL(weights), .threads = r_threads(threads),
+                  .wanted = wanted == R_NilValue ? NULL : LOGICAL(wanted), .tick = r_tick(NULL) };
+    if ((size_t) Rf_xlength(weights) != model_weights(m, params, p.x.nrow, p.plan) || (p.wanted && LENGTH(wanted) != p.x.nrow))
         Rf_error("the fit was made on another number of genes");
-    SEXP out = PROTECT(Rf_allocMatrix(REALSXP, s.nrow, s.ncol));
+    SEXP out = PROTECT(Rf_allocMatrix(REALSXP, p.x.nrow, p.x.ncol));
     Arena a = r_arena();
-    r_status(m->predict(&a, params, &s, REAL(weights), r_threads(threads), r_tick(NULL), REAL(out)));
+    p.out = REAL(out);
+    r_status(m->predict(&a, params, &p));
     UNPROTECT(1);
     return out;
 }

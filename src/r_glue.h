@@ -17,9 +17,11 @@ int r_threads(SEXP threads);
 #define ENTRY(name) SEXP name
 ENTRY(C_models)(void);
 ENTRY(C_fields)(SEXP model);
-ENTRY(C_n_weights)(SEXP param, SEXP n_genes);
-ENTRY(C_fit)(SEXP param, SEXP x, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report);
-ENTRY(C_predict)(SEXP param, SEXP weights, SEXP x, SEXP threads);
+ENTRY(C_n_weights)(SEXP param, SEXP n_genes, SEXP plan);
+ENTRY(C_fit)(SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report);
+ENTRY(C_predict)(SEXP param, SEXP weights, SEXP x, SEXP plan, SEXP wanted, SEXP threads);
+ENTRY(C_nearest_genes)(SEXP x, SEXP by_gene, SEXP mean, SEXP sd, SEXP set, SEXP target, SEXP candidate, SEXP top, SEXP threads);
+ENTRY(C_permute)(SEXP n, SEXP seed);
 ENTRY(C_scan)(SEXP x);
 ENTRY(C_detected)(SEXP x, SEXP min_count);
 ENTRY(C_totals)(SEXP x, SEXP keep);

@@ -90,3 +90,33 @@ SEXP C_choose(SEXP n, SEXP k, SEXP seed)
     UNPROTECT(1);
     return out;
 }
+
+/* 1..n in an order that the seed decides */
+SEXP C_permute(SEXP n, SEXP seed)
+{
+    SEXP out = PROTECT(Rf_allocVector(INTSXP, Rf_asInteger(n)));
+    rng_permute((uint64_t) Rf_asReal(seed), RNG_MASK, 0, INTEGER(out), LENGTH(out));
+    for (int k = 0; k < LENGTH(out); k++) INTEGER(out)[k]++;
+    UNPROTECT(1);
+    return out;
+}
+
+/* by_gene: t(x); set, candidate: per gene; target: genes from 0. list(gene from 0 or -1, r), top x targets each. */
+SEXP C_nearest_genes(SEXP x, SEXP by_gene, SEXP mean, SEXP sd, SEXP set, SEXP target, SEXP candidate, SEXP top, SEXP threads)
+{
+    const char *names[] = { "gene", "r", "" };
+    Sparse s = r_sparse(x), t = r_sparse(by_gene);
+    int n = LENGTH(target), k = Rf_asInteger(top);
+    if (t.nrow != s.ncol || t.ncol != s.nrow || LENGTH(mean) != s.nrow || LENGTH(sd) != s.nrow || LENGTH(set) != s.nrow
+        || LENGTH(candidate) != s.nrow) r_status(ST_SHAPE);
+    for (int j = 0; j < n; j++) if (INTEGER(target)[j] < 0 || INTEGER(target)[j] >= s.nrow) r_status(ST_SHAPE);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    SET_VECTOR_ELT(out, 0, Rf_allocMatrix(INTSXP, k, n));
+    SET_VECTOR_ELT(out, 1, Rf_allocMatrix(REALSXP, k, n));
+    Nearest how = { REAL(mean), REAL(sd), LOGICAL(candidate), INTEGER(set), k };
+    Arena a = r_arena();
+    r_status(prep_nearest(&a, &s, &t, &how, INTEGER(target), n, r_threads(threads), r_tick(NULL), INTEGER(VECTOR_ELT(out, 0)),
+                          REAL(VECTOR_ELT(out, 1))));
+    UNPROTECT(1);
+    return out;
+}

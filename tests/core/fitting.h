@@ -56,14 +56,15 @@ static inline Setup autoimpute(int hidden, int iterations)
 /* A fit with room for everything, state included. */
 static inline Fit new_fit(const Setup *s, Sparse x)
 {
-    size_t n = model_weights(s->m, s->params, x.nrow);
+    size_t n = model_weights(s->m, s->params, x.nrow, NULL);
     size_t iterations = s->m->max_iter ? (size_t) s->m->max_iter(s->params) : 0;
     Fit f = { .x = x, .seed = 17, .threads = 1, .tick = any_tick(), .want_state = 1 };
     f.weights = NEW(double, n);
     f.state = NEW(double, n * s->m->state_per_weight);
-    f.train = NEW(double, iterations + 1);
-    f.valid = NEW(double, iterations + 1);
-    f.penalty = NEW(double, iterations + 1);
+    f.h = NEW(History, 1);
+    f.h->train = NEW(double, iterations + 1);
+    f.h->valid = NEW(double, iterations + 1);
+    f.h->penalty = NEW(double, iterations + 1);
     return f;
 }
 static inline Status go(const Setup *s, Fit *f)
@@ -81,7 +82,8 @@ static inline double *predicted(const Setup *s, Sparse x, const double *weights,
 {
     Arena a = new_arena();
     double *out = NEW(double, (size_t) x.nrow * (size_t) x.ncol);
-    CHECK(s->m->predict(&a, s->params, &x, weights, threads, any_tick(), out) == ST_OK);
+    Predict p = { .x = x, .weights = weights, .threads = threads, .tick = any_tick(), .out = out };
+    CHECK(s->m->predict(&a, s->params, &p) == ST_OK);
     return out;
 }
 #endif

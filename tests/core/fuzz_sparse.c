@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         f.threads = 1 + (mode >> 4) % 2;
         Status fit = go(&m, &f);
         if (fit != ST_OK && fit != ST_DIVERGED) abort();
-        if (modest && (fit != ST_OK || !all_finite(f.weights, model_weights(m.m, m.params, nrow)))) abort();
+        if (modest && (fit != ST_OK || !all_finite(f.weights, model_weights(m.m, m.params, nrow, NULL)))) abort();
         double *y = predicted(&m, s, f.weights, f.threads);
         if (modest && !all_finite(y, (size_t) (nrow * ncol))) abort();
         n_fitted += fit == ST_OK;

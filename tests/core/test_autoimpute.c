@@ -85,18 +85,18 @@ typedef struct { double loss, train, *w, *s; } Step;
 
 static Step step_from(Setup s, Sparse x, const double *w, const double *state)
 {
-    size_t n = model_weights(s.m, s.params, x.nrow);
+    size_t n = model_weights(s.m, s.params, x.nrow, NULL);
     set(&s, "max.iter", 2);
     set_word(&s, "stop", "paper");
     Fit f = new_fit(&s, x);
-    f.done = 1;
-    f.train[0] = -1;
+    f.h->done = 1;
+    f.h->train[0] = -1;
     memcpy(f.weights, w, n * sizeof *w);
     memcpy(f.state, w, n * sizeof *w);
     for (size_t k = 0; k < n; k++) f.state[n + k] = state ? state[k] : 1;
-    CHECK(go(&s, &f) == ST_OK && f.n_iter == 2);
+    CHECK(go(&s, &f) == ST_OK && f.h->n_iter == 2);
     SAME_BITS(f.weights, f.state, n);
-    return (Step) { f.train[1] + f.penalty[1], f.train[1], f.state, f.state + n };
+    return (Step) { f.h->train[1] + f.h->penalty[1], f.h->train[1], f.state, f.state + n };
 }
 
 static double *random_weights(int genes, int hidden)
@@ -154,7 +154,7 @@ static void differences(int genes, int cells, int hidden, double lambda, const c
     Setup s = autoimpute(hidden, 2);
     Sparse x = sparse_of(random_matrix(genes, cells, 0.6), genes, cells);
     double *w = random_weights(genes, hidden), worst = 0, scale = 0, worst_s = 0;
-    size_t n = model_weights(s.m, s.params, genes), G = (size_t) genes, h = (size_t) hidden;
+    size_t n = model_weights(s.m, s.params, genes, NULL), G = (size_t) genes, h = (size_t) hidden;
     for (size_t k = 0; k < n; k++) w[k] *= 2.0 / sqrt(hidden);
     set(&s, "lambda", lambda);
     set(&s, "learning.rate", 1);
@@ -247,12 +247,12 @@ static void against_loops(const char *stop, int batch, const char *arithmetic, i
             memcpy(best, judged, n * sizeof *best);
         }
     }
-    CHECK(go(&s, &f) == ST_OK && f.n_iter == ITERATIONS);
+    CHECK(go(&s, &f) == ST_OK && f.h->n_iter == ITERATIONS);
     const double tol = TOL(1e-10, 2e-4);
-    WITHIN(apart(f.train, train, ITERATIONS), tol);
-    WITHIN(apart(f.penalty, penalty, ITERATIONS), tol);
-    if (validation) WITHIN(apart(f.valid, valid, ITERATIONS), tol);
-    CHECK(f.best_iter == (validation ? best_iter : ITERATIONS));
+    WITHIN(apart(f.h->train, train, ITERATIONS), tol);
+    WITHIN(apart(f.h->penalty, penalty, ITERATIONS), tol);
+    if (validation) WITHIN(apart(f.h->valid, valid, ITERATIONS), tol);
+    CHECK(f.h->best_iter == (validation ? best_iter : ITERATIONS));
     WITHIN(apart(f.state, p.w, n), tol);
     WITHIN(apart(f.state + n, p.s, n), tol);
     WITHIN(apart(f.weights, validation ? best : p.w, n), tol);
@@ -286,9 +286,9 @@ static void two_arithmetics(void)
         set(&s, "batch.size", batch);
         set(&d, "batch.size", batch);
         Fit a = fitted(&s, x), b = fitted(&d, x);
-        size_t n = model_weights(s.m, s.params, 50);
-        WITHIN(apart(a.train, b.train, 5), TOL(1e-10, 1e-4));
-        WITHIN(apart(a.valid, b.valid, 5), TOL(1e-10, 1e-4));
+        size_t n = model_weights(s.m, s.params, 50, NULL);
+        WITHIN(apart(a.h->train, b.h->train, 5), TOL(1e-10, 1e-4));
+        WITHIN(apart(a.h->valid, b.h->valid, 5), TOL(1e-10, 1e-4));
         WITHIN(apart(a.state, b.state, n), TOL(1e-10, 1e-4));
         WITHIN(apart(a.weights, b.weights, n), TOL(1e-10, 1e-4));
         WITHIN(apart(predicted(&s, x, a.weights, 1), predicted(&d, x, b.weights, 1), 2000), TOL(1e-10, 1e-4));
@@ -306,17 +306,17 @@ static void automatic(void)
         Setup a = autoimpute(70, 3), b = a;
         set_word(&b, "arithmetic", dense ? "dense" : "sparse");
         Fit f = fitted(&a, x), g = fitted(&b, x);
-        SAME_BITS(f.train, g.train, 3);
-        SAME_BITS(f.weights, g.weights, model_weights(a.m, a.params, 30));
+        SAME_BITS(f.h->train, g.h->train, 3);
+        SAME_BITS(f.weights, g.weights, model_weights(a.m, a.params, 30, NULL));
     }
 }
 
 static void same_fit(const Fit *a, const Fit *b, size_t n)
 {
-    CHECK(a->n_iter == b->n_iter && a->best_iter == b->best_iter && a->stopped == b->stopped);
-    SAME_BITS(a->train, b->train, a->n_iter);
-    SAME_BITS(a->valid, b->valid, a->n_iter);
-    SAME_BITS(a->penalty, b->penalty, a->n_iter);
+    CHECK(a->h->n_iter == b->h->n_iter && a->h->best_iter == b->h->best_iter && a->h->stopped == b->h->stopped);
+    SAME_BITS(a->h->train, b->h->train, a->h->n_iter);
+    SAME_BITS(a->h->valid, b->h->valid, a->h->n_iter);
+    SAME_BITS(a->h->penalty, b->h->penalty, a->h->n_iter);
     SAME_BITS(a->weights, b->weights, n);
     SAME_BITS(a->state, b->state, 2 * n);
 }
@@ -324,7 +324,7 @@ static void same_fit(const Fit *a, const Fit *b, size_t n)
 static void bits_with(Setup s, Sparse x, int iterations)
 {
     static const int blocks_of[] = { 1, 7, 0, 40, 1000 }, threads[] = { 1, 2, 4 };
-    size_t n = model_weights(s.m, s.params, x.nrow), all = (size_t) x.nrow * (size_t) x.ncol;
+    size_t n = model_weights(s.m, s.params, x.nrow, NULL), all = (size_t) x.nrow * (size_t) x.ncol;
     set(&s, "max.iter", iterations);
     Fit first = fitted(&s, x);
     double *out = predicted(&s, x, first.weights, 1);
@@ -392,8 +392,8 @@ static void permuted_cells(void)
     set_word(&s, "stop", "paper");
     Sparse a = sparse_of(x, G, M), b = sparse_of(y, G, M);
     Fit f = fitted(&s, a), g = fitted(&s, b);
-    WITHIN(apart(g.train, f.train, 10), TOL(1e-10, 1e-4));
-    WITHIN(apart(g.penalty, f.penalty, 10), TOL(1e-10, 1e-4));
+    WITHIN(apart(g.h->train, f.h->train, 10), TOL(1e-10, 1e-4));
+    WITHIN(apart(g.h->penalty, f.h->penalty, 10), TOL(1e-10, 1e-4));
     double *p = predicted(&s, a, f.weights, 1), *q = predicted(&s, b, g.weights, 1);
     for (int c = 0; c < M; c++) memcpy(back + order[c] * G, q + c * G, G * sizeof *y);
     WITHIN(apart(back, p, G * M), TOL(1e-10, 1e-4));
@@ -442,7 +442,7 @@ static void fits_what_it_is_given(void)
     set(&s, "learning.rate", 1e-3);
     set_word(&s, "stop", "paper");
     Fit f = fitted(&s, sparse_of(random_matrix(G, M, 1), G, M));
-    WITHIN(f.train[f.n_iter - 1] / f.train[0], 0.01);
+    WITHIN(f.h->train[f.h->n_iter - 1] / f.h->train[0], 0.01);
 }
 
 static void nothing_to_fit(void)
@@ -454,14 +454,14 @@ static void nothing_to_fit(void)
         for (int way = 0; way < 2; way++)
             for (int decay = 0; decay < 2; decay++) {
                 Setup s = autoimpute(4, 6);
-                size_t n = model_weights(s.m, s.params, G);
+                size_t n = model_weights(s.m, s.params, G, NULL);
                 set_word(&s, "stop", stops[st]);
                 set_word(&s, "arithmetic", ways[way]);
                 set(&s, "lambda", decay);
                 Fit f = fitted(&s, sparse_of(x, G, M));
-                CHECK(f.n_iter == (st == 1 ? 1 : 6) && f.train[0] == 0 && f.valid[0] == 0);
-                CHECK(decay ? f.penalty[0] > 0 : f.penalty[0] == 0);
-                if (decay && f.n_iter > 1) CHECK(f.penalty[5] < f.penalty[0]);
+                CHECK(f.h->n_iter == (st == 1 ? 1 : 6) && f.h->train[0] == 0 && f.h->valid[0] == 0);
+                CHECK(decay ? f.h->penalty[0] > 0 : f.h->penalty[0] == 0);
+                if (decay && f.h->n_iter > 1) CHECK(f.h->penalty[5] < f.h->penalty[0]);
                 CHECK(all_finite(f.weights, n) && all_finite(f.state, 2 * n));
                 CHECK(all_finite(predicted(&s, f.x, f.weights, 2), G * M));
             }
@@ -488,13 +488,13 @@ static void thin_matrices(void)
             NEAR(one.w[3 + k * G], e - 0.01 * 0.4 * e / sqrt(0.9 + 0.1 * 0.16 * e * e + 1e-10), TOL(1e-14, 1e-6));
         }
         Fit f = fitted(&s, m);
-        CHECK(all_finite(f.weights, model_weights(s.m, s.params, G)) && all_finite(f.train, 10));
+        CHECK(all_finite(f.weights, model_weights(s.m, s.params, G, NULL)) && all_finite(f.h->train, 10));
         CHECK(all_finite(predicted(&s, m, f.weights, 1), G * M));
         for (int cells = 1; cells < 4; cells += 2) {
             int genes = cells == 1 ? G : 1;
             Fit g = fitted(&s, sparse_of(random_matrix(genes, cells, 1), genes, cells));
-            CHECK(all_finite(g.weights, model_weights(s.m, s.params, genes)) && all_finite(g.train, 10)
-                && g.train[9] < g.train[0]);
+            CHECK(all_finite(g.weights, model_weights(s.m, s.params, genes, NULL)) && all_finite(g.h->train, 10)
+                && g.h->train[9] < g.h->train[0]);
             CHECK(all_finite(predicted(&s, g.x, g.weights, 4), (size_t) (genes * cells)));
         }
     }
@@ -512,12 +512,12 @@ static void resumed(void)
                 set(&s, "batch.size", batch);
                 set(&s, "learning.rate", overfit ? 0.2 : 0.01);
                 set(&s, "lambda", overfit ? 0 : 0.4);
-                size_t n = model_weights(s.m, s.params, 30);
+                size_t n = model_weights(s.m, s.params, 30, NULL);
                 Fit straight = fitted(&s, x), f = new_fit(&s, x);
                 f.pause_at = 7;
-                CHECK(go(&s, &f) == ST_OK && f.n_iter == 7 && f.stopped == STOPPED_PAUSE);
-                SAME_BITS(f.train, straight.train, 7);
-                f.done = 7;
+                CHECK(go(&s, &f) == ST_OK && f.h->n_iter == 7 && f.h->stopped == STOPPED_PAUSE);
+                SAME_BITS(f.h->train, straight.h->train, 7);
+                f.h->done = 7;
                 f.pause_at = 0;
                 f.threads = 2;
                 CHECK(go(&s, &f) == ST_OK);
@@ -537,12 +537,12 @@ static void best_kept(void)
         set(&s, "lambda", 0);
         set(&s, "patience", 5);
         set(&s, "batch.size", batch);
-        size_t n = model_weights(s.m, s.params, 30);
+        size_t n = model_weights(s.m, s.params, 30, NULL);
         Fit f = fitted(&s, x);
-        CHECK(f.stopped == STOPPED_VALID && f.n_iter == f.best_iter + 5 && f.best_iter > 1);
-        for (int k = 0; k < f.n_iter; k++)
-            CHECK(k + 1 < f.best_iter ? f.valid[k] > f.valid[f.best_iter - 1] : f.valid[k] >= f.valid[f.best_iter - 1]);
-        set(&s, "max.iter", f.best_iter);
+        CHECK(f.h->stopped == STOPPED_VALID && f.h->n_iter == f.h->best_iter + 5 && f.h->best_iter > 1);
+        for (int k = 0; k < f.h->n_iter; k++)
+            CHECK(k + 1 < f.h->best_iter ? f.h->valid[k] > f.h->valid[f.h->best_iter - 1] : f.h->valid[k] >= f.h->valid[f.h->best_iter - 1]);
+        set(&s, "max.iter", f.h->best_iter);
         Fit g = fitted(&s, x);
         SAME_BITS(f.weights, g.weights, n);
         CHECK(memcmp(f.weights, f.state, n * sizeof *f.state));
@@ -592,7 +592,7 @@ static void seeds(void)
 {
     Sparse x = sparse_of(random_matrix(12, 9, 0.5), 12, 9);
     Setup s = autoimpute(5, 3);
-    size_t n = model_weights(s.m, s.params, 12);
+    size_t n = model_weights(s.m, s.params, 12, NULL);
     Fit a = fitted(&s, x), b = fitted(&s, x), c = new_fit(&s, x), d = new_fit(&s, x);
     same_fit(&a, &b, n);
     c.seed = 18;
@@ -611,7 +611,7 @@ static void diverges(void)
         set_word(&s, "arithmetic", ways[way]);
         set_word(&s, "stop", "paper");
         Fit f = new_fit(&s, sparse_of(x, 6, 5));
-        CHECK(go(&s, &f) == ST_DIVERGED && f.n_iter == 0);
+        CHECK(go(&s, &f) == ST_DIVERGED && f.h->n_iter == 0);
     }
 }
 

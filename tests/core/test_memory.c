@@ -39,7 +39,10 @@ static Setup setup;
 static Fit fit;
 static double *weights, *out;
 static Status call_fit(Arena *a) { return setup.m->fit(a, setup.params, &fit); }
-static Status call_predict(Arena *a) { return setup.m->predict(a, setup.params, &fit.x, weights, 2, any_tick(), out); }
+static Status call_predict(Arena *a) { 
+    Predict p = { .x = fit.x, .weights = weights, .threads = 2, .tick = any_tick(), .out = out };
+    return setup.m->predict(a, setup.params, &p);
+}
 
 static void fits(void)
 {
@@ -51,7 +54,7 @@ static void fits(void)
         set(&setup, "block.cells", k / 6 % 2 ? 2 : 0);
         set(&setup, "batch.size", k / 12 ? 3 : 0);
         fit = new_fit(&setup, sparse_of(random_matrix(9, 8, 0.5), 9, 8));
-        weights = NEW(double, model_weights(setup.m, setup.params, 9));
+        weights = NEW(double, model_weights(setup.m, setup.params, 9, NULL));
         out = NEW(double, 72);
         CHECK(each_fails(call_fit) > 10);
         CHECK(each_fails(call_predict) > 4);

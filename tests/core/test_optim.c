@@ -21,7 +21,7 @@ static void three_steps(Rule rule, size_t n)
     real *w = NEW(real, n), *g = NEW(real, n), *s = NEW(real, n), *v = NEW(real, n);
     real *w2 = NEW(real, n), *s2 = NEW(real, n), *v2 = NEW(real, n), *to = NEW(real, n + 1);
     double *ww = NEW(double, n), *ss = NEW(double, n), *vv = NEW(double, n);
-    Optim o = { rule, 0.02, 0 };
+    Optim o = { rule, 0.02, 0, 0, 0 };
     fill(w, n);
     optim_start(rule, s, n);
     optim_start(rule, v, n);

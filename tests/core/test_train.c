@@ -47,8 +47,9 @@ static void on_tick(void *ctx, const Progress *now) { (void) ctx; last_progress 
 
 static Fit new_history(void)
 {
-    return (Fit) { .seed = 5, .threads = 1, .tick = { on_tick, NULL }, .train = NEW(double, MAX_ITER),
-                   .valid = NEW(double, MAX_ITER), .penalty = NEW(double, MAX_ITER) };
+    Fit f = { .seed = 5, .threads = 1, .tick = { on_tick, NULL }, .h = NEW(History, 1) };
+    *f.h = (History) { .train = NEW(double, MAX_ITER), .valid = NEW(double, MAX_ITER), .penalty = NEW(double, MAX_ITER) };
+    return f;
 }
 static Script *new_script(int n_cells)
 {
@@ -59,9 +60,10 @@ static Script *new_script(int n_cells)
 static Status train_it(const Train *t, Script *s, Fit *f)
 {
     Arena a = new_arena();
-    Network net = { s, forward, update, keep_it };
+    Network net = { s, forward, update, keep_it, NULL };
+    Crew crew = { .nets = &net, .n_nets = 1, .n_cells = s->n_cells, .keep_best = 1 };
     n_progress = 0;
-    return nn_train(&a, t, &net, s->n_cells, f);
+    return nn_train(&a, t, &crew, f);
 }
 /* the events without their cells, as a word: f F (learn), u U (keep), k */
 static const char *story(const Script *s)
@@ -84,11 +86,11 @@ static void validation(void)
     s->penalty = (const double[]) { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
     CHECK(train_it(&t, s, &f) == ST_OK);
     /* an equal loss is no improvement; the iteration that ends it makes no step */
-    CHECK(f.n_iter == 6 && f.best_iter == 3 && f.stopped == STOPPED_VALID);
+    CHECK(f.h->n_iter == 6 && f.h->best_iter == 3 && f.h->stopped == STOPPED_VALID);
     TELLS(s, "FUFUFUFuFuF");
-    SAME_BITS(f.valid, ups, 6);
-    SAME_BITS(f.train, s->train, 6);
-    SAME_BITS(f.penalty, s->penalty, 6);
+    SAME_BITS(f.h->valid, ups, 6);
+    SAME_BITS(f.h->train, s->train, 6);
+    SAME_BITS(f.h->penalty, s->penalty, 6);
     CHECK(n_progress == 6 && last_progress.iteration == 6 && last_progress.max_iter == 10 && last_progress.best == 3);
     CHECK(last_progress.train == 4 && last_progress.valid == 3);
     for (int k = 0; k < 7; k++) CHECK(s->log[0].cells[k] == k);
@@ -97,19 +99,19 @@ static void validation(void)
     t.patience = 4;                                      /* one more, and the new best is found */
     p->valid = ups;
     CHECK(train_it(&t, p, &f) == ST_OK);
-    CHECK(f.n_iter == 10 && f.best_iter == 10 && f.stopped == STOPPED_MAX);
+    CHECK(f.h->n_iter == 10 && f.h->best_iter == 10 && f.h->stopped == STOPPED_MAX);
     TELLS(p, "FUFUFUFuFuFuFUFUFUFU");
 
     Script *q = new_script(7);
     t.patience = 1;
     q->valid = ups;
-    CHECK(train_it(&t, q, &f) == ST_OK && f.n_iter == 4 && f.best_iter == 3 && f.stopped == STOPPED_VALID);
+    CHECK(train_it(&t, q, &f) == ST_OK && f.h->n_iter == 4 && f.h->best_iter == 3 && f.h->stopped == STOPPED_VALID);
     TELLS(q, "FUFUFUF");
 
     Script *r = new_script(7);
     t.patience = 3; t.max_iter = 5;
     r->valid = ups;
-    CHECK(train_it(&t, r, &f) == ST_OK && f.n_iter == 5 && f.best_iter == 3 && f.stopped == STOPPED_MAX);
+    CHECK(train_it(&t, r, &f) == ST_OK && f.h->n_iter == 5 && f.h->best_iter == 3 && f.h->stopped == STOPPED_MAX);
 }
 
 static void paper(void)
@@ -121,15 +123,15 @@ static void paper(void)
     s->train = (const double[]) { 100, 50, 44, 49, 49, 49, 49, 49, 49, 49 };
     s->valid = ups;
     CHECK(train_it(&t, s, &f) == ST_OK);
-    CHECK(f.n_iter == 4 && f.best_iter == 4 && f.stopped == STOPPED_PAPER);
+    CHECK(f.h->n_iter == 4 && f.h->best_iter == 4 && f.h->stopped == STOPPED_PAPER);
     TELLS(s, "FuFuFuFu");                                /* the last step is made, nothing is kept */
     Script *first = new_script(10);
     first->train = (const double[]) { 5 };               /* the loss before the first is 0 */
-    CHECK(train_it(&t, first, &f) == ST_OK && f.n_iter == 1 && f.stopped == STOPPED_PAPER);
+    CHECK(train_it(&t, first, &f) == ST_OK && f.h->n_iter == 1 && f.h->stopped == STOPPED_PAPER);
     TELLS(first, "Fu");
     Script *above = new_script(10);
     above->train = (const double[]) { 5.001, 5.001 };
-    CHECK(train_it(&t, above, &f) == ST_OK && f.n_iter == 2 && f.stopped == STOPPED_PAPER);
+    CHECK(train_it(&t, above, &f) == ST_OK && f.h->n_iter == 2 && f.h->stopped == STOPPED_PAPER);
 }
 
 static void window(void)
@@ -144,23 +146,23 @@ static void window(void)
     Fit f = new_history();
     Script *s = new_script(10), *r = new_script(10), *q = new_script(10), *l = new_script(10);
     s->train = flat;
-    CHECK(train_it(&t, s, &f) == ST_OK && f.n_iter == 40 && f.best_iter == 40 && f.stopped == STOPPED_WINDOW);
+    CHECK(train_it(&t, s, &f) == ST_OK && f.h->n_iter == 40 && f.h->best_iter == 40 && f.h->stopped == STOPPED_WINDOW);
     CHECK(s->n_log == 80 && s->log[79].what == 'u' && !s->log[79].flag);
     r->train = falls;                                    /* 20 iterations take off 1 - 0.99^20 = 0.182 */
-    CHECK(train_it(&t, r, &f) == ST_OK && f.n_iter == 60 && f.stopped == STOPPED_MAX);
+    CHECK(train_it(&t, r, &f) == ST_OK && f.h->n_iter == 60 && f.h->stopped == STOPPED_MAX);
     q->train = falls;
     t.threshold = 0.2;
-    CHECK(train_it(&t, q, &f) == ST_OK && f.n_iter == 40 && f.stopped == STOPPED_WINDOW);
+    CHECK(train_it(&t, q, &f) == ST_OK && f.h->n_iter == 40 && f.h->stopped == STOPPED_WINDOW);
     l->train = late;
     t.threshold = 0.15;
-    CHECK(train_it(&t, l, &f) == ST_OK && f.stopped == STOPPED_WINDOW);
+    CHECK(train_it(&t, l, &f) == ST_OK && f.h->stopped == STOPPED_WINDOW);
     int want = 40;                                       /* the rule, literally */
     for (; want < 60; want++) {
         double now = 0, before = 0;
         for (int k = 0; k < 20; k++) { now += late[want - 1 - k] / 20; before += late[want - 21 - k] / 20; }
         if ((before - now) / before < 0.15) break;
     }
-    CHECK(f.n_iter == want && want > 40 && want < 60);
+    CHECK(f.h->n_iter == want && want > 40 && want < 60);
 }
 
 static void pause(void)
@@ -170,19 +172,19 @@ static void pause(void)
     Fit f = new_history();
     s->valid = ups;
     f.pause_at = 4;
-    CHECK(train_it(&t, s, &f) == ST_OK && f.n_iter == 4 && f.best_iter == 3 && f.stopped == STOPPED_PAUSE);
+    CHECK(train_it(&t, s, &f) == ST_OK && f.h->n_iter == 4 && f.h->best_iter == 3 && f.h->stopped == STOPPED_PAUSE);
     TELLS(s, "FUFUFUFu");
-    f.done = 4;                                          /* and on: iteration 5 is the next, the best is remembered */
+    f.h->done = 4;                                          /* and on: iteration 5 is the next, the best is remembered */
     f.pause_at = 0;
     s->n_log = 0;
-    CHECK(train_it(&t, s, &f) == ST_OK && f.n_iter == 6 && f.best_iter == 3 && f.stopped == STOPPED_VALID);
+    CHECK(train_it(&t, s, &f) == ST_OK && f.h->n_iter == 6 && f.h->best_iter == 3 && f.h->stopped == STOPPED_VALID);
     TELLS(s, "FuF");
-    CHECK(f.valid[3] == 3.5 && f.valid[4] == 3.2);
+    CHECK(f.h->valid[3] == 3.5 && f.h->valid[4] == 3.2);
     Script *r = new_script(7);
     r->valid = ups;
-    f.done = 0;
+    f.h->done = 0;
     f.pause_at = 6;                                      /* the rule comes first */
-    CHECK(train_it(&t, r, &f) == ST_OK && f.n_iter == 6 && f.stopped == STOPPED_VALID);
+    CHECK(train_it(&t, r, &f) == ST_OK && f.h->n_iter == 6 && f.h->stopped == STOPPED_VALID);
 }
 
 static void batches(int stop)
@@ -193,14 +195,14 @@ static void batches(int stop)
     s->train = (const double[]) { 30, 20, 10 };
     s->valid = (const double[]) { 3, 4, 2 };
     s->penalty = (const double[]) { 1, 2, 3 };
-    CHECK(train_it(&t, s, &f) == ST_OK && f.n_iter == 3);
+    CHECK(train_it(&t, s, &f) == ST_OK && f.h->n_iter == 3);
     TELLS(s, stop == STOP_VALIDATION ? "FuFuFufffkFuFuFufffFuFuFufffk" : "FuFuFuFuFuFuFuFuFu");
-    CHECK(f.best_iter == 3);
+    CHECK(f.h->best_iter == 3);
     for (int k = 0; k < 3; k++) {
-        NEAR(f.train[k], s->train[k], 1e-15);
-        NEAR(f.penalty[k], s->penalty[k], 1e-15);
+        NEAR(f.h->train[k], s->train[k], 1e-15);
+        NEAR(f.h->penalty[k], s->penalty[k], 1e-15);
         /* of the pass after the steps */
-        NEAR(f.valid[k], s->valid[k] + (stop == STOP_VALIDATION ? 100 : 0), 1e-14);
+        NEAR(f.h->valid[k], s->valid[k] + (stop == STOP_VALIDATION ? 100 : 0), 1e-14);
     }
     int count[10], orders[6][10], n_orders = 0, at = 0;
     for (int k = 0; k < s->n_log; k++) {
@@ -249,7 +251,7 @@ static void trouble(void)
                 Fit f = new_history();
                 s->train = falls;
                 *(which == 0 ? &s->train : which == 1 ? &s->valid : &s->penalty) = history;
-                CHECK(train_it(&t, s, &f) == ST_DIVERGED && f.n_iter == 2);
+                CHECK(train_it(&t, s, &f) == ST_DIVERGED && f.h->n_iter == 2);
                 CHECK(s->log[s->n_log - 1].what == 'f');     /* no step on such a loss */
             }
     Train t = { .max_iter = 5, .patience = 5, .stop = STOP_VALIDATION };
@@ -262,8 +264,9 @@ static void trouble(void)
     CHECK(train_it(&t, s, &f) == ST_NOMEM && s->n_log == 1);
     Grabs none = { 0, 1 };
     Arena a = failing_arena(&none);
-    Network net = { s, forward, update, keep_it };
-    CHECK(nn_train(&a, &t, &net, 10, &f) == ST_NOMEM);
+    Network net = { s, forward, update, keep_it, NULL };
+    Crew crew = { .nets = &net, .n_nets = 1, .n_cells = 10, .keep_best = 1 };
+    CHECK(nn_train(&a, &t, &crew, &f) == ST_NOMEM);
 }
 
 int main(void)

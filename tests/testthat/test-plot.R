@@ -13,15 +13,15 @@ test_that("the training plot shows both errors per entry and the iteration kept"
     n <- fit@entries
     held <- floor(0.05 * n)
     d <- p$data
-    expect_equal(d$rmse[d$entries == "trained on"], sqrt(fit@history$train / (n - held)), tolerance = 1e-14)
-    expect_equal(d$rmse[d$entries == "held out"], sqrt(fit@history$valid / held), tolerance = 1e-14)
+    expect_equal(d$value[d$entries == "trained on"], sqrt(fit@history$train / (n - held)), tolerance = 1e-14)
+    expect_equal(d$value[d$entries == "held out"], sqrt(fit@history$valid / held), tolerance = 1e-14)
     expect_equal(built$data[[1]]$xintercept[1], fit@best)
     expect_match(p$labels$y, "log2")
     paper <- fitInfill(counts, smallParam(stop = "paper"), seed = 1)
     p <- plotTraining(paper)
     drawn(p)
     expect_identical(unique(p$data$entries), "trained on")
-    expect_equal(p$data$rmse, sqrt(paper@history$train / n), tolerance = 1e-14)
+    expect_equal(p$data$value, sqrt(paper@history$train / n), tolerance = 1e-14)
 })
 
 test_that("before and after are principal components of the same genes", {

@@ -1,0 +1,263 @@
+#' @include infill.R
+NULL
+
+#' DeepImpute
+#'
+#' Small neural networks that predict groups of genes from the genes that
+#' correlate with them (Arisdakessian et al. 2019).
+#'
+#' @param hidden Hidden units of a network; `NA`: 256 for networks of 512 genes,
+#'   else half their size, at least 10.
+#' @param network.size Genes that one network predicts. When there are too few
+#'   genes for predictors to be left, it is halved, with a message.
+#' @param n.predictors Predictors chosen for each gene: those of largest absolute
+#'   correlation outside its own network.
+#' @param n.candidates Genes that predictors are chosen from: those of largest
+#'   standard deviation over mean; `Inf`: all that vary.
+#' @param correlation Pearson's, of the `"counts"` (default) or of their
+#'   logarithms, `"log1p"` (less driven by single cells).
+#' @param dropout Share of hidden units left out in training.
+#' @param output Activation of the output: `"softplus"`, `"relu"`, `"linear"`.
+#' @param loss.weights Weight of a value y in the squared error: `"value"`, y
+#'   itself (the paper), or `"binary"`, 1 if y > 0. With `"value"` the best
+#'   prediction is E(y^2)/E(y), which is larger than the mean.
+#' @param zero.weight Added to every weight. 0 (the paper): zeros say nothing, so
+#'   a network cannot learn that a gene is silent. Above 0 the targets that are 0
+#'   are computed too, and training takes longer.
+#' @param min.vmr Genes with variance / (1 + mean) of the counts above this are
+#'   filled in. The paper says variance / mean; see `gene.score`.
+#' @param n.genes Number of genes to fill in instead, best first; `NA`: by `min.vmr`.
+#' @param genes Genes to fill in instead: names or positions; `NULL`: by the above.
+#' @param gene.score `"vmr1"`: variance / (1 + mean), the code's, used for the
+#'   published results; `"vmr"`: variance / mean, the paper's text.
+#' @param order Genes are dealt to networks at `"random"`, or as they are ranked,
+#'   `"progressive"`.
+#' @param normalize Input: `"none"` (the published model: logarithms of the raw
+#'   counts) or `"median"` (counts divided by size factors first).
+#' @param learning.rate,max.iter,batch.size,patience,valid.fraction Training by
+#'   Adam: step size, most epochs, cells per batch, epochs without a better
+#'   held-out loss before the end, share of the cells held out.
+#' @param joint Stop all networks together, by the sum of their held-out losses
+#'   (version 1 of the reference)? By default each by itself (the paper).
+#' @param best Keep the weights of the best epoch? By default those of the last.
+#' @param cell.fraction Share of the cells to choose genes and to train on; all
+#'   are filled in.
+#' @param ... `seed`, `num.threads`.
+#'
+#' @details With X and Y the logarithms, log(1 + count), of a network's predictors
+#'   and targets: Yhat = softplus(W2' dropout(relu(W1'X + b1)) + b2); minimised is
+#'   the mean over cells and targets of Y (Y - Yhat)^2.
+#'
+#'   Deviations from the paper or the reference code, where they disagree:
+#'
+#'   * *Gene score*: the code's, see `gene.score`.
+#'   * *Targets*: the last network is filled up with the next genes of the ranking;
+#'     if they run out it is smaller. The code fills it up at random, and trains a
+#'     whole network too many when it fits. Every gene is a target once.
+#'   * *Predictors* are never targets of the same network (paper; some versions of
+#'     the code leak).
+#'   * *Loss*: mean, as in the code (the paper's sum only scales Adam's epsilon).
+#'   * *Patience*: 5 (Results and code; Methods say 10).
+#'   * *Guard*: a prediction above twice the largest training value is dropped, with
+#'     a warning, and the entry stays as it came; the code puts a 0.
+#'   * *Duplicated gene names* are allowed; names in `genes` must be unambiguous.
+#'
+#'   A gene that cells do not express gets positive values as well: zeros have no
+#'   weight in the loss. [recoveryError()] at hidden entries does not show that.
+#' @section Scale: raw counts in, counts out. [PreparedCounts-class] are not taken:
+#'   the model prepares counts itself.
+#' @return An object of class `DeepImputeParam`. `subNetworks()`: a data.frame with
+#'   one row per network: `targets` and `predictors` (numbers of genes),
+#'   `iterations`, `best` (the epoch kept), `stopped`, `valid` (held-out loss),
+#'   `pearson` and `mse` (held-out cells, non-zero targets, log scale), and
+#'   the list columns `target.genes` and `predictor.genes` (positions, named).
+#' @references Arisdakessian, Poirion, Yunits, Zhu, Garmire (2019). DeepImpute: an
+#'   accurate, fast, and scalable deep neural network method to impute single-cell
+#'   RNA-seq data. Genome Biology 20:211.
+#' @examples
+#' counts <- matrix(rpois(4000, rep(rexp(80), 50) * 8), 80, 50)
+#' fit <- fitInfill(counts, DeepImputeParam(network.size = 40, max.iter = 20), seed = 1)
+#' subNetworks(fit)[, 1:7]
+#' infill(counts, fit)[1:3, 1:5]
+#' @aliases DeepImputeParam-class
+#' @export
+DeepImputeParam <- function(hidden = NA, network.size = 512, n.predictors = 5,
+    n.candidates = Inf, correlation = c("counts", "log1p"), dropout = 0.2,
+    output = c("softplus", "relu", "linear"), loss.weights = c("value", "binary"),
+    zero.weight = 0, min.vmr = 0.5, n.genes = NA, genes = NULL,
+    gene.score = c("vmr1", "vmr"), order = c("random", "progressive"),
+    normalize = c("none", "median"), learning.rate = 1e-4, max.iter = 500,
+    batch.size = 64, patience = 5, valid.fraction = 0.05, joint = FALSE,
+    best = FALSE, cell.fraction = 1, ...)
+{
+    first <- function(x, untouched) if (untouched) x[1L] else x
+    .newParam("DeepImputeParam", hidden = hidden, network.size = network.size,
+        n.predictors = n.predictors, n.candidates = n.candidates,
+        correlation = first(correlation, missing(correlation)), dropout = dropout,
+        output = first(output, missing(output)),
+        loss.weights = first(loss.weights, missing(loss.weights)),
+        zero.weight = zero.weight, min.vmr = min.vmr, n.genes = n.genes, genes = genes,
+        gene.score = first(gene.score, missing(gene.score)),
+        order = first(order, missing(order)), normalize = first(normalize, missing(normalize)),
+        learning.rate = learning.rate, max.iter = max.iter, batch.size = batch.size,
+        patience = patience, valid.fraction = valid.fraction, joint = joint, best = best,
+        cell.fraction = cell.fraction, ...)
+}
+
+setClassUnion("GeneList", c("NULL", "character", "numeric"))
+
+#' @export
+setClass("DeepImputeParam", contains = "NetworkParam",
+    slots = c(hidden = "numeric", network.size = "numeric", n.predictors = "numeric",
+        n.candidates = "numeric", correlation = "character", dropout = "numeric",
+        output = "character", loss.weights = "character", zero.weight = "numeric",
+        min.vmr = "numeric", n.genes = "numeric", genes = "GeneList", gene.score = "character",
+        order = "character", normalize = "character", joint = "logical", best = "logical",
+        cell.fraction = "numeric"),
+    prototype = list(model = "deepimpute", stop = "validation", threshold = 0))
+
+setMethod(".ownProblems", "DeepImputeParam", function(object) {
+    out <- character()
+    must <- function(name, ok, what) if (!ok(slot(object, name))) out <<- c(out, sprintf(
+        "'%s' must be %s, not %s", name, what, .describe(slot(object, name))))
+    whole <- function(lo) function(x) .isWhole(x) && x >= lo
+    orNA <- function(f) function(x) length(x) == 1L && (is.na(x) || f(x))
+    oneOf <- function(name, words) must(name, function(x) .isString(x) && x %in% words,
+        paste("one of", paste(dQuote(words, FALSE), collapse = ", ")))
+    must("hidden", orNA(whole(1)), "one whole number from 1 or NA")
+    must("network.size", whole(1), "one whole number from 1")
+    must("n.predictors", whole(1), "one whole number from 1")
+    must("n.candidates", function(x) identical(x, Inf) || whole(1)(x), "one whole number from 1 or Inf")
+    must("n.genes", orNA(whole(1)), "one whole number from 1 or NA")
+    must("min.vmr", function(x) .isNumber(x) && x >= 0, "one number from 0")
+    must("cell.fraction", function(x) .isNumber(x) && x > 0 && x <= 1, "one number above 0 and at most 1")
+    oneOf("correlation", c("counts", "log1p"))
+    oneOf("gene.score", c("vmr1", "vmr"))
+    oneOf("order", c("random", "progressive"))
+    oneOf("normalize", c("none", "median"))
+    if (!identical(object@stop, "validation")) out <- c(out, sprintf(
+        "'stop' must be \"validation\", not %s", .describe(object@stop)))
+    g <- object@genes
+    if (!is.null(g) && (!length(g) || anyNA(g) || anyDuplicated(g))) out <- c(out,
+        "'genes' must be names or positions of genes, each once, without missing ones")
+    out
+})
+
+# Genes to fill in, best first, as positions; score: 0 for genes that cannot be modelled.
+.targetGenes <- function(param, counts, score) {
+    ranked <- order(-score)[seq_len(sum(score > 0))]
+    if (length(ranked) < 2L) .stop("'x' must have at least two genes that vary over the cells, not %d",
+        length(ranked))
+    g <- param@genes
+    if (is.null(g)) {
+        n <- if (is.na(param@n.genes)) sum(score > param@min.vmr) else min(param@n.genes, length(ranked))
+        if (!n) .stop("no gene of 'x' has a score above 'min.vmr' (%g); the largest is %g",
+            param@min.vmr, max(score))
+        full <- ceiling(n / param@network.size) * param@network.size
+        return(ranked[seq_len(min(full, length(ranked)))])
+    }
+    at <- if (is.character(g)) match(g, rownames(counts)) else g
+    bad <- is.na(at) | at < 1 | at > nrow(counts) | at != round(at)
+    if (any(bad)) .stop("'genes' has %d that 'x' has not: %s", sum(bad), .someOf(g[bad]))
+    if (is.character(g)) {
+        twice <- intersect(g, rownames(counts)[duplicated(rownames(counts))])
+        if (length(twice)) .stop("'genes' must name genes that occur once in 'x'; more than once: %s",
+            .someOf(twice))
+    }
+    still <- score[at] <= 0
+    if (all(still)) .stop("'genes' must vary over the cells; none of these %d does", length(at))
+    if (any(still)) warning(sprintf("%d of 'genes' do not vary over the cells and are left as they are: %s",
+        sum(still), .someOf(g[still])), call. = FALSE)
+    as.integer(at[!still])
+}
+
+# Genes that may be predictors.
+.candidateGenes <- function(param, mean, sd) {
+    ok <- sd > 0
+    if (sum(ok) > param@n.candidates) {
+        best <- order(-ifelse(ok & mean > 0, sd / mean, 0))[seq_len(param@n.candidates)]
+        ok <- replace(logical(length(ok)), best, TRUE)
+    }
+    ok
+}
+
+setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads) {
+    if (ncol(counts) < 2L) .stop("'x' must have at least two cells, not %d", ncol(counts))
+    if (param@cell.fraction < 1) {
+        n <- max(2, floor(param@cell.fraction * ncol(counts)))
+        counts <- counts[, .Call(C_choose, as.double(ncol(counts)), as.double(n), seed), drop = FALSE]
+    }
+    m <- .Call(C_moments, counts, numeric(ncol(counts)), 0)
+    sd <- sqrt(m$var)
+    score <- switch(param@gene.score, vmr1 = m$var / (1 + m$mean), vmr = ifelse(m$mean > 0, m$var / m$mean, 0))
+    targets <- .targetGenes(param, counts, score)
+    candidate <- .candidateGenes(param, m$mean, sd)
+    size <- param@network.size
+    if (length(targets) <= size && all(which(candidate) %in% targets)) {
+        size <- ceiling(length(targets) / 2)
+        message(sprintf("%d genes are too few for a network of %g and its predictors: networks of %g",
+            length(targets), param@network.size, size))
+    }
+    if (param@order == "random") targets <- targets[.Call(C_permute, length(targets), seed)]
+    net <- (seq_along(targets) - 1L) %/% size + 1L
+    set <- replace(rep(-1L, nrow(counts)), targets, net)
+    found <- .nearestGenes(param, counts, m$mean, sd, set, targets, candidate, threads)
+    sets <- lapply(split(seq_along(targets), net), function(k) list(targets = targets[k],
+        predictors = sort(unique(setdiff(found$gene[, k], -1L) + 1L))))
+    if (any(!lengths(lapply(sets, `[[`, "predictors")))) .stop(paste("no gene is left to predict others from;",
+        "a smaller 'network.size' (now %g) or more 'n.candidates' may help"), param@network.size)
+
+    used <- sort(unique(unlist(sets)))
+    total <- .Call(C_totals, counts, seq_len(nrow(counts)) %in% used)
+    usual <- if (any(total > 0)) median(total[total > 0]) else 1
+    status <- rep("not selected", nrow(counts))
+    status[used] <- "predictor"
+    status[targets] <- "modelled"
+    recipe <- list(genes = rownames(counts), kept = seq_len(nrow(counts)) %in% used,
+        target = if (param@normalize == "median") usual else 0, usual = usual, log = "log1p",
+        normalize = param@normalize, gene.selection = "deepimpute", selected = used,
+        score = score[used], status = status)
+    hidden <- if (is.na(param@hidden)) { if (size == 512) 256 else max(10, floor(size / 2)) } else param@hidden
+    recipe$plan <- as.integer(c(length(sets), hidden, unlist(lapply(seq_along(sets), function(k) {
+        s <- sets[[k]]
+        c(k, length(s$predictors), length(s$targets), match(s$predictors, used) - 1L, match(s$targets, used) - 1L)
+    }))))
+    new("PreparedCounts", x = .takeGenes(counts, total, recipe, used), recipe = recipe, total = total)
+})
+
+# The n.predictors genes of largest |r| for each target: list(gene from 0 or -1, r), n.predictors x targets.
+.nearestGenes <- function(param, counts, mean, sd, set, targets, candidate, threads) {
+    if (param@correlation == "log1p") {
+        counts@x <- log1p(counts@x)
+        m <- .Call(C_moments, counts, numeric(ncol(counts)), 0)
+        mean <- m$mean
+        sd <- sqrt(m$var)
+    }
+    .Call(C_nearest_genes, counts, Matrix::t(counts), mean, sd, as.integer(set), as.integer(targets - 1), candidate,
+        as.integer(min(param@n.predictors, nrow(counts))), threads)
+}
+
+#' @param fit An [InfillFit-class] of `DeepImputeParam()`.
+#' @rdname DeepImputeParam
+#' @export
+subNetworks <- function(fit) {
+    .checkFit(fit, "fit")
+    if (!is(fit@param, "DeepImputeParam")) .stop("'fit' must be a fit of DeepImputeParam, not of %s",
+        class(fit@param))
+    r <- fit@recipe
+    named <- function(at) {
+        at <- r$selected[at + 1L]
+        names(at) <- r$genes[at]
+        at
+    }
+    nets <- lapply(.splitPlan(r$plan, r$plan[1L]), function(p) list(
+        predictors = named(p[5L + seq_len(p[4L])]), targets = named(p[5L + p[4L] + seq_len(p[5L])])))
+    n <- .iterations(fit)
+    out <- data.frame(targets = lengths(lapply(nets, `[[`, "targets")),
+        predictors = lengths(lapply(nets, `[[`, "predictors")), iterations = n, best = fit@best,
+        stopped = fit@stopped, valid = fit@history$valid[cumsum(n) - n + fit@best],
+        pearson = fit@heldout$pearson, mse = fit@heldout$mse)
+    out$target.genes <- lapply(nets, `[[`, "targets")
+    out$predictor.genes <- lapply(nets, `[[`, "predictors")
+    out
+}

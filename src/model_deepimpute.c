@@ -1,0 +1,552 @@
+/* DeepImpute: small networks that predict groups of genes from the genes that correlate with them.
+ * Arisdakessian, Poirion, Yunits, Zhu, Garmire, "DeepImpute: an accurate, fast, and scalable deep neural network method
+ * to impute single-cell RNA-seq data", Genome Biology 20:211 (2019).
+ *
+ *   X, Y: log(1 + count) of the predictors and the targets of a network, predictors x cells and targets x cells
+ *   A = W1'X + b1,  H = max(A, 0),  dropout in training: H o mask / (1 - rho)
+ *   Z = W2'H + b2,  Yhat = softplus(Z)
+ *   l = 1/(cells targets) sum w (Y - Yhat)^2, w = Y;  batches of 64 cells, Adam (Keras), stop by the loss of held-out cells
+ *   dZ = 2/(cells targets) w (Yhat - Y) logistic(Z);  dW2 = H dZ';  dA = W2 dZ o [H > 0]/(1 - rho);  dW1 = X dA'
+ *
+ * Deviations, and why (paper versus reference code: the model's help page, section Details):
+ *   stop             each network by itself, as the paper says; the code's one joint model is joint = TRUE
+ *   order of cells   one permutation per epoch for all networks; dropout streams are the network's own
+ *   guard            a prediction above twice the largest training value is no prediction (NaN), instead of 0
+ *   gene choice, predictors: model-deepimpute.R and prep_correlation.c
+ *
+ * Arithmetic: targets that are 0 have no weight, so Z, dZ and what follows from it are computed at the non-zero targets
+ * only, and the first layer on the non-zero predictors: exact. Each row of weights meets its gradient and Adam in one go.
+ * A batch's entries are picked out of the one matrix that all networks share.
+ */
+#include <math.h>
+#include <string.h>
+#include "nn.h"
+
+typedef struct {
+    Train train;
+    double dropout, zero_weight;
+    int output, weights, joint, best;
+} Params;
+enum { OUTPUT_SOFTPLUS, OUTPUT_RELU, OUTPUT_LINEAR };
+enum { WEIGHTS_VALUE, WEIGHTS_BINARY };
+
+static const Field fields[] = {
+    TRAIN_FIELDS(Params, train),
+    { "dropout",     P_REAL,   offsetof(Params, dropout),     0, 0.99, NULL },
+    { "zero.weight", P_REAL,   offsetof(Params, zero_weight), 0, 1e6, NULL },
+    { "output",      P_CHOICE, offsetof(Params, output),      0, 0, "softplus|relu|linear" },
+    { "loss.weights", P_CHOICE, offsetof(Params, weights),    0, 0, "value|binary" },
+    { "joint",       P_FLAG,   offsetof(Params, joint),       0, 1, NULL },
+    { "best",        P_FLAG,   offsetof(Params, best),        0, 1, NULL },
+    { NULL, P_END, 0, 0, 0, NULL }
+};
+
+/* The plan: number of networks, hidden units; then per network its id (for the random streams), number of predictors and
+ * of targets, and their rows in x. Predictors rise. */
+enum { PLAN_HEAD = 2, NET_HEAD = 3 };
+
+static const int *plan_net(const int *plan, int k)
+{
+    const int *p = plan + PLAN_HEAD;
+    for (; k > 0; k--) p += NET_HEAD + p[1] + p[2];
+    return p;
+}
+
+/* ---- shared by all networks ---- */
+
+/* Scratch of one thread: a batch of cells. */
+typedef struct {
+    Rows x, y, xt, yt;                   /* predictors and targets, by cell and by gene */
+    size_t *x_from, *y_from;
+    real *z, *dz, *w, *dz_by_gene;       /* at the entries of y: outputs, dl/dZ, weights */
+    real *h, *dh;                        /* panels, one row per cell */
+    double *loss;                        /* per cell */
+    uint32_t *bits;
+    int n;
+} Work;
+
+typedef struct {
+    const Params *p;
+    const Sparse *x;
+    uint64_t seed;
+    int hidden, batch, n_learn, n_held;
+    double limit;
+    Work *work;
+} Shared;
+
+typedef struct { double n, y, z, yy, zz, yz, miss; } Moments;
+
+typedef struct {
+    const Shared *s;
+    Work *work;                          /* of the thread it runs on now */
+    int team, id, n_in, n_out;
+    const int *in, *out;
+    size_t w2, b1, b2, n;                /* where each parameter starts, W1 at 0; panels; n a multiple of PANEL */
+    int *map;                            /* gene: row of W1 if >= 0, -2 - row of W2 if < -1 */
+    real *cur, *kept, *m, *v, *gb2;
+    Optim opt;
+    Moments held, held_kept;             /* of the last look at the held-out cells, and at the kept weights */
+} Net;
+
+static void net_open(Net *net, const Shared *s, const int *plan)
+{
+    size_t panels = panels_of(s->hidden);
+    net->s = s;
+    net->id = plan[0]; net->n_in = plan[1]; net->n_out = plan[2];
+    net->in = plan + NET_HEAD; net->out = net->in + net->n_in;
+    net->w2 = (size_t) net->n_in * panels * PANEL;
+    net->b1 = net->w2 + (size_t) net->n_out * panels * PANEL;
+    net->b2 = net->b1 + panels * PANEL;
+    net->n = net->b2 + panels_of(net->n_out) * PANEL;
+    net->team = 1;
+}
+
+static void net_map(Net *net)
+{
+    for (int g = 0; g < net->s->x->nrow; g++) net->map[g] = -1;
+    for (int k = 0; k < net->n_in; k++) net->map[net->in[k]] = k;
+    for (int k = 0; k < net->n_out; k++) net->map[net->out[k]] = -2 - k;
+}
+
+static size_t net_naturals(const Net *net)
+{
+    size_t H = (size_t) net->s->hidden;
+    return H * (size_t) (net->n_in + 1) + (size_t) net->n_out * (H + 1);
+}
+
+/* W1 (predictors x hidden), b1, W2 (hidden x targets), b2, as R stores them */
+static double *to_natural(const Net *net, const real *w, double *out)
+{
+    size_t P = (size_t) net->n_in, H = (size_t) net->s->hidden, S = (size_t) net->n_out;
+    for (size_t j = 0; j < H; j++) for (size_t p = 0; p < P; p++) *out++ = w[panel_at(P, p, j)];
+    for (size_t j = 0; j < H; j++) *out++ = w[net->b1 + j];
+    for (size_t k = 0; k < S; k++) for (size_t j = 0; j < H; j++) *out++ = w[net->w2 + panel_at(S, k, j)];
+    for (size_t k = 0; k < S; k++) *out++ = w[net->b2 + k];
+    return out;
+}
+
+static const double *from_natural(const Net *net, const double *in, real *w)
+{
+    size_t P = (size_t) net->n_in, H = (size_t) net->s->hidden, S = (size_t) net->n_out;
+    for (size_t j = 0; j < H; j++) for (size_t p = 0; p < P; p++) w[panel_at(P, p, j)] = (real) *in++;
+    for (size_t j = 0; j < H; j++) w[net->b1 + j] = (real) *in++;
+    for (size_t k = 0; k < S; k++) for (size_t j = 0; j < H; j++) w[net->w2 + panel_at(S, k, j)] = (real) *in++;
+    for (size_t k = 0; k < S; k++) w[net->b2 + k] = (real) *in++;
+    return in;
+}
+
+static void rows_take(Arena *a, Rows *r, size_t rows, size_t entries)
+{
+    r->p = ARENA(a, size_t, rows + 1);
+    r->i = ARENA(a, int, entries);
+    r->x = ARENA(a, real, entries);
+}
+
+/* Scratch for batches of `cells`; learn: with what the gradients need. most_in, most_out: predictors and targets of a net. */
+static void work_take(Arena *a, Work *w, const Shared *s, size_t cells, size_t most_in, size_t most_out, int longest, int learn)
+{
+    size_t width = panels_of(s->hidden) * PANEL, dense = s->p->zero_weight > 0;
+    size_t in = cells * (most_in < (size_t) longest ? most_in : (size_t) longest);
+    size_t out = cells * (most_out < (size_t) longest || dense ? most_out : (size_t) longest);
+    rows_take(a, &w->x, cells, in);
+    w->h = ARENA(a, real, cells * width);
+    if (!learn) return;
+    rows_take(a, &w->y, cells, out);
+    rows_take(a, &w->xt, most_in, in);
+    rows_take(a, &w->yt, most_out, out);
+    w->x_from = ARENA(a, size_t, in);
+    w->y_from = ARENA(a, size_t, out);
+    w->z = ARENA(a, real, out);
+    w->dz = ARENA(a, real, out);
+    w->w = ARENA(a, real, out);
+    w->dz_by_gene = ARENA(a, real, out);
+    w->dh = ARENA(a, real, cells * width);
+    w->loss = ARENA(a, double, cells);
+    w->bits = ARENA(a, uint32_t, cells * (size_t) s->hidden + 4 * cells);
+}
+
+/* ---- one batch ---- */
+
+static void share(size_t n, int t, int of, size_t *from, size_t *to)
+{
+    *from = n * (size_t) t / (size_t) of;
+    *to = n * (size_t) (t + 1) / (size_t) of;
+}
+
+/* Entries of these cells; targets only with learn or for the held-out loss, zeros among them when they have a weight. */
+static void load(Net *net, const int *cells, int n, int targets)
+{
+    const Sparse *x = net->s->x;
+    Work *w = net->work;
+    size_t in = 0, out = 0;
+    int all = targets && net->s->p->zero_weight > 0;
+    w->n = n;
+    w->x.n = w->y.n = n;
+    for (int r = 0; r < n; r++) {
+        w->x.p[r] = in;
+        if (targets) w->y.p[r] = out;
+        if (all) for (int k = 0; k < net->n_out; k++) { w->y.i[out + (size_t) k] = k; w->y.x[out + (size_t) k] = 0; }
+        for (int k = x->p[cells[r]]; k < x->p[cells[r] + 1]; k++) {
+            int at = net->map[x->i[k]];
+            if (at >= 0) { w->x.i[in] = at; w->x.x[in++] = (real) x->x[k]; }
+            else if (at < -1 && all) w->y.x[out + (size_t) (-2 - at)] = (real) x->x[k];
+            else if (at < -1 && targets) { w->y.i[out] = -2 - at; w->y.x[out++] = (real) x->x[k]; }
+        }
+        if (all) out += (size_t) net->n_out;
+    }
+    w->x.p[n] = in;
+    if (targets) w->y.p[n] = out;
+}
+
+/* Hidden units of cells r0..r1-1, without dropout. */
+static void hidden(const Net *net, size_t q, int r0, int r1)
+{
+    const Work *w = net->work;
+    real *h = w->h + q * (size_t) w->n * PANEL;
+    layer_sparse_in(&w->x, NULL, r0, r1, net->cur + q * (size_t) net->n_in * PANEL, net->cur + net->b1 + q * PANEL, h);
+    act_relu(h + (size_t) r0 * PANEL, (size_t) (r1 - r0) * PANEL);
+}
+
+static void drop(const Net *net, int r0, int r1)
+{
+    const Work *w = net->work;
+    size_t H = (size_t) net->s->hidden, blocks = (H + 3) / 4;
+    double rho = net->s->p->dropout;
+    uint32_t below = (uint32_t) (rho * 0x1p32);
+    real scale = (real) (1 / (1 - rho));
+    for (int r = r0; r < r1; r++) {
+        uint32_t *bits = w->bits + (size_t) r * blocks * 4;
+        rng_words(net->s->seed, RNG_DROPOUT, (uint32_t) net->id, (uint64_t) net->opt.t << 32 | (uint64_t) r * blocks, bits, H);
+        for (size_t q = 0; q * PANEL < H; q++) {
+            real *h = w->h + (q * (size_t) w->n + (size_t) r) * PANEL;
+            size_t here = H - q * PANEL < PANEL ? H - q * PANEL : PANEL;
+            for (size_t j = 0; j < here; j++) h[j] *= bits[q * PANEL + j] < below ? 0 : scale;
+        }
+    }
+}
+
+static void output(int kind, real *z, size_t n)
+{
+    if (kind == OUTPUT_SOFTPLUS) act_softplus(z, n);
+    else if (kind == OUTPUT_RELU) act_relu(z, n);
+}
+
+static void forward_cells(Net *net, int r0, int r1, int learn)
+{
+    const Params *p = net->s->p;
+    Work *w = net->work;
+    size_t panels = panels_of(net->s->hidden), S = (size_t) net->n_out, from = w->y.p[r0], n = w->y.p[r1] - from;
+    const real *b2 = net->cur + net->b2;
+    for (size_t q = 0; q < panels; q++) hidden(net, q, r0, r1);
+    if (learn && p->dropout > 0) drop(net, r0, r1);
+    real *z = w->z + from;
+    memset(z, 0, n * sizeof *z);
+    for (size_t q = 0; q < panels; q++)
+        layer_sampled_out(&w->y, r0, r1, net->cur + net->w2 + q * S * PANEL, w->h + q * (size_t) w->n * PANEL, w->z);
+    for (size_t k = 0; k < n; k++) z[k] += b2[w->y.i[from + k]];
+    output(p->output, z, n);
+    for (size_t k = 0; k < n; k++) {
+        real t = w->y.x[from + k];
+        w->w[from + k] = (real) p->zero_weight + (p->weights == WEIGHTS_VALUE ? t : t > 0);
+    }
+    for (int r = r0; r < r1; r++) {
+        size_t at = w->y.p[r];
+        w->loss[r] = loss_weighted(w->z + at, w->y.x + at, w->w + at, w->y.p[r + 1] - at, learn ? w->dz + at : NULL);
+    }
+    if (!learn) return;
+    real scale = (real) (1.0 / ((double) w->n * net->n_out));
+    for (size_t k = 0; k < n; k++) w->dz[from + k] *= scale;
+    if (p->output == OUTPUT_SOFTPLUS) act_softplus_back(z, w->dz + from, n);
+    else if (p->output == OUTPUT_RELU) act_relu_back(z, w->dz + from, n);
+    real keep = (real) (1 / (1 - p->dropout));
+    for (size_t q = 0; q < panels; q++) {
+        real *dh = w->dh + q * (size_t) w->n * PANEL, *h = w->h + q * (size_t) w->n * PANEL;
+        layer_sparse_in(&w->y, w->dz, r0, r1, net->cur + net->w2 + q * S * PANEL, NULL, dh);
+        for (size_t k = (size_t) r0 * PANEL; k < (size_t) r1 * PANEL; k++) dh[k] = h[k] > 0 ? dh[k] * keep : 0;
+    }
+}
+
+static void look(Net *net)
+{
+    Moments *m = &net->held;
+    const Work *w = net->work;
+    for (size_t k = 0; k < w->y.p[w->n]; k++) {
+        double y = (double) w->y.x[k], z = (double) w->z[k];
+        if (y <= 0) continue;
+        m->n++; m->y += y; m->z += z; m->yy += y * y; m->zz += z * z; m->yz += y * z; m->miss += (y - z) * (y - z);
+    }
+}
+
+static Status forward(void *self, const int *cells, int n, int learn, Losses *sum)
+{
+    Net *net = self;
+    load(net, cells, n, 1);
+    if (learn) {
+        net->opt.t++;
+        net->opt.rate = optim_rate(&net->opt);
+        memset(&net->held, 0, sizeof net->held);
+    }
+    PARALLEL_FOR(net->team)
+    for (int t = 0; t < net->team; t++) {
+        size_t r0, r1;
+        share((size_t) n, t, net->team, &r0, &r1);
+        if (r0 < r1) forward_cells(net, (int) r0, (int) r1, learn);
+    }
+    double s = 0;
+    for (int r = 0; r < n; r++) s += net->work->loss[r];
+    s /= net->n_out;
+    if (learn) sum->train += s / net->s->n_learn; else { sum->valid += s / net->s->n_held; look(net); }
+    return ST_OK;
+}
+
+/* Gradient of rows k0..k1-1 of a layer's weights, and Adam on them. by_gene: the entries that meet each row. */
+static void step_rows(Net *net, const Rows *by_gene, const real *val, const real *side, size_t start, size_t rows,
+                      size_t k0, size_t k1)
+{
+    size_t n = (size_t) net->work->n;
+    for (size_t q = 0; q < panels_of(net->s->hidden); q++)
+        for (size_t k = k0; k < k1; k++) {
+            real acc[PANEL] = { 0 };
+            size_t from = by_gene->p[k], at = start + (q * rows + k) * PANEL;
+            panel_gather(acc, side + q * n * PANEL, by_gene->i + from, val + from, by_gene->p[k + 1] - from);
+            optim_step(&net->opt, net->cur + at, acc, net->m + at, net->v + at, net->cur + at, PANEL);
+        }
+}
+
+static void step_biases(Net *net)
+{
+    const Work *w = net->work;
+    size_t n = (size_t) w->n;
+    for (size_t q = 0; q < panels_of(net->s->hidden); q++) {
+        real acc[PANEL] = { 0 };
+        for (size_t r = 0; r < n; r++)
+            for (size_t j = 0; j < PANEL; j++) acc[j] += w->dh[(q * n + r) * PANEL + j];
+        size_t at = net->b1 + q * PANEL;
+        optim_step(&net->opt, net->cur + at, acc, net->m + at, net->v + at, net->cur + at, PANEL);
+    }
+    for (int k = 0; k < net->n_out; k++) {
+        real acc = 0;
+        for (size_t e = w->yt.p[k]; e < w->yt.p[k + 1]; e++) acc += w->dz_by_gene[e];
+        net->gb2[k] = acc;
+    }
+    size_t at = net->b2;
+    optim_step(&net->opt, net->cur + at, net->gb2, net->m + at, net->v + at, net->cur + at, net->n - at);
+}
+
+static void update(void *self, int keep)
+{
+    Net *net = self;
+    Work *w = net->work;
+    (void) keep;
+    rows_transpose(&w->x, net->n_in, &w->xt, w->x_from);
+    rows_transpose(&w->y, net->n_out, &w->yt, w->y_from);
+    for (size_t k = 0; k < w->yt.p[net->n_out]; k++) w->dz_by_gene[k] = w->dz[w->y_from[k]];
+    PARALLEL_FOR(net->team)
+    for (int t = 0; t < net->team; t++) {
+        size_t k0, k1, P = (size_t) net->n_in, S = (size_t) net->n_out;
+        share(P, t, net->team, &k0, &k1);
+        step_rows(net, &w->xt, w->xt.x, w->dh, 0, P, k0, k1);
+        share(S, t, net->team, &k0, &k1);
+        step_rows(net, &w->yt, w->dz_by_gene, w->h, net->w2, S, k0, k1);
+    }
+    step_biases(net);
+}
+
+static void keep(void *self)
+{
+    Net *net = self;
+    memcpy(net->kept, net->cur, net->n * sizeof(real));
+    net->held_kept = net->held;
+}
+
+static void team(void *self, int thread, int n)
+{
+    Net *net = self;
+    net->work = net->s->work + thread;
+    net->team = n;
+}
+
+/* ---- fit ---- */
+
+static void initialise(Net *net)
+{
+    size_t H = (size_t) net->s->hidden, P = (size_t) net->n_in, S = (size_t) net->n_out;
+    double r1 = sqrt(6.0 / (double) (P + H)), r2 = sqrt(6.0 / (double) (H + S));
+    uint64_t part = (uint64_t) net->id << 36;
+    for (size_t p = 0; p < P; p++)
+        for (size_t j = 0; j < H; j++)
+            net->cur[panel_at(P, p, j)] = (real) (r1 * (2 * rng_unif(net->s->seed, RNG_INIT_1, part | (p * H + j)) - 1));
+    for (size_t k = 0; k < S; k++)
+        for (size_t j = 0; j < H; j++)
+            net->cur[net->w2 + panel_at(S, k, j)] =
+                (real) (r2 * (2 * rng_unif(net->s->seed, RNG_INIT_2, part | (k * H + j)) - 1));
+}
+
+static void report(const Moments *m, History *h)
+{
+    if (m->n < 1) return;
+    double vy = m->yy - m->y * m->y / m->n, vz = m->zz - m->z * m->z / m->n;
+    h->mse = m->miss / m->n;
+    if (vy > 0 && vz > 0) h->pearson = (m->yz - m->y * m->z / m->n) / sqrt(vy * vz);
+}
+
+static Status fit(Arena *a, const void *params, Fit *f)
+{
+    const Params *p = params;
+    Shared s = { .p = p, .x = &f->x, .seed = f->seed, .hidden = f->plan[1], .n_held = nn_held_cells(&p->train, f->x.ncol) };
+    int n_nets = f->plan[0], longest = 0;
+    size_t most_in = 0, most_out = 0;
+    s.n_learn = f->x.ncol - s.n_held;
+    s.batch = p->train.batch_size && p->train.batch_size < s.n_learn ? p->train.batch_size : s.n_learn;
+    for (int c = 0; c < f->x.ncol; c++) if (f->x.p[c + 1] - f->x.p[c] > longest) longest = f->x.p[c + 1] - f->x.p[c];
+    for (int k = 0; k < f->x.p[f->x.ncol]; k++) if (f->x.x[k] > s.limit) s.limit = f->x.x[k];
+    Net *nets = ARENA(a, Net, n_nets);
+    Network *hooks = ARENA(a, Network, n_nets);
+    s.work = ARENA(a, Work, f->threads);
+    if (a->failed) return ST_NOMEM;
+    for (int k = 0; k < n_nets; k++) {
+        Net *net = nets + k;
+        net_open(net, &s, plan_net(f->plan, k));
+        if ((size_t) net->n_in > most_in) most_in = (size_t) net->n_in;
+        if ((size_t) net->n_out > most_out) most_out = (size_t) net->n_out;
+        net->map = ARENA(a, int, f->x.nrow);
+        net->cur = ARENA(a, real, net->n);
+        net->m = ARENA(a, real, net->n);
+        net->v = ARENA(a, real, net->n);
+        net->gb2 = ARENA(a, real, panels_of(net->n_out) * PANEL);
+        net->kept = p->best ? ARENA(a, real, net->n) : NULL;
+        hooks[k] = (Network) { net, forward, update, keep, team };
+    }
+    for (int t = 0; t < f->threads; t++) work_take(a, s.work + t, &s, (size_t) s.batch, most_in, most_out, longest, 1);
+    if (a->failed) return ST_NOMEM;
+
+    size_t total = model_weights(model_find("deepimpute"), p, f->x.nrow, f->plan);
+    const double *from = f->state;
+    for (int k = 0; k < n_nets; k++) {
+        Net *net = nets + k;
+        net_map(net);
+        net->opt = (Optim) { OPT_ADAM, p->train.learning_rate, 0, 0, 0 };
+        if (f->h[k].done) {
+            net->opt.t = f->h[k].done * ((s.n_learn + s.batch - 1) / s.batch);
+            from_natural(net, from, net->cur);
+            from_natural(net, from + total, net->m);
+            from_natural(net, from + 2 * total, net->v);
+            if (net->kept) from_natural(net, f->weights + (from - f->state), net->kept);
+            from += net_naturals(net);
+        } else initialise(net);
+    }
+    Crew crew = { hooks, n_nets, f->x.ncol, s.n_held, p->joint, p->best };
+    Status st = nn_train(a, &p->train, &crew, f);
+    if (st) return st;
+    double *to = f->weights;
+    for (int k = 0; k < n_nets; k++) {
+        to = to_natural(nets + k, nets[k].kept ? nets[k].kept : nets[k].cur, to);
+        report(nets[k].kept ? &nets[k].held_kept : &nets[k].held, f->h + k);
+    }
+    *to = 2 * s.limit;
+    for (int part = 0; f->want_state && part < 3; part++) {
+        to = f->state + (size_t) part * total;
+        for (int k = 0; k < n_nets; k++)
+            to = to_natural(nets + k, part == 0 ? nets[k].cur : part == 1 ? nets[k].m : nets[k].v, to);
+        *to = 0;
+    }
+    return ST_OK;
+}
+
+/* ---- prediction ---- */
+
+enum { AT_ONCE = 256 };                  /* cells of one thread at a time */
+
+/* Targets of the net in the cells from..from+n-1, into `out`, genes x these cells. */
+static void predict_cells(Net *net, const int *cells, int n, double limit, real *z, real *scratch, double *out)
+{
+    Work *w = net->work;
+    size_t S = (size_t) net->n_out, H = (size_t) net->s->hidden, G = (size_t) net->s->x->nrow;
+    load(net, cells, n, 0);
+    for (int r = 0; r < n; r++) memcpy(z + (size_t) r * S, net->cur + net->b2, S * sizeof(real));
+    for (size_t q = 0; q * PANEL < H; q++) {
+        hidden(net, q, 0, n);
+        gemm(0, 1, (size_t) n, S, H - q * PANEL < PANEL ? H - q * PANEL : PANEL, w->h + q * (size_t) n * PANEL, PANEL,
+             net->cur + net->w2 + q * S * PANEL, PANEL, 1, z, S, scratch);
+    }
+    output(net->s->p->output, z, (size_t) n * S);
+    for (size_t r = 0; r < (size_t) n; r++)
+        for (size_t k = 0; k < S; k++) {
+            double v = (double) z[r * S + k];
+            if (v <= limit) out[r * G + (size_t) net->out[k]] = v;       /* not above the guard, and not NaN */
+        }
+}
+
+static Status predict(Arena *a, const void *params, const Predict *job)
+{
+    static const Progress idle = { 0, 0, 0, 0, 0 };
+    const Params *p = params;
+    Shared s = { .p = p, .x = &job->x, .hidden = job->plan[1] };
+    int n_nets = job->plan[0], longest = 0, threads = job->threads;
+    size_t most_in = 0, most_out = 0, G = (size_t) job->x.nrow;
+    for (int c = 0; c < s.x->ncol; c++) if (s.x->p[c + 1] - s.x->p[c] > longest) longest = s.x->p[c + 1] - s.x->p[c];
+    /* every thread has nets of its own, which point into the same weights */
+    Net *nets = ARENA(a, Net, (size_t) n_nets * (size_t) threads);
+    s.work = ARENA(a, Work, threads);
+    real **z = ARENA(a, real *, threads), **scratch = ARENA(a, real *, threads);
+    int *cells = ARENA(a, int, s.x->ncol);
+    if (a->failed) return ST_NOMEM;
+    for (int k = 0; k < n_nets; k++) {
+        Net *net = nets + k;
+        net_open(net, &s, plan_net(job->plan, k));
+        if ((size_t) net->n_in > most_in) most_in = (size_t) net->n_in;
+        if ((size_t) net->n_out > most_out) most_out = (size_t) net->n_out;
+        net->map = ARENA(a, int, G);
+        net->cur = ARENA(a, real, net->n);
+    }
+    for (int t = 0; t < threads; t++) {
+        work_take(a, s.work + t, &s, AT_ONCE, most_in, most_out, longest, 0);
+        z[t] = ARENA(a, real, AT_ONCE * most_out);
+        scratch[t] = ARENA(a, real, GEMM_SCRATCH);
+    }
+    if (a->failed) return ST_NOMEM;
+    const double *from = job->weights;
+    for (int k = 0; k < n_nets; k++) {
+        net_map(nets + k);
+        from = from_natural(nets + k, from, nets[k].cur);
+        nets[k].work = NULL;
+        if (!job->wanted) continue;
+        int wanted = 0;
+        for (int g = 0; g < nets[k].n_out; g++) wanted |= job->wanted[nets[k].out[g]];
+        if (!wanted) nets[k].team = 0;         /* none of its targets is asked for */
+    }
+    double limit = *from;
+    for (int t = 1; t < threads; t++) memcpy(nets + (size_t) t * (size_t) n_nets, nets, (size_t) n_nets * sizeof *nets);
+    for (int c = 0; c < s.x->ncol; c++) cells[c] = c;
+    for (size_t k = 0; k < G * (size_t) s.x->ncol; k++) job->out[k] = NAN;
+    for (int c = 0; c < s.x->ncol; c += AT_ONCE * threads) {
+        PARALLEL_FOR(threads)
+        for (int t = 0; t < threads; t++) {
+            int c0 = c + t * AT_ONCE, n = s.x->ncol - c0 < AT_ONCE ? s.x->ncol - c0 : AT_ONCE;
+            for (int k = 0; k < n_nets && n > 0; k++) {
+                Net *net = nets + (size_t) t * (size_t) n_nets + k;
+                net->work = s.work + t;
+                if (net->team) predict_cells(net, cells + c0, n, limit, z[t], scratch[t], job->out + (size_t) c0 * G);
+            }
+        }
+        job->tick.call(job->tick.ctx, &idle);
+    }
+    return ST_OK;
+}
+
+static int shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
+{
+    (void) params; (void) n_genes;
+    if (k > 4 * plan[0]) return 0;
+    *s = (Shape) { "limit", 1, 1 };
+    if (k == 4 * plan[0]) return 1;
+    const int *net = plan_net(plan, k / 4), H = plan[1];
+    const Shape of_net[] = { { "W1", net[1], H }, { "b1", H, 1 }, { "W2", H, net[2] }, { "b2", net[2], 1 } };
+    *s = of_net[k % 4];
+    return 1;
+}
+
+static int parts(const int *plan) { return plan[0]; }
+static int max_iter(const void *params) { return ((const Params *) params)->train.max_iter; }
+
+const Model model_deepimpute = { "deepimpute", fields, sizeof(Params), shape, parts, max_iter, 3, fit, predict };
