@@ -145,7 +145,7 @@ setMethod("show", "InfillParam", function(object) {
 #' @slot seed The seed in force.
 #' @slot state What a later [fitInfill()] with `resume` needs (empty unless kept).
 #' @slot entries,cells Non-zeros and cells it was fitted to.
-#' @slot seconds Wall time of the fit.
+#' @slot seconds Wall time of the fit, preparation included where it did that too.
 #' @slot version Version of the package.
 #' @param object An `InfillFit`.
 #' @return `fitWeights()`: a list of numeric matrices. `fitHistory()`: the

@@ -52,11 +52,14 @@ setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = 
     counts <- .checkCounts(.counts(x, assay.type), check.scale)
     resume <- .unfinished(resume, checkpoint)
     param <- .fixed(param, seed, resume)
+    started <- proc.time()[["elapsed"]]
     prepared <- .prepared(param, counts, param@seed, .threads(num.threads, param))
     rm(counts)
-    fitInfill(prepared, param, num.threads = num.threads,
+    fit <- fitInfill(prepared, param, num.threads = num.threads,
         progress = progress, resume = resume, keep.state = keep.state,
         checkpoint = checkpoint, checkpoint.every = checkpoint.every, BPPARAM = BPPARAM)
+    fit@seconds <- proc.time()[["elapsed"]] - started
+    fit
 })
 
 setMethod(".prepared", "InfillParam", function(param, counts, seed, threads)
@@ -109,6 +112,8 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     resume <- .unfinished(resume, checkpoint)
     param <- .fixed(param, seed, resume)
     if (!is.null(resume)) .checkResume(resume, x, param)
+    if (is(param, "DeepImputeParam") && is.null(x@recipe$plan)) .stop(paste("'x' must be counts, not what",
+        "prepareCounts() returns: %s prepares them itself"), class(param))
     .checkMemory(param, x, keep.state || !is.null(checkpoint))
     if (!length(x@x@x)) warning("'x' has no counts after preparation: nothing to learn from",
         call. = FALSE)

@@ -62,6 +62,8 @@ typedef struct {
     real *h, *dh;                        /* panels, one row per cell */
     double *loss;                        /* per cell */
     uint32_t *bits;
+    int *all_i;                          /* one cell's targets, when zeros have a weight */
+    real *all_x;
     int n;
 } Work;
 
@@ -82,7 +84,7 @@ typedef struct {
     int team, id, n_in, n_out;
     const int *in, *out;
     size_t w2, b1, b2, n;                /* where each parameter starts, W1 at 0; panels; n a multiple of PANEL */
-    int *map;                            /* gene: row of W1 if >= 0, -2 - row of W2 if < -1 */
+    int *map;                            /* per gene: 1 + row of W1, -(1 + row of W2), or 0 */
     real *cur, *kept, *m, *v, *gb2;
     Optim opt;
     Moments held, held_kept;             /* of the last look at the held-out cells, and at the kept weights */
@@ -103,9 +105,9 @@ static void net_open(Net *net, const Shared *s, const int *plan)
 
 static void net_map(Net *net)
 {
-    for (int g = 0; g < net->s->x->nrow; g++) net->map[g] = -1;
-    for (int k = 0; k < net->n_in; k++) net->map[net->in[k]] = k;
-    for (int k = 0; k < net->n_out; k++) net->map[net->out[k]] = -2 - k;
+    for (int g = 0; g < net->s->x->nrow; g++) net->map[g] = 0;
+    for (int k = 0; k < net->n_in; k++) net->map[net->in[k]] = 1 + k;
+    for (int k = 0; k < net->n_out; k++) net->map[net->out[k]] = -1 - k;
 }
 
 static size_t net_naturals(const Net *net)
@@ -138,8 +140,8 @@ static const double *from_natural(const Net *net, const double *in, real *w)
 static void rows_take(Arena *a, Rows *r, size_t rows, size_t entries)
 {
     r->p = ARENA(a, size_t, rows + 1);
-    r->i = ARENA(a, int, entries);
-    r->x = ARENA(a, real, entries);
+    r->i = ARENA(a, int, entries + 1);
+    r->x = ARENA(a, real, entries + 1);
 }
 
 /* Scratch for batches of `cells`; learn: with what the gradients need. most_in, most_out: predictors and targets of a net. */
@@ -162,6 +164,8 @@ static void work_take(Arena *a, Work *w, const Shared *s, size_t cells, size_t m
     w->dz_by_gene = ARENA(a, real, out);
     w->dh = ARENA(a, real, cells * width);
     w->loss = ARENA(a, double, cells);
+    w->all_i = ARENA(a, int, most_out + 1);
+    w->all_x = ARENA(a, real, most_out + 1);
     w->bits = ARENA(a, uint32_t, cells * (size_t) s->hidden + 4 * cells);
 }
 
@@ -173,29 +177,44 @@ static void share(size_t n, int t, int of, size_t *from, size_t *to)
     *to = n * (size_t) (t + 1) / (size_t) of;
 }
 
+/* The entries of one cell whose mark is set, from `to` on: row, value, how many. No branch: what an entry is cannot be
+ * predicted, so every entry is written and only some are counted (lists have room for one more). */
+static size_t pick(const Sparse *x, int cell, const int *map, int sign, int *i, real *v)
+{
+    size_t n = 0;
+    for (int k = x->p[cell]; k < x->p[cell + 1]; k++) {
+        int at = sign * map[x->i[k]];
+        i[n] = at - 1;
+        v[n] = (real) x->x[k];
+        n += at > 0;
+    }
+    return n;
+}
+
 /* Entries of these cells; targets only with learn or for the held-out loss, zeros among them when they have a weight. */
 static void load(Net *net, const int *cells, int n, int targets)
 {
     const Sparse *x = net->s->x;
     Work *w = net->work;
-    size_t in = 0, out = 0;
-    int all = targets && net->s->p->zero_weight > 0;
-    w->n = n;
-    w->x.n = w->y.n = n;
+    Rows *in = &w->x, *out = &w->y;
+    int all = net->s->p->zero_weight > 0;
+    w->n = in->n = out->n = n;
+    in->p[0] = 0;
+    for (int r = 0; r < n; r++)
+        in->p[r + 1] = in->p[r] + pick(x, cells[r], net->map, 1, in->i + in->p[r], in->x + in->p[r]);
+    if (!targets) return;
+    out->p[0] = 0;
     for (int r = 0; r < n; r++) {
-        w->x.p[r] = in;
-        if (targets) w->y.p[r] = out;
-        if (all) for (int k = 0; k < net->n_out; k++) { w->y.i[out + (size_t) k] = k; w->y.x[out + (size_t) k] = 0; }
-        for (int k = x->p[cells[r]]; k < x->p[cells[r] + 1]; k++) {
-            int at = net->map[x->i[k]];
-            if (at >= 0) { w->x.i[in] = at; w->x.x[in++] = (real) x->x[k]; }
-            else if (at < -1 && all) w->y.x[out + (size_t) (-2 - at)] = (real) x->x[k];
-            else if (at < -1 && targets) { w->y.i[out] = -2 - at; w->y.x[out++] = (real) x->x[k]; }
+        int *i = out->i + out->p[r];
+        real *v = out->x + out->p[r];
+        size_t S = (size_t) net->n_out, seen = pick(x, cells[r], net->map, -1, all ? w->all_i : i, all ? w->all_x : v);
+        if (all) {
+            for (size_t k = 0; k < S; k++) { i[k] = (int) k; v[k] = 0; }
+            for (size_t k = 0; k < seen; k++) v[w->all_i[k]] = w->all_x[k];
+            seen = S;
         }
-        if (all) out += (size_t) net->n_out;
+        out->p[r + 1] = out->p[r] + seen;
     }
-    w->x.p[n] = in;
-    if (targets) w->y.p[n] = out;
 }
 
 /* Hidden units of cells r0..r1-1, without dropout. */

@@ -7,10 +7,10 @@
 KERNEL_FILE
 
 #ifdef INFILL_DOUBLE
-static inline real exp_negative(real x) { return exp(x); }
+KERNEL_INLINE real exp_negative(real x) { return exp(x); }
 #else
 /* exp(x) for x <= 0, relative error below 2e-7; 0 below -87. x = n ln 2 + r, |r| <= ln(2)/2, Taylor to r^7. */
-static inline real exp_negative(real x)
+KERNEL_INLINE real exp_negative(real x)
 {
     float ok = x < -87.0f ? 0.0f : 1.0f;          /* NaN stays NaN */
     x = x < -87.0f ? -87.0f : x;
@@ -53,18 +53,18 @@ void act_relu_back(const real *y, real *dy, size_t n)
 }
 
 #ifdef INFILL_DOUBLE
-static inline real log1p_of_part(real e) { return log1p(e); }
-static inline real one_minus_exp(real y) { return -expm1(-y); }
+KERNEL_INLINE real log1p_of_part(real e) { return log1p(e); }
+KERNEL_INLINE real one_minus_exp(real y) { return -expm1(-y); }
 #else
 /* log(1 + e) for 0 <= e <= 1: 2 artanh(e / (2 + e)), whose argument is at most 1/3 */
-static inline real log1p_of_part(real e)
+KERNEL_INLINE real log1p_of_part(real e)
 {
     float s = e / (2.0f + e), q = s * s;
     return 2.0f * s * (1.0f + q * (0.333333333f + q * (0.2f + q * (0.142857143f + q * (0.111111111f + q * (0.0909090909f
            + q * 0.0769230769f))))));
 }
 /* 1 - exp(-y) for y >= 0, by its series where the difference would cancel */
-static inline real one_minus_exp(real y)
+KERNEL_INLINE real one_minus_exp(real y)
 {
     float small = y * (1.0f - y * (0.5f - y * (0.166666667f - y * (0.0416666667f - y * 0.00833333333f))));
     return y < 0.25f ? small : 1.0f - exp_negative(-y);

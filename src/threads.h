@@ -30,6 +30,13 @@ void threads_guard_fork(void);
 #define KERNEL_FILE
 #endif
 
+/* A helper of kernels: inlined always, or the loop that calls it is not vectorised. */
+#ifdef __GNUC__
+#define KERNEL_INLINE static inline __attribute__((always_inline))
+#else
+#define KERNEL_INLINE static inline
+#endif
+
 /* A kernel is written once, for lanes of W numbers, and compiled for 4, 8 and 16 of them (SSE2, AVX2, AVX-512); the
  * processor's best is chosen at the call. BY_LANES(DEFINE) defines the variants, CALL_LANES(name, arguments) calls one.
  * (gcc's target_clones would need one body for all widths: its lowering of 16 lanes to AVX2 was 15 times slower.) */
