@@ -6,6 +6,7 @@
 typedef struct {
     const Model *m;
     double params[PARAMS_MAX / sizeof(double)];
+    const int *plan;                     /* of the models that have one */
 } Setup;
 
 static inline const Field *field_of(const Model *m, const char *name)
@@ -53,18 +54,67 @@ static inline Setup autoimpute(int hidden, int iterations)
     return s;
 }
 
+static inline Setup deepimpute(const int *plan, int iterations)
+{
+    Setup s = { .m = model_find("deepimpute"), .plan = plan };
+    if (!s.m) exit(2);
+    set(&s, "learning.rate", 1e-2);
+    set(&s, "max.iter", iterations);
+    set(&s, "batch.size", 0);
+    set_word(&s, "stop", "validation");
+    set(&s, "patience", 50);
+    set(&s, "valid.fraction", 0.05);
+    set(&s, "threshold", 0);
+    set(&s, "dropout", 0);
+    set(&s, "zero.weight", 0);
+    set_word(&s, "output", "softplus");
+    set_word(&s, "loss.weights", "value");
+    set(&s, "joint", 0);
+    set(&s, "best", 0);
+    return s;
+}
+
+static inline size_t weights_of(const Setup *s, int genes) { return model_weights(s->m, s->params, genes, s->plan); }
+static inline int parts_of(const Setup *s) { return s->m->parts ? s->m->parts(s->plan) : 1; }
+
+/* A plan of networks that share out the genes: each has `targets` of its own, in any order, and up to `predictors` of the
+ * others, rising. The ids are 2, 5, 8, ... */
+static inline int *random_plan(int nets, int hidden, int genes, int predictors, int targets)
+{
+    int *plan = NEW(int, 2 + nets * (3 + genes)), *p = plan + 2, *gene = NEW(int, genes);
+    plan[0] = nets; plan[1] = hidden;
+    for (int g = 0; g < genes; g++) gene[g] = g;
+    for (int g = genes - 1; g > 0; g--) { int j = below(g + 1), t = gene[g]; gene[g] = gene[j]; gene[j] = t; }
+    for (int k = 0; k < nets; k++) {
+        int *in = p + 3, left = predictors, free_ = genes - targets;
+        for (int g = 0; g < genes; g++) {
+            int mine = 0;
+            for (int j = 0; j < targets; j++) mine |= gene[(k * targets + j) % genes] == g;
+            if (mine) continue;
+            if (below(free_--) < left) { *in++ = g; left--; }
+        }
+        p[0] = 2 + 3 * k; p[1] = (int) (in - p) - 3; p[2] = targets;
+        for (int j = 0; j < targets; j++) *in++ = gene[(k * targets + j) % genes];
+        p = in;
+    }
+    return plan;
+}
+
 /* A fit with room for everything, state included. */
 static inline Fit new_fit(const Setup *s, Sparse x)
 {
-    size_t n = model_weights(s->m, s->params, x.nrow, NULL);
+    size_t n = weights_of(s, x.nrow);
     size_t iterations = s->m->max_iter ? (size_t) s->m->max_iter(s->params) : 0;
-    Fit f = { .x = x, .seed = 17, .threads = 1, .tick = any_tick(), .want_state = 1 };
+    Fit f = { .x = x, .plan = s->plan, .seed = 17, .threads = 1, .tick = any_tick(), .want_state = 1 };
     f.weights = NEW(double, n);
     f.state = NEW(double, n * s->m->state_per_weight);
-    f.h = NEW(History, 1);
-    f.h->train = NEW(double, iterations + 1);
-    f.h->valid = NEW(double, iterations + 1);
-    f.h->penalty = NEW(double, iterations + 1);
+    f.h = NEW(History, parts_of(s));
+    for (int k = 0; k < parts_of(s); k++) {
+        f.h[k].train = NEW(double, iterations + 1);
+        f.h[k].valid = NEW(double, iterations + 1);
+        f.h[k].penalty = NEW(double, iterations + 1);
+        f.h[k].pearson = f.h[k].mse = NAN;
+    }
     return f;
 }
 static inline Status go(const Setup *s, Fit *f)
@@ -82,7 +132,7 @@ static inline double *predicted(const Setup *s, Sparse x, const double *weights,
 {
     Arena a = new_arena();
     double *out = NEW(double, (size_t) x.nrow * (size_t) x.ncol);
-    Predict p = { .x = x, .weights = weights, .threads = threads, .tick = any_tick(), .out = out };
+    Predict p = { .x = x, .plan = s->plan, .weights = weights, .threads = threads, .tick = any_tick(), .out = out };
     CHECK(s->m->predict(&a, s->params, &p) == ST_OK);
     return out;
 }
