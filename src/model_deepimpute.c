@@ -22,6 +22,8 @@
 #include <string.h>
 #include "nn.h"
 
+KERNEL_FILE
+
 typedef struct {
     Train train;
     double dropout, zero_weight;
@@ -76,8 +78,6 @@ typedef struct {
     Work *work;
 } Shared;
 
-typedef struct { double n, y, z, yy, zz, yz, miss; } Moments;
-
 typedef struct {
     const Shared *s;
     Work *work;                          /* of the thread it runs on now */
@@ -87,7 +87,6 @@ typedef struct {
     int *map;                            /* per gene: 1 + row of W1, -(1 + row of W2), or 0 */
     real *cur, *kept, *m, *v, *gb2;
     Optim opt;
-    Moments held, held_kept;             /* of the last look at the held-out cells, and at the kept weights */
 } Net;
 
 static void net_open(Net *net, const Shared *s, const int *plan)
@@ -151,9 +150,11 @@ static void work_take(Arena *a, Work *w, const Shared *s, size_t cells, size_t m
     size_t in = cells * (most_in < (size_t) longest ? most_in : (size_t) longest);
     size_t out = cells * (most_out < (size_t) longest || dense ? most_out : (size_t) longest);
     rows_take(a, &w->x, cells, in);
+    rows_take(a, &w->y, cells, out);
+    w->all_i = ARENA(a, int, most_out + 1);
+    w->all_x = ARENA(a, real, most_out + 1);
     w->h = ARENA(a, real, cells * width);
     if (!learn) return;
-    rows_take(a, &w->y, cells, out);
     rows_take(a, &w->xt, most_in, in);
     rows_take(a, &w->yt, most_out, out);
     w->x_from = ARENA(a, size_t, in);
@@ -164,8 +165,6 @@ static void work_take(Arena *a, Work *w, const Shared *s, size_t cells, size_t m
     w->dz_by_gene = ARENA(a, real, out);
     w->dh = ARENA(a, real, cells * width);
     w->loss = ARENA(a, double, cells);
-    w->all_i = ARENA(a, int, most_out + 1);
-    w->all_x = ARENA(a, real, most_out + 1);
     w->bits = ARENA(a, uint32_t, cells * (size_t) s->hidden + 4 * cells);
 }
 
@@ -177,42 +176,44 @@ static void share(size_t n, int t, int of, size_t *from, size_t *to)
     *to = n * (size_t) (t + 1) / (size_t) of;
 }
 
-/* The entries of one cell whose mark is set, from `to` on: row, value, how many. No branch: what an entry is cannot be
- * predicted, so every entry is written and only some are counted (lists have room for one more). */
-static size_t pick(const Sparse *x, int cell, const int *map, int sign, int *i, real *v)
+/* The entries of one cell that the net reads and those that it predicts, with their rows. No branch: what an entry is
+ * cannot be foreseen, so each is written to both lists and counted in one of them, or in none (lists have room for that). */
+static void pick(const Sparse *x, int cell, const int *map, int *in, real *in_x, size_t *n_in, int *out, real *out_x,
+                 size_t *n_out)
 {
-    size_t n = 0;
+    size_t a = 0, b = 0;
     for (int k = x->p[cell]; k < x->p[cell + 1]; k++) {
-        int at = sign * map[x->i[k]];
-        i[n] = at - 1;
-        v[n] = (real) x->x[k];
-        n += at > 0;
+        int at = map[x->i[k]];
+        real v = (real) x->x[k];
+        in[a] = at - 1; in_x[a] = v;
+        out[b] = -at - 1; out_x[b] = v;
+        a += at > 0;
+        b += at < 0;
     }
-    return n;
+    *n_in = a;
+    *n_out = b;
 }
 
-/* Entries of these cells; targets only with learn or for the held-out loss, zeros among them when they have a weight. */
-static void load(Net *net, const int *cells, int n, int targets)
+/* The entries of these cells; targets that are 0 among them when they have a weight. */
+static void load(Net *net, const int *cells, int n)
 {
-    const Sparse *x = net->s->x;
     Work *w = net->work;
     Rows *in = &w->x, *out = &w->y;
     int all = net->s->p->zero_weight > 0;
     w->n = in->n = out->n = n;
-    in->p[0] = 0;
-    for (int r = 0; r < n; r++)
-        in->p[r + 1] = in->p[r] + pick(x, cells[r], net->map, 1, in->i + in->p[r], in->x + in->p[r]);
-    if (!targets) return;
-    out->p[0] = 0;
+    in->p[0] = out->p[0] = 0;
     for (int r = 0; r < n; r++) {
         int *i = out->i + out->p[r];
         real *v = out->x + out->p[r];
-        size_t S = (size_t) net->n_out, seen = pick(x, cells[r], net->map, -1, all ? w->all_i : i, all ? w->all_x : v);
+        size_t seen, taken;
+        pick(net->s->x, cells[r], net->map, in->i + in->p[r], in->x + in->p[r], &taken, all ? w->all_i : i,
+             all ? w->all_x : v, &seen);
         if (all) {
-            for (size_t k = 0; k < S; k++) { i[k] = (int) k; v[k] = 0; }
+            for (int k = 0; k < net->n_out; k++) { i[k] = k; v[k] = 0; }
             for (size_t k = 0; k < seen; k++) v[w->all_i[k]] = w->all_x[k];
-            seen = S;
+            seen = (size_t) net->n_out;
         }
+        in->p[r + 1] = in->p[r] + taken;
         out->p[r + 1] = out->p[r] + seen;
     }
 }
@@ -285,25 +286,13 @@ static void forward_cells(Net *net, int r0, int r1, int learn)
     }
 }
 
-static void look(Net *net)
-{
-    Moments *m = &net->held;
-    const Work *w = net->work;
-    for (size_t k = 0; k < w->y.p[w->n]; k++) {
-        double y = (double) w->y.x[k], z = (double) w->z[k];
-        if (y <= 0) continue;
-        m->n++; m->y += y; m->z += z; m->yy += y * y; m->zz += z * z; m->yz += y * z; m->miss += (y - z) * (y - z);
-    }
-}
-
 static Status forward(void *self, const int *cells, int n, int learn, Losses *sum)
 {
     Net *net = self;
-    load(net, cells, n, 1);
+    load(net, cells, n);
     if (learn) {
         net->opt.t++;
         net->opt.rate = optim_rate(&net->opt);
-        memset(&net->held, 0, sizeof net->held);
     }
     PARALLEL_FOR(net->team)
     for (int t = 0; t < net->team; t++) {
@@ -314,7 +303,7 @@ static Status forward(void *self, const int *cells, int n, int learn, Losses *su
     double s = 0;
     for (int r = 0; r < n; r++) s += net->work->loss[r];
     s /= net->n_out;
-    if (learn) sum->train += s / net->s->n_learn; else { sum->valid += s / net->s->n_held; look(net); }
+    if (learn) sum->train += s / net->s->n_learn; else sum->valid += s / net->s->n_held;
     return ST_OK;
 }
 
@@ -375,7 +364,6 @@ static void keep(void *self)
 {
     Net *net = self;
     memcpy(net->kept, net->cur, net->n * sizeof(real));
-    net->held_kept = net->held;
 }
 
 static void team(void *self, int thread, int n)
@@ -401,16 +389,31 @@ static void initialise(Net *net)
                 (real) (r2 * (2 * rng_unif(net->s->seed, RNG_INIT_2, part | (k * H + j)) - 1));
 }
 
-static void report(const Moments *m, History *h)
+/* Pearson's r and the error of the held-out values above 0, at the weights that the fit gives (they are left in `cur`). */
+static void report(Net *net, const Fit *f, const int *held, History *h)
 {
-    if (m->n < 1) return;
-    double vy = m->yy - m->y * m->y / m->n, vz = m->zz - m->z * m->z / m->n;
-    h->mse = m->miss / m->n;
-    if (vy > 0 && vz > 0) h->pearson = (m->yz - m->y * m->z / m->n) / sqrt(vy * vz);
+    const Rows *out = &net->s->work->y;
+    double n = 0, y = 0, z = 0, yy = 0, zz = 0, yz = 0, miss = 0;
+    Losses sum = { 0, 0, 0 };
+    if (net->kept) memcpy(net->cur, net->kept, net->n * sizeof(real));
+    team(net, 0, f->threads);
+    for (int c = 0, batch = net->s->batch; c < net->s->n_held; c += batch) {
+        forward(net, held + c, c + batch < net->s->n_held ? batch : net->s->n_held - c, 0, &sum);
+        for (size_t k = 0; k < out->p[out->n]; k++) {
+            double t = (double) out->x[k], v = (double) net->work->z[k];
+            if (t <= 0) continue;
+            n++; y += t; z += v; yy += t * t; zz += v * v; yz += t * v; miss += (t - v) * (t - v);
+        }
+    }
+    if (n < 1) return;
+    double vy = yy - y * y / n, vz = zz - z * z / n;
+    h->mse = miss / n;
+    if (vy > 0 && vz > 0) h->pearson = (yz - y * z / n) / sqrt(vy * vz);
 }
 
 static Status fit(Arena *a, const void *params, Fit *f)
 {
+    static const Progress idle = { 0, 0, 0, 0, 0 };
     const Params *p = params;
     Shared s = { .p = p, .x = &f->x, .seed = f->seed, .hidden = f->plan[1], .n_held = nn_held_cells(&p->train, f->x.ncol) };
     int n_nets = f->plan[0], longest = 0;
@@ -422,6 +425,7 @@ static Status fit(Arena *a, const void *params, Fit *f)
     Net *nets = ARENA(a, Net, n_nets);
     Network *hooks = ARENA(a, Network, n_nets);
     s.work = ARENA(a, Work, f->threads);
+    int *held = ARENA(a, int, s.n_held);
     if (a->failed) return ST_NOMEM;
     for (int k = 0; k < n_nets; k++) {
         Net *net = nets + k;
@@ -458,16 +462,20 @@ static Status fit(Arena *a, const void *params, Fit *f)
     Status st = nn_train(a, &p->train, &crew, f);
     if (st) return st;
     double *to = f->weights;
-    for (int k = 0; k < n_nets; k++) {
-        to = to_natural(nets + k, nets[k].kept ? nets[k].kept : nets[k].cur, to);
-        report(nets[k].kept ? &nets[k].held_kept : &nets[k].held, f->h + k);
-    }
+    for (int k = 0; k < n_nets; k++) to = to_natural(nets + k, nets[k].kept ? nets[k].kept : nets[k].cur, to);
     *to = 2 * s.limit;
     for (int part = 0; f->want_state && part < 3; part++) {
         to = f->state + (size_t) part * total;
         for (int k = 0; k < n_nets; k++)
             to = to_natural(nets + k, part == 0 ? nets[k].cur : part == 1 ? nets[k].m : nets[k].v, to);
         *to = 0;
+    }
+    uint64_t left = (uint64_t) s.n_held;
+    for (int c = 0, n = 0; c < f->x.ncol; c++)
+        if (rng_choose(f->seed, RNG_HOLD_OUT, (uint64_t) c, (uint64_t) f->x.ncol, &left)) held[n++] = c;
+    for (int k = 0; k < n_nets; k++) {
+        report(nets + k, f, held, f->h + k);
+        f->tick.call(f->tick.ctx, &idle);
     }
     return ST_OK;
 }
@@ -481,7 +489,7 @@ static void predict_cells(Net *net, const int *cells, int n, double limit, real 
 {
     Work *w = net->work;
     size_t S = (size_t) net->n_out, H = (size_t) net->s->hidden, G = (size_t) net->s->x->nrow;
-    load(net, cells, n, 0);
+    load(net, cells, n);
     for (int r = 0; r < n; r++) memcpy(z + (size_t) r * S, net->cur + net->b2, S * sizeof(real));
     for (size_t q = 0; q * PANEL < H; q++) {
         hidden(net, q, 0, n);
@@ -492,7 +500,7 @@ static void predict_cells(Net *net, const int *cells, int n, double limit, real 
     for (size_t r = 0; r < (size_t) n; r++)
         for (size_t k = 0; k < S; k++) {
             double v = (double) z[r * S + k];
-            if (v <= limit) out[r * G + (size_t) net->out[k]] = v;       /* not above the guard, and not NaN */
+            if (isfinite(v) && v <= limit) out[r * G + (size_t) net->out[k]] = v;
         }
 }
 

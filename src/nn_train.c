@@ -67,23 +67,31 @@ static Status pass(const Active *a, const int *cells, int n, int batch, int lear
     return ST_OK;
 }
 
+/* The held-out loss of iteration `it` that network k goes by: its own, or the sum over all. */
+static double judged(const Crew *crew, const History *h, int k, int it)
+{
+    double sum = 0;
+    if (!crew->joint) return h[k].valid[it - 1];
+    for (int j = 0; j < crew->n_nets; j++) sum += h[j].valid[it - 1];
+    return sum;
+}
+
+static int better(const Crew *crew, const History *h, int k, int it)
+{
+    return !h[k].best_iter || judged(crew, h, k, it) < judged(crew, h, k, h[k].best_iter);
+}
+
 /* The losses of iteration `it` into the histories; best[k]: is it the best so far? */
 static void record(const Train *t, const Active *a, History *h, int it, int *best)
 {
-    double now = 0, before = 0;
-    int first = 0;
     for (int k = 0; k < a->n; k++) {
         History *p = h + a->who[k];
         const Losses *s = a->sum + a->who[k];
         p->train[it - 1] = s->train; p->valid[it - 1] = s->valid; p->penalty[it - 1] = s->penalty;
         p->n_iter = it;
-        now += s->valid;
-        if (p->best_iter) before += p->valid[p->best_iter - 1]; else first = 1;
-        best[k] = !p->best_iter || s->valid < p->valid[p->best_iter - 1];
     }
     for (int k = 0; k < a->n; k++) {
-        if (a->crew->joint) best[k] = first || now < before;
-        best[k] = best[k] && t->stop == STOP_VALIDATION;
+        best[k] = t->stop == STOP_VALIDATION && better(a->crew, h, a->who[k], it);
         if (best[k] || t->stop != STOP_VALIDATION) h[a->who[k]].best_iter = it;
     }
 }
@@ -105,8 +113,7 @@ Status nn_train(Arena *a, const Train *t, const Crew *crew, Fit *f)
     for (int k = 0; k < n_nets; k++) {
         History *h = f->h + k;
         h->best_iter = 0;
-        for (int i = 0; i < h->done; i++)
-            if (!h->best_iter || h->valid[i] < h->valid[h->best_iter - 1]) h->best_iter = i + 1;
+        for (int i = 1; i <= h->done; i++) if (better(crew, f->h, k, i)) h->best_iter = i;
         h->n_iter = h->done;
         if (h->done && h->stopped != STOPPED_PAUSE && h->stopped != STOPPED_MAX) continue;
         h->stopped = STOPPED_MAX;
