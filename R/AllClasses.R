@@ -100,7 +100,7 @@ setValidity("InfillParam", function(object) {
         if (!is(args[[name]], slots[[name]])) {
             problems <- c(problems, sprintf("'%s' must be %s, not %s", name,
                 switch(slots[[name]], numeric = "a number", character = "a string",
-                    logical = "TRUE or FALSE", slots[[name]]),
+                    logical = "TRUE or FALSE", GeneList = "names or positions of genes", slots[[name]]),
                 .describe(args[[name]])))
             args[[name]] <- NULL
         }
@@ -219,6 +219,7 @@ fitHistory <- function(object) {
 modelledGenes <- function(object) {
     .checkFit(object, "object")
     at <- object@recipe$selected
+    if (!is.null(object@recipe$score)) at <- at[order(-object@recipe$score)]
     at <- at[object@recipe$status[at] == "modelled"]
     names(at) <- object@recipe$genes[at]
     at

@@ -207,7 +207,8 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
         .stop(paste("a fit of %s to %d genes needs about %s for %.3g weights,",
             "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
             class(param), nrow(x), .bytes(bytes), n, .bytes(limit),
-            if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %g", param@hidden)
+            if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %g",
+                if (is.na(param@hidden)) x@recipe$plan[2L] else param@hidden)
             else "its parameters")
     }
 }
@@ -256,6 +257,7 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
     fits <- tryCatch(BiocParallel::bplapply(parts, .fitPart, x = x, param = param, threads = threads,
         BPPARAM = BPPARAM), error = function(e) .stop("a worker of 'BPPARAM' failed: %s",
             conditionMessage(e)))
+    for (f in fits) if (is(f, "condition")) stop(f)
     all <- fits[[1L]]
     shared <- all@shapes$name == "limit"
     n <- sum(as.double(all@shapes$nrow[shared]) * all@shapes$ncol[shared])
@@ -276,7 +278,9 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
     all
 }
 
-.fitPart <- function(plan, x, param, threads) .fitOnce(x, param, threads, NULL, 0, FALSE, NULL, plan)
+# An error of ours comes back as a value, with its class.
+.fitPart <- function(plan, x, param, threads) tryCatch(
+    .fitOnce(x, param, threads, NULL, 0, FALSE, NULL, plan), infill_error = identity)
 
 # The plan (see model_deepimpute.c) cut into n plans of consecutive networks.
 .splitPlan <- function(plan, n) {

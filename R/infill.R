@@ -34,7 +34,8 @@ NULL
 #' @param check.scale Refuse values that look like logarithms?
 #' @return `x` with one more assay, or a matrix when a matrix came in.
 #'   `rowData(x)$<name>.status` says of each gene whether it was `"modelled"`,
-#'   `"not selected"` or had `"too few cells"`; the last two are passed through.
+#'   used as a `"predictor"` only, `"not selected"` or had `"too few cells"`; all
+#'   but the first are passed through.
 #'   `metadata(x)$<name>` (of a plain matrix: its attribute `"infill"`) says
 #'   model, scale, what was kept, and the seed.
 #' @section New cells: A fit is applied to other cells by gene names (by position

@@ -133,7 +133,7 @@ setMethod(".ownProblems", "DeepImputeParam", function(object) {
     orNA <- function(f) function(x) length(x) == 1L && (is.na(x) || f(x))
     oneOf <- function(name, words) must(name, function(x) .isString(x) && x %in% words,
         paste("one of", paste(dQuote(words, FALSE), collapse = ", ")))
-    must("hidden", orNA(whole(1)), "one whole number from 1 or NA")
+    must("hidden", orNA(function(x) whole(1)(x) && x <= 1e6), "one whole number between 1 and 1e+06 or NA")
     must("network.size", whole(1), "one whole number from 1")
     must("n.predictors", whole(1), "one whole number from 1")
     must("n.candidates", orInf(whole(1)), "one whole number from 1 or Inf")
@@ -147,7 +147,7 @@ setMethod(".ownProblems", "DeepImputeParam", function(object) {
     if (!identical(object@stop, "validation")) out <- c(out, sprintf(
         "'stop' must be \"validation\", not %s", .describe(object@stop)))
     g <- object@genes
-    if (!is.null(g) && (!length(g) || anyNA(g) || anyDuplicated(g))) out <- c(out,
+    if (!is.null(g) && (is.factor(g) || !length(g) || anyNA(g) || anyDuplicated(g))) out <- c(out,
         "'genes' must be names or positions of genes, each once, without missing ones")
     out
 })
@@ -197,6 +197,7 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads)
         counts <- counts[, .Call(C_choose, as.double(ncol(counts)), as.double(n), seed), drop = FALSE]
     }
     m <- .Call(C_moments, counts, numeric(ncol(counts)), 0)
+    m$var[m$var <= 1e-20 * m$mean^2] <- 0                # a constant that is not whole: rounding
     sd <- sqrt(m$var)
     score <- switch(param@gene.score, vmr1 = m$var / (1 + m$mean), vmr = ifelse(m$mean > 0, m$var / m$mean, 0))
     targets <- .targetGenes(param, counts, score)

@@ -44,7 +44,9 @@ static void philox_abreast(uint32_t stream, uint32_t part, uint64_t position, co
             uint32_t n0 = (uint32_t) (p1 >> 32) ^ c1[j] ^ k0, n2 = (uint32_t) (p0 >> 32) ^ c3[j] ^ k1;
             c1[j] = (uint32_t) p1; c3[j] = (uint32_t) p0; c0[j] = n0; c2[j] = n2;
         }
-    for (int j = 0; j < ABREAST; j++) { out[4 * j] = c0[j]; out[4 * j + 1] = c1[j]; out[4 * j + 2] = c2[j]; out[4 * j + 3] = c3[j]; }
+    for (int j = 0; j < ABREAST; j++, out += 4) {
+        out[0] = c0[j]; out[1] = c1[j]; out[2] = c2[j]; out[3] = c3[j];
+    }
 }
 
 void rng_words(uint64_t seed, Stream stream, uint32_t part, uint64_t position, uint32_t *out, size_t n)

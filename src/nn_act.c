@@ -66,7 +66,7 @@ KERNEL_INLINE real log1p_of_part(real e)
 /* 1 - exp(-y) for y >= 0, by its series where the difference would cancel */
 KERNEL_INLINE real one_minus_exp(real y)
 {
-    float small = y * (1.0f - y * (0.5f - y * (0.166666667f - y * (0.0416666667f - y * 0.00833333333f))));
+    float small = y * (1.0f - y * (0.5f - y * (0.166666667f - y * (0.0416666667f - y * (0.00833333333f - y * 0.00138888889f)))));
     return y < 0.25f ? small : 1.0f - exp_negative(-y);
 }
 #endif

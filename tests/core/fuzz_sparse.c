@@ -73,6 +73,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         double *y = predicted(&m, s, f.weights, f.threads);
         if (modest && !all_finite(y, (size_t) (nrow * ncol))) abort();
         n_fitted += fit == ST_OK;
+        if (nrow > 1 && ncol > 1) {
+            uint64_t before = luck;                      /* the plan is a function of the input */
+            luck = 1 + (uint64_t) options + 256 * (uint64_t) mode;
+            int targets = 1 + options % (nrow - 1 < 4 ? nrow - 1 : 4), nets = 1 + options / 4 % 3;
+            if (nets * targets > nrow) nets = 1;
+            Setup d = deepimpute(random_plan(nets, 1 + options % 66, nrow, 1 + options % 5, targets), 2);
+            luck = before;
+            set(&d, "batch.size", options / 16 % 4);
+            set(&d, "zero.weight", options / 64 % 2);
+            set(&d, "dropout", options / 128 ? 0.3 : 0);
+            set(&d, "best", mode >> 5 & 1);
+            set_word(&d, "output", options % 3 ? "softplus" : "linear");
+            Fit e = new_fit(&d, s);
+            e.threads = 1 + (mode >> 4) % 2;
+            fit = go(&d, &e);
+            if (fit != ST_OK && fit != ST_DIVERGED) abort();
+            size_t all = weights_of(&d, nrow);
+            if (modest && (fit != ST_OK || !all_finite(e.weights, all) || !all_finite(e.state, 3 * all))) abort();
+            predicted(&d, s, e.weights, e.threads);
+            n_fitted += fit == ST_OK;
+        }
     }
     n_let_in += st == ST_OK;
     clear();

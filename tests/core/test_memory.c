@@ -39,8 +39,9 @@ static Setup setup;
 static Fit fit;
 static double *weights, *out;
 static Status call_fit(Arena *a) { return setup.m->fit(a, setup.params, &fit); }
-static Status call_predict(Arena *a) { 
-    Predict p = { .x = fit.x, .weights = weights, .threads = 2, .tick = any_tick(), .out = out };
+static Status call_predict(Arena *a)
+{
+    Predict p = { .x = fit.x, .plan = setup.plan, .weights = weights, .threads = 2, .tick = any_tick(), .out = out };
     return setup.m->predict(a, setup.params, &p);
 }
 
@@ -58,6 +59,20 @@ static void fits(void)
         out = NEW(double, 72);
         CHECK(each_fails(call_fit) > 10);
         CHECK(each_fails(call_predict) > 4);
+        clear();
+    }
+    for (int k = 0; k < 16; k++) {
+        setup = deepimpute(random_plan(1 + k % 2 * 2, k & 2 ? 65 : 3, 9, 3, 3), 3);
+        set(&setup, "best", k / 4 % 2);
+        set(&setup, "zero.weight", k / 8);
+        set(&setup, "dropout", 0.2);
+        set(&setup, "batch.size", 3);
+        fit = new_fit(&setup, sparse_of(random_matrix(9, 8, 0.5), 9, 8));
+        fit.threads = 1 + k % 2;
+        weights = NEW(double, weights_of(&setup, 9));
+        out = NEW(double, 72);
+        CHECK(each_fails(call_fit) > 30);
+        CHECK(each_fails(call_predict) > 12);
         clear();
     }
     for (int k = 0; model_at(k); k++) {
@@ -80,7 +95,16 @@ static Status call_silhouette(Arena *a)
     return silhouette(a, points, 30, 2, labels, 3, 2, any_tick(), w);
 }
 
-static Sparse counts;
+static int nearest_gene[12];
+static double nearest_r[12], ones[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+static Sparse counts, turned;
+static Status call_nearest(Arena *a)
+{
+    static const int candidate[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, set_[9] = { 0 }, targets[4] = { 1, 3, 4, 8 };
+    Nearest n = { ones, ones, candidate, set_, 3 };
+    return prep_nearest(a, &counts, &turned, &n, targets, 4, 2, any_tick(), nearest_gene, nearest_r);
+}
+
 static Status call_take(Arena *a)
 {
     static const int row[9] = { 3, 1, -1, 0, 2, -1, 4, 5, 6 };
@@ -99,6 +123,8 @@ static void others_of_the_arena(void)
     counts = sparse_of(random_matrix(9, 8, 0.5), 9, 8);
     CHECK(each_fails(call_agreement) > 0);
     CHECK(each_fails(call_silhouette) > 0);
+    turned = sparse_of(random_matrix(8, 9, 0.5), 8, 9);
+    CHECK(each_fails(call_nearest) > 0);
     CHECK(each_fails(call_take) > 0);
 }
 

@@ -197,8 +197,157 @@ static void scan(void)
     CHECK(prep_scan(&empty, &row, &col, &whole, &largest) == CELLS_OK && whole && largest == 0);
 }
 
+/* ---- nearest genes ---- */
+
+/* cor(), its mean and sd those of the definition */
+static double cor(const double *x, int G, int M, int a, int b)
+{
+    double ma = 0, mb = 0, aa = 0, bb = 0, ab = 0;
+    for (int c = 0; c < M; c++) { ma += x[c * G + a] / M; mb += x[c * G + b] / M; }
+    for (int c = 0; c < M; c++) {
+        double u = x[c * G + a] - ma, v = x[c * G + b] - mb;
+        aa += u * u; bb += v * v; ab += u * v;
+    }
+    return ab / sqrt(aa * bb);
+}
+
+typedef struct { Sparse x, by_gene; double *mean, *sd; int *candidate, *set; } Genes;
+static Genes genes_of(const double *x, int G, int M)
+{
+    double *t = NEW(double, G * M);
+    for (int c = 0; c < M; c++) for (int g = 0; g < G; g++) t[g * M + c] = x[c * G + g];
+    Genes n = { sparse_of(x, G, M), sparse_of(t, M, G), NEW(double, G), NEW(double, G), NEW(int, G), NEW(int, G) };
+    int *nonzero = NEW(int, G);
+    prep_moments(&n.x, NULL, 0, n.mean, n.sd, nonzero);
+    for (int g = 0; g < G; g++) { n.sd[g] = sqrt(n.sd[g]); n.candidate[g] = 1; n.set[g] = -1; }
+    return n;
+}
+static void nearest(const Genes *n, int top, const int *targets, int n_targets, int threads, int *gene, double *r)
+{
+    Arena a = new_arena();
+    Nearest how = { n->mean, n->sd, n->candidate, n->set, top };
+    CHECK(prep_nearest(&a, &n->x, &n->by_gene, &how, targets, n_targets, threads, any_tick(), gene, r) == ST_OK);
+}
+
+/* g1..g4 of the DeepImpute page */
+static void nearest_of_the_page(void)
+{
+    static const double x[16] = { 1, 2, 4, 0, 2, 4, 3, 1, 3, 6, 2, 0, 4, 9, 1, 1 };
+    static const int targets[4] = { 1, 0, 2, 3 }, first[4] = { 0, 2, 0, 1 }, second[4] = { 2, 1, 1, 0 };
+    static const double r1[4] = { 0.994376712684, 1, 1, 0.483368244523 }, r2[4] = { 0.994376712684, 0.994376712684,
+        0.994376712684, 0.4472135955 };
+    Genes n = genes_of(x, 4, 4);
+    int gene[12];
+    double r[12];
+    nearest(&n, 3, targets, 4, 1, gene, r);
+    for (int k = 0; k < 4; k++) {
+        /* g1 and g3 are opposite: for g2 (first) and g4 (last place) they tie but for rounding */
+        if (k == 0) CHECK(gene[0] + gene[1] == 2 && gene[0] != gene[1]);
+        else CHECK(gene[3 * k] == first[k] && (k == 3 || gene[3 * k + 1] == second[k]));
+        NEAR(fabs(r[3 * k]), r1[k], 1e-9);
+        NEAR(fabs(r[3 * k + 1]), r2[k], 1e-9);
+    }
+    CHECK(r[3] < 0 && r[6] < 0);
+    n.set[0] = n.set[1] = 0;                             /* the targets g2, g1: what is left is g3, then g4 */
+    nearest(&n, 2, targets, 2, 1, gene, r);
+    CHECK(gene[0] == 2 && gene[1] == 3 && gene[2] == 2 && gene[3] == 3);
+    nearest(&n, 3, targets, 1, 1, gene, r);
+    CHECK(gene[0] == 2 && gene[1] == 3 && gene[2] == -1 && isnan(r[2]));
+}
+
+static void nearest_literally(void)
+{
+    enum { G = 40, M = 30, TOP = 5 };
+    for (int kind = 0; kind < 4; kind++) {
+        double *x = NEW(double, G * M), most = 0;
+        int targets[G], n_targets = 0, ties = 0, short_of = 0, constants = 0;
+        for (int k = 0; k < G * M; k++) x[k] = u01() < 0.4 ? 1 + below(kind == 1 ? 2 : 30) : 0;
+        for (int c = 0; c < M; c++) {
+            x[c * G + 3] = x[c * G + 8] = x[c * G + 30];             /* copies: ties to the bit */
+            x[c * G + 21] = x[c * G + 12];
+            x[c * G + 5] = 2; x[c * G + 6] = 0;                      /* constant */
+        }
+        Genes n = genes_of(x, G, M);
+        for (int g = 0; g < G; g++) {
+            n.set[g] = kind == 2 ? g % 3 - 1 : kind == 3 ? g % 2 : -1;
+            if (kind == 2) n.candidate[g] = g % 5 != 0;
+            if (kind == 3) n.candidate[g] = g < 8;
+            if (g % 3 != 2 || g < 9) targets[n_targets++] = g;
+        }
+        int *gene = NEW(int, TOP * n_targets), *again = NEW(int, TOP * n_targets);
+        double *r = NEW(double, TOP * n_targets), *r2 = NEW(double, TOP * n_targets);
+        n_ticks = 0;
+        nearest(&n, TOP, targets, n_targets, 1, gene, r);
+        CHECK(n_ticks > 1);
+        for (int k = 0; k < n_targets; k++) {
+            int g = targets[k], used[G] = { 0 };
+            for (int j = 0; j < TOP; j++) {
+                int at = gene[k * TOP + j], left = 0;
+                double best = -1;
+                for (int b = 0; b < G; b++) {
+                    if (used[b] || !n.candidate[b] || b == g || (n.set[b] >= 0 && n.set[b] == n.set[g])) continue;
+                    double v = fabs(cor(x, G, M, g, b));
+                    best = fmax(best, isnan(v) ? 0 : v);
+                    left++;
+                }
+                if (!left) { CHECK(at == -1 && isnan(r[k * TOP + j])); short_of++; continue; }
+                CHECK(at >= 0 && at < G && at != g && n.candidate[at] && !used[at] && !(n.set[g] >= 0 && n.set[at] == n.set[g]));
+                if (at < 0) continue;
+                double v = cor(x, G, M, g, at);
+                constants += isnan(v);
+                most = fmax(most, fmax(fabs(r[k * TOP + j] - (isnan(v) ? 0 : v)), fabs(fabs(r[k * TOP + j]) - best)));
+                used[at] = 1;
+                for (int b = 0; b < at; b++) {           /* a copy with a lower index would have been taken */
+                    int copy = !memcmp(&n.sd[b], &n.sd[at], sizeof *n.sd);
+                    for (int c = 0; c < M && copy; c++) copy = x[c * G + b] == x[c * G + at];
+                    if (!copy || b == g || !n.candidate[b] || (n.set[b] >= 0 && n.set[b] == n.set[g])) continue;
+                    CHECK(used[b]);
+                    ties++;
+                }
+            }
+        }
+        WITHIN(most, 1e-12);
+        CHECK(kind == 3 ? short_of > 0 : short_of == 0 && ties > 0);
+        /* only of constant targets, or where nothing else is left */
+        CHECK(constants > 0);
+        for (int threads = 2; threads <= 4; threads += 2) {
+            nearest(&n, TOP, targets, n_targets, threads, again, r2);
+            SAME_BITS(again, gene, TOP * n_targets);
+            SAME_BITS(r2, r, TOP * n_targets);
+        }
+        /* r is 0 where one of the two does not vary; the first candidates then */
+        for (int k = 0; k < n_targets; k++)
+            for (int j = 0; j < TOP; j++) {
+                int at = gene[k * TOP + j];
+                if (at < 0) continue;
+                int still = n.sd[at] == 0 || n.sd[targets[k]] == 0;
+                CHECK(still ? r[k * TOP + j] == 0 : r[k * TOP + j] != 0);
+                if (j && n.sd[targets[k]] == 0) CHECK(at > gene[k * TOP + j - 1]);
+            }
+    }
+    enum { MANY = 300 };                                 /* long enough for threads to meet */
+    int *all = NEW(int, MANY), *gene1 = NEW(int, 2 * MANY), *gene4 = NEW(int, 2 * MANY);
+    double *r1 = NEW(double, 2 * MANY), *r4 = NEW(double, 2 * MANY);
+    Genes big = genes_of(random_matrix(MANY, 100, 0.4), MANY, 100);
+    for (int g = 0; g < MANY; g++) all[g] = g;
+    nearest(&big, 2, all, MANY, 1, gene1, r1);
+    for (int threads = 2; threads <= 4; threads += 2) {
+        nearest(&big, 2, all, MANY, threads, gene4, r4);
+        SAME_BITS(gene4, gene1, 2 * MANY);
+        SAME_BITS(r4, r1, 2 * MANY);
+    }
+    Arena a = failing_arena(&(Grabs) { 0, 1 });
+    double x[4] = { 1, 2, 3, 5 }, r[1];
+    Genes n = genes_of(x, 2, 2);
+    int gene[1], target = 0;
+    Nearest how = { n.mean, n.sd, n.candidate, n.set, 1 };
+    CHECK(prep_nearest(&a, &n.x, &n.by_gene, &how, &target, 1, 1, any_tick(), gene, r) == ST_NOMEM);
+}
+
 int main(void)
 {
+    RUN(nearest_of_the_page);
+    RUN(nearest_literally);
     RUN(toy_numbers);
     RUN(take_literally);
     RUN(round_trip);

@@ -51,6 +51,35 @@ static void every_argument_counts(void)
     CHECK(u != rng_unif(1, RNG_MASK, 5 + (1ull << 32)));
 }
 
+/* word j of position p is word j of philox() at (p, stream, part), whatever the number asked for; no word more is written */
+static void words(void)
+{
+    static const uint64_t seeds[] = { 1, 7 + (3ull << 32) }, positions[] = { 0, 5, 0xffffffffu, (9ull << 32) + 4 };
+    for (int s = 0; s < 2; s++)
+        for (int q = 0; q < 4; q++)
+            for (size_t n = 0; n < 75; n++) {
+                uint32_t got[76], want[80], part = (uint32_t) (s + 3 * q);
+                uint32_t key[2] = { (uint32_t) seeds[s], (uint32_t) (seeds[s] >> 32) };
+                for (uint64_t k = 0; k < 20; k++) {
+                    uint64_t at = positions[q] + k;
+                    philox((uint32_t[4]) { (uint32_t) at, (uint32_t) (at >> 32), RNG_DROPOUT, part }, key, want + 4 * k);
+                }
+                memset(got, 0xA5, sizeof got);
+                rng_words(seeds[s], RNG_DROPOUT, part, positions[q], got, n);
+                SAME_BITS(got, want, n);
+                CHECK(got[n] == 0xA5A5A5A5u);
+                rng_words(seeds[s], RNG_DROPOUT, part, positions[q] + 1, got, n);
+                SAME_BITS(got, want + 4, n);             /* the next position is four words on */
+            }
+    uint32_t a[4], b[4];
+    rng_words(1, RNG_DROPOUT, 0, 5, a, 4);
+    for (int k = 0; k < 5; k++) {
+        rng_words(k == 0 ? 2 : k == 1 ? 1 + (1ull << 32) : 1, k == 2 ? RNG_MASK : RNG_DROPOUT, k == 3,
+            k == 4 ? 5 + (1ull << 32) : 5, b, 4);
+        CHECK(a[0] != b[0] && a[3] != b[3]);
+    }
+}
+
 static int is_permutation(const int *order, int n)
 {
     int *seen = NEW(int, n), ok = 1;
@@ -108,6 +137,7 @@ int main(void)
     RUN(published_vectors);
     RUN(moments);
     RUN(every_argument_counts);
+    RUN(words);
     RUN(permutations);
     RUN(choices);
     return report("rng");

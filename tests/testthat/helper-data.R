@@ -79,3 +79,17 @@ soon <- function(check, seconds = 30) {
     }
     FALSE
 }
+
+# Small networks, several of them for 60 genes.
+deepParam <- function(hidden = 12, network.size = 16, max.iter = 8, learning.rate = 1e-3, ...) DeepImputeParam(
+    hidden = hidden, network.size = network.size, max.iter = max.iter, learning.rate = learning.rate, ...)
+
+# `code` with a function of the package replaced (testthat's own way needs 3.1.7).
+withReplaced <- function(name, by, code) {
+    space <- asNamespace("infill")
+    old <- get(name, space)
+    put <- function(f) { unlockBinding(name, space); assign(name, f, space); lockBinding(name, space) }
+    on.exit(put(old))
+    put(by)
+    code
+}

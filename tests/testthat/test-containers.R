@@ -152,3 +152,28 @@ test_that("a note never changes what came in", {
     infill(m, fit, keep = "none")
     expect_identical(m@x, values)
 })
+
+test_that("DeepImpute: containers of every kind give the same bits, and say which genes are predictors", {
+    skip_if_not_installed("SingleCellExperiment")
+    few <- deepParam(n.genes = 16, n.predictors = 2)
+    fit <- fitInfill(counts, few, seed = 1)
+    filled <- plain(infill(counts, fit))
+    se <- SummarizedExperiment(list(logs = log2(counts + 1), counts = counts), colData = DataFrame(group = rep(1:2, 20)))
+    sce <- SingleCellExperiment::SingleCellExperiment(list(counts = sparse(counts)))
+    late <- SingleCellExperiment::SingleCellExperiment(list(counts = delayed(sparse(counts))))
+    for (x in list(se, sce, late)) {
+        out <- infill(x, few, seed = 1)
+        expect_identical(assay(out, "infilled"), filled)
+        expect_identical(rowData(out)$infilled.status, fit@recipe$status)
+        expect_identical(metadata(out)$infilled$model, "DeepImputeParam")
+        expect_identical(as.matrix(assay(infill(x, fit, as = "delayed"), "infilled")), filled)
+    }
+    expect_setequal(fit@recipe$status, c("modelled", "predictor", "not selected"))
+    for (x in list(sparse(counts), as(sparse(counts), "TsparseMatrix"), delayed(counts), counts + 0)) {
+        expect_identical(plain(infill(x, few, seed = 1)), filled)
+    }
+    skip_if_not_installed("SeuratObject")
+    out <- infill(SeuratObject::CreateSeuratObject(sparse(counts)), few, seed = 1)
+    expect_identical(as.matrix(SeuratObject::GetAssayData(out, assay = "infilled", slot = "counts")), filled)
+    expect_identical(SeuratObject::Misc(out, "infilled")$status, fit@recipe$status)
+})

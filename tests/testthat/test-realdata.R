@@ -20,7 +20,7 @@ test_that("AutoImpute on Blakeley, the paper's protocol and row of Table 2: RMSE
         q@x <- Matrix::drop0(x)
         fit <- fitInfill(q, AutoImputeParam(preset = "Blakeley", min.cells = 4), seed = seed,
             progress = FALSE, num.threads = 2)
-        predicted <- .Call(infill:::C_predict, fit@param, fit@weights, q@x, 1L)[cbind(row, col)]
+        predicted <- .Call(infill:::C_predict, fit@param, fit@weights, q@x, NULL, NULL, 1L)[cbind(row, col)]
         mean <- Matrix::rowSums(q@x) / pmax(1, Matrix::rowSums(q@x != 0))
         c(recoveryError(truth, predicted)$rmse, recoveryError(truth, mean[row])$rmse)
     }, c(0, 0))
@@ -57,6 +57,17 @@ for (goal in list(list("zheng500_facs", 0.355), list("jurkat_293t_338", 0.41), l
         filled <- infill(task$x, AutoImputeParam(min.cells = 0, gene.selection = "none"), seed = 1,
             progress = FALSE, num.threads = 2)
         expect_lte(task$rmse(filled), most)
+        expect_lt(task$rmse(filled), task$rmse(infill(task$x, GeneMeanParam(over = "detected"))))
+    })
+})
+
+for (goal in list(list("zheng500_facs", 0.372), list("zeisel_550", 0.564))) local({
+    set <- goal[[1]]
+    below <- goal[[2]]
+    test_that(sprintf("DeepImpute on all genes of %s: RMSE below %g and below the gene's mean", set, below), {
+        task <- recordedTask(set)
+        filled <- infill(task$x, DeepImputeParam(n.genes = Inf), seed = 1, progress = FALSE, num.threads = 2)
+        expect_lt(task$rmse(filled), below)
         expect_lt(task$rmse(filled), task$rmse(infill(task$x, GeneMeanParam(over = "detected"))))
     })
 })
