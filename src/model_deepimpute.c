@@ -85,6 +85,7 @@ typedef struct {
     const int *in, *out;
     size_t w2, b1, b2, n;                /* where each parameter starts, W1 at 0; panels; n a multiple of PANEL */
     int *map;                            /* per gene: 1 + row of W1, -(1 + row of W2), or 0 */
+    Rows own_x, own_y;                   /* the entries of all cells, picked once; p NULL: picked batch by batch */
     real *cur, *kept, *m, *v, *gb2;
     Optim opt;
 } Net;
@@ -194,6 +195,43 @@ static void pick(const Sparse *x, int cell, const int *map, int *in, real *in_x,
     *n_out = b;
 }
 
+/* Bytes that the networks' own copies of their entries may take together. */
+static const double OWN_BYTES = 256e6;
+
+/* Entries that the net has in all cells: predictors and targets. */
+static void count_own(const Net *net, size_t *n_in, size_t *n_out)
+{
+    const Sparse *x = net->s->x;
+    *n_in = *n_out = 0;
+    for (int k = 0; k < x->p[x->ncol]; k++) {
+        int at = net->map[x->i[k]];
+        *n_in += at > 0;
+        *n_out += at < 0;
+    }
+}
+
+static void pick_own(Net *net)
+{
+    const Sparse *x = net->s->x;
+    Rows *in = &net->own_x, *out = &net->own_y;
+    for (int c = 0; c < x->ncol; c++) {
+        size_t taken, seen;
+        pick(x, c, net->map, in->i + in->p[c], in->x + in->p[c], &taken, out->i + out->p[c], out->x + out->p[c], &seen);
+        in->p[c + 1] = in->p[c] + taken;
+        out->p[c + 1] = out->p[c] + seen;
+    }
+}
+
+static void copy_rows(const Rows *own, const int *cells, int n, Rows *to)
+{
+    for (int r = 0; r < n; r++) {
+        size_t from = own->p[cells[r]], count = own->p[cells[r] + 1] - from, at = to->p[r];
+        memcpy(to->i + at, own->i + from, count * sizeof *to->i);
+        memcpy(to->x + at, own->x + from, count * sizeof *to->x);
+        to->p[r + 1] = at + count;
+    }
+}
+
 /* The entries of these cells; targets that are 0 among them when they have a weight. */
 static void load(Net *net, const int *cells, int n)
 {
@@ -202,6 +240,11 @@ static void load(Net *net, const int *cells, int n)
     int all = net->s->p->zero_weight > 0;
     w->n = in->n = out->n = n;
     in->p[0] = out->p[0] = 0;
+    if (net->own_x.p) {
+        copy_rows(&net->own_x, cells, n, in);
+        copy_rows(&net->own_y, cells, n, out);
+        return;
+    }
     for (int r = 0; r < n; r++) {
         int *i = out->i + out->p[r];
         real *v = out->x + out->p[r];
@@ -307,17 +350,23 @@ static Status forward(void *self, const int *cells, int n, int learn, Losses *su
     return ST_OK;
 }
 
-/* Gradient of rows k0..k1-1 of a layer's weights, and Adam on them. by_gene: the entries that meet each row. */
+/* Gradient of rows k0..k1-1 of a layer's weights, and Adam on them, ABREAST rows at once while their sums are in the
+ * cache. by_gene: the entries that meet each row. */
+enum { ABREAST = 16 };
 static void step_rows(Net *net, const Rows *by_gene, const real *val, const real *side, size_t start, size_t rows,
                       size_t k0, size_t k1)
 {
     size_t n = (size_t) net->work->n;
+    real sums[ABREAST * PANEL];
     for (size_t q = 0; q < panels_of(net->s->hidden); q++)
         for (size_t k = k0; k < k1; k++) {
-            real acc[PANEL] = { 0 };
-            size_t from = by_gene->p[k], at = start + (q * rows + k) * PANEL;
+            size_t from = by_gene->p[k];
+            real *acc = sums + (k - k0) % ABREAST * PANEL;
+            memset(acc, 0, PANEL * sizeof *acc);
             panel_gather(acc, side + q * n * PANEL, by_gene->i + from, val + from, by_gene->p[k + 1] - from);
-            optim_step(&net->opt, net->cur + at, acc, net->m + at, net->v + at, net->cur + at, PANEL);
+            if (k + 1 < k1 && (k + 1 - k0) % ABREAST) continue;
+            size_t done = (k - k0) % ABREAST + 1, at = start + (q * rows + k + 1 - done) * PANEL;
+            optim_step(&net->opt, net->cur + at, sums, net->m + at, net->v + at, net->cur + at, done * PANEL);
         }
 }
 
@@ -389,6 +438,26 @@ static void initialise(Net *net)
                 (real) (r2 * (2 * rng_unif(net->s->seed, RNG_INIT_2, part | (k * H + j)) - 1));
 }
 
+/* Copies of the networks' entries, if they all fit and zeros have no weight. */
+static void take_own(Arena *a, Net *nets, int n_nets)
+{
+    const Shared *s = nets->s;
+    size_t cells = (size_t) s->x->ncol, in, out;
+    double bytes = 0;
+    for (int k = 0; k < n_nets; k++) {
+        count_own(nets + k, &in, &out);
+        bytes += (double) (in + out) * (sizeof(int) + sizeof(real)) + 16.0 * (double) cells;
+    }
+    if (bytes > OWN_BYTES || s->p->zero_weight > 0) return;
+    for (int k = 0; k < n_nets; k++) {
+        count_own(nets + k, &in, &out);
+        rows_take(a, &nets[k].own_x, cells, in);
+        rows_take(a, &nets[k].own_y, cells, out);
+        if (a->failed) return;
+        pick_own(nets + k);
+    }
+}
+
 /* Pearson's r and the error of the held-out values above 0, at the weights that the fit gives (they are left in `cur`). */
 static void report(Net *net, const Fit *f, const int *held, History *h)
 {
@@ -442,12 +511,14 @@ static Status fit(Arena *a, const void *params, Fit *f)
     }
     for (int t = 0; t < f->threads; t++) work_take(a, s.work + t, &s, (size_t) s.batch, most_in, most_out, longest, 1);
     if (a->failed) return ST_NOMEM;
+    for (int k = 0; k < n_nets; k++) net_map(nets + k);
+    take_own(a, nets, n_nets);
+    if (a->failed) return ST_NOMEM;
 
     size_t total = model_weights(model_find("deepimpute"), p, f->x.nrow, f->plan);
     const double *from = f->state;
     for (int k = 0; k < n_nets; k++) {
         Net *net = nets + k;
-        net_map(net);
         net->opt = (Optim) { OPT_ADAM, p->train.learning_rate, 0, 0, 0 };
         if (f->h[k].done) {
             net->opt.t = f->h[k].done * ((s.n_learn + s.batch - 1) / s.batch);
