@@ -148,7 +148,8 @@ setMethod("show", "InfillParam", function(object) {
 #' @slot seconds Wall time of the fit, preparation included where it did that too.
 #' @slot version Version of the package.
 #' @param object An `InfillFit`.
-#' @return `fitWeights()`: a list of numeric matrices. `fitHistory()`: the
+#' @return `fitWeights()`: a list of numeric matrices, or one such list for each of
+#'   several networks. `fitHistory()`: the
 #'   data.frame of the slot. `modelledGenes()`: positions of the modelled genes
 #'   in the data of the fit, in order of their score, named.
 #' @examples
@@ -195,10 +196,10 @@ fitWeights <- function(object) {
         object@weights[end[k] - n[k] + seq_len(n[k])], s$nrow[k], s$ncol[k]))
     names(out) <- s$name
     if (!"network" %in% names(object@history)) return(out)
-    net <- cumsum(s$name == s$name[1L])              # several networks, and what they share
-    several <- s$name %in% s$name[duplicated(s$name)] | length(object@best) == 1L & net == 1L &
-        s$name != "limit"
-    c(unname(split(out[several], net[several])), out[!several])
+    shared <- s$name == "limit"                      # of all networks
+    nets <- split(out[!shared], cumsum(s$name == s$name[1L])[!shared])
+    names(nets) <- paste0("network", seq_along(nets))
+    c(nets, out[shared])
 }
 
 #' @rdname InfillFit-class

@@ -167,7 +167,7 @@ setMethod(".ownProblems", "DeepImputeParam", function(object) {
     }
     at <- if (is.character(g)) match(g, rownames(counts)) else g
     bad <- is.na(at) | at < 1 | at > nrow(counts) | at != round(at)
-    if (any(bad)) .stop("'genes' has %d that 'x' has not: %s", sum(bad), .someOf(g[bad]))
+    if (any(bad)) .stop("'genes' must be genes of 'x'; %d are not: %s", sum(bad), .someOf(g[bad]))
     if (is.character(g)) {
         twice <- intersect(g, rownames(counts)[duplicated(rownames(counts))])
         if (length(twice)) .stop("'genes' must name genes that occur once in 'x'; more than once: %s",

@@ -689,7 +689,7 @@ test_that("duplicated gene names are allowed, but not to choose by", {
     expect_identical(unname(plain(out)), unname(plain(infill(counts, fit))))
     expect_error(fitted(genes = c("g1", "g9"), x = odd), "once in 'x'.*: g1$", class = "infill_error")
     expect_error(fitted(genes = c("g8", "g9"), x = odd), NA)
-    expect_error(fitted(genes = c("g8", "nobody"), x = odd), "1 that 'x' has not: nobody", class = "infill_error")
+    expect_error(fitted(genes = c("g8", "nobody"), x = odd), "1 are not: nobody", class = "infill_error")
     expect_error(fitted(genes = "g8", x = unname(odd)), "g8", class = "infill_error")
 })
 
