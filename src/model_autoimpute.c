@@ -127,13 +127,6 @@ static void plan_block(const Params *p, const Sparse *x, Block *b)
     if (b->cap < 1) b->cap = 1;
 }
 
-static void rows_take(Arena *a, Rows *r, size_t rows, size_t entries)
-{
-    r->p = ARENA(a, size_t, rows + 1);
-    r->i = ARENA(a, int, entries);
-    r->x = ARENA(a, real, entries);
-}
-
 static void take_block(Arena *a, const Params *p, const Sparse *x, int threads, int learn, Block *b)
 {
     b->x = x;
@@ -204,12 +197,6 @@ static void decode_all(Block *b, const real *w, size_t q, int r0, int r1, real *
     size_t used = l->hidden - q * PANEL < PANEL ? l->hidden - q * PANEL : PANEL;
     gemm(0, 1, (size_t) (r1 - r0), l->genes, used, b->h + q * (size_t) b->cap * PANEL + (size_t) r0 * PANEL, PANEL,
          w + l->d + q * l->genes * PANEL, PANEL, q > 0, b->yd + (size_t) r0 * l->genes, l->genes, scratch);
-}
-
-static void share(size_t n, int t, int threads, size_t *from, size_t *to)
-{
-    *from = n * (size_t) t / (size_t) threads;
-    *to = n * (size_t) (t + 1) / (size_t) threads;
 }
 
 /* The block's losses at weights w; afterwards y holds dL/dY at the seen entries. */

@@ -137,13 +137,6 @@ static const double *from_natural(const Net *net, const double *in, real *w)
     return in;
 }
 
-static void rows_take(Arena *a, Rows *r, size_t rows, size_t entries)
-{
-    r->p = ARENA(a, size_t, rows + 1);
-    r->i = ARENA(a, int, entries + 1);
-    r->x = ARENA(a, real, entries + 1);
-}
-
 /* Scratch for batches of `cells`; learn: with what the gradients need. most_in, most_out: predictors and targets of a net. */
 static void work_take(Arena *a, Work *w, const Shared *s, size_t cells, size_t most_in, size_t most_out, int longest, int learn)
 {
@@ -170,12 +163,6 @@ static void work_take(Arena *a, Work *w, const Shared *s, size_t cells, size_t m
 }
 
 /* ---- one batch ---- */
-
-static void share(size_t n, int t, int of, size_t *from, size_t *to)
-{
-    *from = n * (size_t) t / (size_t) of;
-    *to = n * (size_t) (t + 1) / (size_t) of;
-}
 
 /* The entries of one cell that the net reads and those that it predicts, with their rows. No branch: what an entry is
  * cannot be foreseen, so each is written to both lists and counted in one of them, or in none (lists have room for that). */

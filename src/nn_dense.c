@@ -5,6 +5,13 @@
 
 KERNEL_FILE
 
+void rows_take(Arena *a, Rows *r, size_t rows, size_t entries)
+{
+    r->p = ARENA(a, size_t, rows + 1);
+    r->i = ARENA(a, int, entries + 1);
+    r->x = ARENA(a, real, entries + 1);
+}
+
 void rows_transpose(const Rows *from, int n_cols, Rows *to, size_t *from_entry)
 {
     to->n = n_cols;
