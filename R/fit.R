@@ -62,6 +62,9 @@ setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = 
     fit
 })
 
+# NULL: the model has a .prepared() of its own, and takes nothing else.
+setMethod(".preparation", "InfillParam", function(param) NULL)
+
 setMethod(".prepared", "InfillParam", function(param, counts, seed, threads)
     do.call(.prepare, c(list(counts), .preparation(param))))
 
@@ -112,8 +115,8 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     resume <- .unfinished(resume, checkpoint)
     param <- .fixed(param, seed, resume)
     if (!is.null(resume)) .checkResume(resume, x, param)
-    if (is(param, "DeepImputeParam") && is.null(x@recipe$plan)) .stop(paste("'x' must be counts, not what",
-        "prepareCounts() returns: %s prepares them itself"), class(param))
+    if (is.null(.preparation(param)) && is.null(x@recipe$plan)) .stop(paste(
+        "'x' must be counts, not what prepareCounts() returns: %s prepares them itself"), class(param))
     .checkMemory(param, x, keep.state || !is.null(checkpoint))
     if (!length(x@x@x)) warning("'x' has no counts after preparation: nothing to learn from",
         call. = FALSE)
@@ -262,7 +265,7 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
     shared <- all@shapes$name == "limit"
     n <- sum(as.double(all@shapes$nrow[shared]) * all@shapes$ncol[shared])
     all@weights <- c(unlist(lapply(fits, function(f) head(f@weights, -n))), tail(all@weights, n))
-    all@shapes <- rbind(do.call(rbind, lapply(fits, function(f) f@shapes[!shared[1L] & f@shapes$name != "limit", ])),
+    all@shapes <- rbind(do.call(rbind, lapply(fits, function(f) f@shapes[f@shapes$name != "limit", ])),
         all@shapes[shared, ])
     rownames(all@shapes) <- NULL
     first <- cumsum(c(0L, vapply(fits, function(f) length(f@best), 0L)))

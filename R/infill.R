@@ -95,13 +95,7 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
 .fillBlock <- function(counts, cols, fit, how, threads, rows = NULL) {
     if (!identical(cols, seq_len(ncol(counts)))) counts <- counts[, cols, drop = FALSE]
     new <- .applyRecipe(counts, fit@recipe)
-    wanted <- if (!is.null(rows)) {
-        genes <- logical(nrow(counts))
-        genes[rows] <- TRUE
-        wanted <- logical(nrow(new$x))
-        wanted[new$row[genes & new$row >= 0] + 1L] <- TRUE
-        wanted
-    }
+    wanted <- if (!is.null(rows)) seq_len(nrow(new$x)) %in% (new$row[rows] + 1L)
     pred <- .Call(C_predict, fit@param, fit@weights, new$x, fit@recipe$plan, wanted, threads)
     if (anyNA(pred)) .warnUnpredicted(pred, new$row, wanted)
     from <- match(fit@recipe$log, .logs) - 1L

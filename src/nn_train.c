@@ -96,6 +96,18 @@ static void record(const Train *t, const Active *a, History *h, int it, int *bes
     }
 }
 
+/* Where the networks stand: the best iteration of any, the mean of their last losses. */
+static Progress standing(const Train *t, const History *h, int n_nets, int it)
+{
+    Progress p = { it, t->max_iter, 0, 0, 0 };
+    for (int k = 0; k < n_nets; k++, h++) {
+        if (h->best_iter > p.best) p.best = h->best_iter;
+        p.train += h->train[h->n_iter - 1] / n_nets;
+        p.valid += h->valid[h->n_iter - 1] / n_nets;
+    }
+    return p;
+}
+
 Status nn_train(Arena *a, const Train *t, const Crew *crew, Fit *f)
 {
     static const Progress idle = { 0, 0, 0, 0, 0 };
@@ -144,13 +156,7 @@ Status nn_train(Arena *a, const Train *t, const Crew *crew, Fit *f)
             if (!isfinite(s->train + s->penalty) || !isfinite(s->valid)) return ST_DIVERGED;
         }
         record(t, &now, f->h, it, best);
-        Progress say = { it, t->max_iter, 0, 0, 0 };
-        for (int k = 0; k < n_nets; k++) {
-            const History *h = f->h + k;
-            if (h->best_iter > say.best) say.best = h->best_iter;
-            say.train += h->train[h->n_iter - 1] / n_nets;
-            say.valid += h->valid[h->n_iter - 1] / n_nets;
-        }
+        Progress say = standing(t, f->h, n_nets, it);
         int going = 0;
         for (int k = 0; k < now.n; k++) {
             const Network *net = crew->nets + now.who[k];

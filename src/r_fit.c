@@ -80,13 +80,17 @@ SEXP C_fields(SEXP model)
     return out;
 }
 
-static const int *plan_of(SEXP plan) { return plan == R_NilValue ? NULL : INTEGER(plan); }
+static const int *plan_of(const Model *m, SEXP plan)
+{
+    if (plan == R_NilValue && m->parts) Rf_error("model '%s' needs a plan", m->name);
+    return plan == R_NilValue ? NULL : INTEGER(plan);
+}
 
 SEXP C_n_weights(SEXP param, SEXP n_genes, SEXP plan)
 {
     double params[PARAMS_MAX / sizeof(double)] = { 0 };
     const Model *m = open_model(param, params);
-    return Rf_ScalarReal((double) model_weights(m, params, Rf_asInteger(n_genes), plan_of(plan)));
+    return Rf_ScalarReal((double) model_weights(m, params, Rf_asInteger(n_genes), plan_of(m, plan)));
 }
 
 /* list(names, rows, columns) of the matrices of weights */
@@ -162,7 +166,7 @@ SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, 
     const char *names[] = { "status", "weights", "shapes", "history", "state", "" };
     const Model *m = open_model(param, params);
     Ticker ticker = { report, 0 };
-    Fit f = { .x = r_sparse(x), .plan = plan_of(plan), .seed = (uint64_t) Rf_asReal(seed), .threads = r_threads(threads),
+    Fit f = { .x = r_sparse(x), .plan = plan_of(m, plan), .seed = (uint64_t) Rf_asReal(seed), .threads = r_threads(threads),
               .tick = r_tick(&ticker), .pause_at = INTEGER(control)[0], .want_state = INTEGER(control)[1] };
     size_t n = model_weights(m, params, f.x.nrow, f.plan), n_state = n * m->state_per_weight;
     int parts = m->parts ? m->parts(f.plan) : 1, resumes = resume != R_NilValue;
@@ -197,7 +201,7 @@ SEXP C_predict(SEXP param, SEXP weights, SEXP x, SEXP plan, SEXP wanted, SEXP th
 {
     double params[PARAMS_MAX / sizeof(double)] = { 0 };
     const Model *m = open_model(param, params);
-    Predict p = { .x = r_sparse(x), .plan = plan_of(plan), .weights = REAL(weights), .threads = r_threads(threads),
+    Predict p = { .x = r_sparse(x), .plan = plan_of(m, plan), .weights = REAL(weights), .threads = r_threads(threads),
                   .wanted = wanted == R_NilValue ? NULL : LOGICAL(wanted), .tick = r_tick(NULL) };
     if ((size_t) Rf_xlength(weights) != model_weights(m, params, p.x.nrow, p.plan) || (p.wanted && LENGTH(wanted) != p.x.nrow))
         Rf_error("the fit was made on another number of genes");
