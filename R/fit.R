@@ -256,6 +256,11 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
     if (isTRUE(param@joint)) .stop("'BPPARAM' cannot be used with joint = TRUE: the networks stop together")
     if (!is.null(resume) || keep.state || !is.null(checkpoint)) .stop(
         "'resume', 'keep.state' and 'checkpoint' cannot be used with 'BPPARAM'")
+    # started here and stopped here: after a worker was killed, bplapply()'s own start leaves children behind that break the next
+    if (!BiocParallel::bpisup(BPPARAM)) {
+        BiocParallel::bpstart(BPPARAM)
+        on.exit(try(suppressWarnings(BiocParallel::bpstop(BPPARAM)), silent = TRUE))
+    }
     parts <- .splitPlan(plan, min(BiocParallel::bpnworkers(BPPARAM), plan[1L]))
     fits <- tryCatch(BiocParallel::bplapply(parts, .fitPart, x = x, param = param, threads = threads,
         BPPARAM = BPPARAM), error = function(e) .stop("a worker of 'BPPARAM' failed: %s",
@@ -285,14 +290,21 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
 .fitPart <- function(plan, x, param, threads) tryCatch(
     .fitOnce(x, param, threads, NULL, 0, FALSE, NULL, plan), infill_error = identity)
 
-# The plan (see model_deepimpute.c) cut into n plans of consecutive networks.
-.splitPlan <- function(plan, n) {
-    at <- 3L
-    nets <- lapply(seq_len(plan[1L]), function(k) {
-        one <- plan[at:(at + 2L + plan[at + 1L] + plan[at + 2L])]
-        at <<- at + length(one)
-        one
+# The networks of a plan (see model_deepimpute.c): id, predictors and targets (rows from 0).
+.planNetworks <- function(plan)
+{
+    at <- 2L + plan[2L]
+    lapply(seq_len(plan[1L]), function(k) {
+        n <- plan[at + 2:3]
+        from <- at + 3L
+        at <<- from + sum(n)
+        list(id = plan[from - 2L], predictors = plan[from + seq_len(n[1L])], targets = plan[from + n[1L] + seq_len(n[2L])])
     })
-    lapply(unname(split(nets, ceiling(seq_along(nets) * n / length(nets)))),
-        function(part) c(length(part), plan[2L], unlist(part)))
+}
+
+# The plan cut into n plans of consecutive networks.
+.splitPlan <- function(plan, n) {
+    nets <- .planNetworks(plan)
+    lapply(unname(split(nets, ceiling(seq_along(nets) * n / length(nets)))), function(part) c(length(part),
+        plan[2L + 0:plan[2L]], unlist(lapply(part, function(p) c(p$id, lengths(p[2:3]), p$predictors, p$targets)))))
 }

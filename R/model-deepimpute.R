@@ -7,7 +7,8 @@ NULL
 #' correlate with them (Arisdakessian et al. 2019).
 #'
 #' @param hidden Hidden units of a network; `NA`: 256 for networks of 512 genes,
-#'   else half their size, at least 10.
+#'   else half their size, at least 10. Several numbers, up to 8: as many hidden
+#'   layers, from the predictors on, each with rectifiers and dropout (the paper has one).
 #' @param network.size Genes that one network predicts. When there are too few
 #'   genes for predictors to be left, it is halved, with a message.
 #' @param n.predictors Predictors chosen for each gene: those of largest absolute
@@ -133,7 +134,8 @@ setMethod(".ownProblems", "DeepImputeParam", function(object) {
     orNA <- function(f) function(x) length(x) == 1L && (is.na(x) || f(x))
     oneOf <- function(name, words) must(name, function(x) .isString(x) && x %in% words,
         paste("one of", paste(dQuote(words, FALSE), collapse = ", ")))
-    must("hidden", orNA(function(x) whole(1)(x) && x <= 1e6), "one whole number between 1 and 1e+06 or NA")
+    must("hidden", function(x) length(x) == 1L && is.na(x) || length(x) %in% 1:8 && all(vapply(x, function(n)
+        whole(1)(n) && n <= 1e6, TRUE)), "whole numbers between 1 and 1e+06, one for each of 1 to 8 hidden layers, or NA")
     must("network.size", whole(1), "one whole number from 1")
     must("n.predictors", whole(1), "one whole number from 1")
     must("n.candidates", orInf(whole(1)), "one whole number from 1 or Inf")
@@ -227,8 +229,8 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads)
         target = if (param@normalize == "median") usual else 0, usual = usual, log = "log1p",
         normalize = param@normalize, gene.selection = "deepimpute", selected = used,
         score = score[used], status = status)
-    hidden <- if (is.na(param@hidden)) { if (size == 512) 256 else max(10, floor(size / 2)) } else param@hidden
-    recipe$plan <- as.integer(c(length(sets), hidden, unlist(lapply(seq_along(sets), function(k) {
+    hidden <- if (anyNA(param@hidden)) { if (size == 512) 256 else max(10, floor(size / 2)) } else param@hidden
+    recipe$plan <- as.integer(c(length(sets), length(hidden), hidden, unlist(lapply(seq_along(sets), function(k) {
         s <- sets[[k]]
         c(k, length(s$predictors), length(s$targets), match(s$predictors, used) - 1L, match(s$targets, used) - 1L)
     }))))
@@ -260,8 +262,8 @@ subNetworks <- function(fit) {
         names(at) <- r$genes[at]
         at
     }
-    nets <- lapply(.splitPlan(r$plan, r$plan[1L]), function(p) list(
-        predictors = named(p[5L + seq_len(p[4L])]), targets = named(p[5L + p[4L] + seq_len(p[5L])])))
+    nets <- lapply(.planNetworks(r$plan), function(p) list(
+        predictors = named(p$predictors), targets = named(p$targets)))
     n <- .iterations(fit)
     out <- data.frame(targets = lengths(lapply(nets, `[[`, "targets")),
         predictors = lengths(lapply(nets, `[[`, "predictors")), iterations = n, best = fit@best,

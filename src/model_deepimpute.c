@@ -5,6 +5,7 @@
  *   X, Y: log(1 + count) of the predictors and the targets of a network, predictors x cells and targets x cells
  *   A = W1'X + b1,  H = max(A, 0),  dropout in training: H o mask / (1 - rho)
  *   Z = W2'H + b2,  Yhat = softplus(Z)
+ *   (further hidden layers, each with dropout, stand between H and Z when they are asked for)
  *   l = 1/(cells targets) sum w (Y - Yhat)^2, w = Y;  batches of 64 cells, Adam (Keras), stop by the loss of held-out cells
  *   dZ = 2/(cells targets) w (Yhat - Y) logistic(Z);  dW2 = H dZ';  dA = W2 dZ o [H > 0]/(1 - rho);  dW1 = X dA'
  *
@@ -43,13 +44,13 @@ static const Field fields[] = {
     { NULL, P_END, 0, 0, 0, NULL }
 };
 
-/* The plan: number of networks, hidden units; then per network its id (for the random streams), number of predictors and
- * of targets, and their rows in x. Predictors rise. */
-enum { PLAN_HEAD = 2, NET_HEAD = 3 };
+/* The plan: number of networks, of hidden layers, and the units of each of these; then per network its id (for the random
+ * streams), number of predictors and of targets, and their rows in x. Predictors rise. */
+enum { PLAN_HEAD = 2, NET_HEAD = 3, MAX_LAYERS = 8 };
 
 static const int *plan_net(const int *plan, int k)
 {
-    const int *p = plan + PLAN_HEAD;
+    const int *p = plan + PLAN_HEAD + plan[1];
     for (; k > 0; k--) p += NET_HEAD + p[1] + p[2];
     return p;
 }
@@ -61,9 +62,13 @@ typedef struct {
     Rows x, y, xt, yt;                   /* predictors and targets, by cell and by gene */
     size_t *x_from, *y_from;
     real *z, *dz, *w, *dz_by_gene;       /* at the entries of y: outputs, dl/dZ, weights */
-    real *h, *dh;                        /* panels, one row per cell */
+    real *h[MAX_LAYERS], *dh[MAX_LAYERS];     /* of each hidden layer: panels, one row per cell */
+    Rows mid[MAX_LAYERS - 1], mid_t;     /* hidden units as the entries that the next layer reads, all of them */
+    size_t *mid_from;
+    real *mid_dh;
     double *loss;                        /* per cell */
-    uint32_t *bits;
+    uint32_t *bits;                      /* a row per cell, wide enough for every layer: threads must not meet */
+    size_t bits_row;
     int *all_i;                          /* one cell's targets, when zeros have a weight */
     real *all_x;
     int n;
@@ -73,7 +78,8 @@ typedef struct {
     const Params *p;
     const Sparse *x;
     uint64_t seed;
-    int hidden, batch, n_learn, n_held;
+    int layers, batch, n_learn, n_held;
+    const int *units;                    /* of each hidden layer */
     double limit;
     Work *work;
 } Shared;
@@ -83,23 +89,38 @@ typedef struct {
     Work *work;                          /* of the thread it runs on now */
     int team, id, n_in, n_out;
     const int *in, *out;
-    size_t w2, b1, b2, n;                /* where each parameter starts, W1 at 0; panels; n a multiple of PANEL */
+    size_t w[MAX_LAYERS + 1], b[MAX_LAYERS + 1], n;   /* where each parameter starts; panels; n a multiple of PANEL */
     int *map;                            /* per gene: 1 + row of W1, -(1 + row of W2), or 0 */
     Rows own_x, own_y;                   /* the entries of all cells, picked once; p NULL: picked batch by batch */
     real *cur, *kept, *m, *v, *gb2;
     Optim opt;
 } Net;
 
+/* Layer 0 reads the predictors, layer `layers` gives the targets. */
+static size_t inputs(const Net *net, int layer)
+{
+    return (size_t) (layer ? net->s->units[layer - 1] : net->n_in);
+}
+
+static size_t last_units(const Shared *s) { return (size_t) s->units[s->layers - 1]; }
+
 static void net_open(Net *net, const Shared *s, const int *plan)
 {
-    size_t panels = panels_of(s->hidden);
+    size_t at = 0;
     net->s = s;
     net->id = plan[0]; net->n_in = plan[1]; net->n_out = plan[2];
     net->in = plan + NET_HEAD; net->out = net->in + net->n_in;
-    net->w2 = (size_t) net->n_in * panels * PANEL;
-    net->b1 = net->w2 + (size_t) net->n_out * panels * PANEL;
-    net->b2 = net->b1 + panels * PANEL;
-    net->n = net->b2 + panels_of(net->n_out) * PANEL;
+    for (int l = 0; l < s->layers; l++) {
+        net->w[l] = at;
+        at += inputs(net, l) * panels_of(s->units[l]) * PANEL;
+    }
+    net->w[s->layers] = at;
+    at += (size_t) net->n_out * panels_of((int) last_units(s)) * PANEL;
+    for (int l = 0; l <= s->layers; l++) {
+        net->b[l] = at;
+        at += panels_of(l < s->layers ? s->units[l] : net->n_out) * PANEL;
+    }
+    net->n = at;
     net->team = 1;
 }
 
@@ -112,43 +133,66 @@ static void net_map(Net *net)
 
 static size_t net_naturals(const Net *net)
 {
-    size_t H = (size_t) net->s->hidden;
-    return H * (size_t) (net->n_in + 1) + (size_t) net->n_out * (H + 1);
+    size_t n = (last_units(net->s) + 1) * (size_t) net->n_out;
+    for (int l = 0; l < net->s->layers; l++) n += (inputs(net, l) + 1) * (size_t) net->s->units[l];
+    return n;
 }
 
-/* W1 (predictors x hidden), b1, W2 (hidden x targets), b2, as R stores them */
+/* W1 (predictors x hidden), b1, ..., the last W (hidden x targets) and b, as R stores them */
 static double *to_natural(const Net *net, const real *w, double *out)
 {
-    size_t P = (size_t) net->n_in, H = (size_t) net->s->hidden, S = (size_t) net->n_out;
-    for (size_t j = 0; j < H; j++) for (size_t p = 0; p < P; p++) *out++ = w[panel_at(P, p, j)];
-    for (size_t j = 0; j < H; j++) *out++ = w[net->b1 + j];
-    for (size_t k = 0; k < S; k++) for (size_t j = 0; j < H; j++) *out++ = w[net->w2 + panel_at(S, k, j)];
-    for (size_t k = 0; k < S; k++) *out++ = w[net->b2 + k];
+    size_t L = (size_t) net->s->layers, H = last_units(net->s), S = (size_t) net->n_out;
+    for (size_t l = 0; l < L; l++) {
+        size_t n_in = inputs(net, (int) l), n = (size_t) net->s->units[l];
+        for (size_t j = 0; j < n; j++) for (size_t p = 0; p < n_in; p++) *out++ = w[net->w[l] + panel_at(n_in, p, j)];
+        for (size_t j = 0; j < n; j++) *out++ = w[net->b[l] + j];
+    }
+    for (size_t k = 0; k < S; k++) for (size_t j = 0; j < H; j++) *out++ = w[net->w[L] + panel_at(S, k, j)];
+    for (size_t k = 0; k < S; k++) *out++ = w[net->b[L] + k];
     return out;
 }
 
 static const double *from_natural(const Net *net, const double *in, real *w)
 {
-    size_t P = (size_t) net->n_in, H = (size_t) net->s->hidden, S = (size_t) net->n_out;
-    for (size_t j = 0; j < H; j++) for (size_t p = 0; p < P; p++) w[panel_at(P, p, j)] = (real) *in++;
-    for (size_t j = 0; j < H; j++) w[net->b1 + j] = (real) *in++;
-    for (size_t k = 0; k < S; k++) for (size_t j = 0; j < H; j++) w[net->w2 + panel_at(S, k, j)] = (real) *in++;
-    for (size_t k = 0; k < S; k++) w[net->b2 + k] = (real) *in++;
+    size_t L = (size_t) net->s->layers, H = last_units(net->s), S = (size_t) net->n_out;
+    for (size_t l = 0; l < L; l++) {
+        size_t n_in = inputs(net, (int) l), n = (size_t) net->s->units[l];
+        for (size_t j = 0; j < n; j++) for (size_t p = 0; p < n_in; p++) w[net->w[l] + panel_at(n_in, p, j)] = (real) *in++;
+        for (size_t j = 0; j < n; j++) w[net->b[l] + j] = (real) *in++;
+    }
+    for (size_t k = 0; k < S; k++) for (size_t j = 0; j < H; j++) w[net->w[L] + panel_at(S, k, j)] = (real) *in++;
+    for (size_t k = 0; k < S; k++) w[net->b[L] + k] = (real) *in++;
     return in;
 }
 
 /* Scratch for batches of `cells`; learn: with what the gradients need. most_in, most_out: predictors and targets of a net. */
 static void work_take(Arena *a, Work *w, const Shared *s, size_t cells, size_t most_in, size_t most_out, int longest, int learn)
 {
-    size_t width = panels_of(s->hidden) * PANEL, dense = s->p->zero_weight > 0;
+    size_t dense = s->p->zero_weight > 0, widest = 0, inner = 0;
     size_t in = cells * (most_in < (size_t) longest ? most_in : (size_t) longest);
     size_t out = cells * (most_out < (size_t) longest || dense ? most_out : (size_t) longest);
     rows_take(a, &w->x, cells, in);
     rows_take(a, &w->y, cells, out);
     w->all_i = ARENA(a, int, most_out + 1);
     w->all_x = ARENA(a, real, most_out + 1);
-    w->h = ARENA(a, real, cells * width);
+    for (int l = 0; l < s->layers; l++) {
+        size_t n = (size_t) s->units[l];
+        w->h[l] = ARENA(a, real, cells * panels_of(s->units[l]) * PANEL);
+        if (n > widest) widest = n;
+        if (l + 1 == s->layers) break;
+        rows_take(a, w->mid + l, cells, cells * n);
+        if (a->failed) return;
+        for (size_t r = 0; r <= cells; r++) w->mid[l].p[r] = r * n;
+        for (size_t k = 0; k < cells * n; k++) w->mid[l].i[k] = (int) (k % n);
+        if (n > inner) inner = n;
+    }
     if (!learn) return;
+    for (int l = 0; l < s->layers; l++) w->dh[l] = ARENA(a, real, cells * panels_of(s->units[l]) * PANEL);
+    if (inner) {
+        rows_take(a, &w->mid_t, inner, cells * inner);
+        w->mid_from = ARENA(a, size_t, cells * inner);
+        w->mid_dh = ARENA(a, real, cells * inner);
+    }
     rows_take(a, &w->xt, most_in, in);
     rows_take(a, &w->yt, most_out, out);
     w->x_from = ARENA(a, size_t, in);
@@ -157,9 +201,9 @@ static void work_take(Arena *a, Work *w, const Shared *s, size_t cells, size_t m
     w->dz = ARENA(a, real, out);
     w->w = ARENA(a, real, out);
     w->dz_by_gene = ARENA(a, real, out);
-    w->dh = ARENA(a, real, cells * width);
     w->loss = ARENA(a, double, cells);
-    w->bits = ARENA(a, uint32_t, cells * (size_t) s->hidden + 4 * cells);
+    w->bits_row = (widest + 3) / 4 * 4;
+    w->bits = ARENA(a, uint32_t, cells * w->bits_row);
 }
 
 /* ---- one batch ---- */
@@ -248,29 +292,84 @@ static void load(Net *net, const int *cells, int n)
     }
 }
 
-/* Hidden units of cells r0..r1-1, without dropout. */
-static void hidden(const Net *net, size_t q, int r0, int r1)
+/* Panel q of hidden layer l of cells r0..r1-1, without dropout. */
+static void hidden(const Net *net, int l, size_t q, int r0, int r1)
 {
     const Work *w = net->work;
-    real *h = w->h + q * (size_t) w->n * PANEL;
-    layer_sparse_in(&w->x, NULL, r0, r1, net->cur + q * (size_t) net->n_in * PANEL, net->cur + net->b1 + q * PANEL, h);
+    real *h = w->h[l] + q * (size_t) w->n * PANEL;
+    layer_sparse_in(l ? w->mid + l - 1 : &w->x, NULL, r0, r1, net->cur + net->w[l] + q * inputs(net, l) * PANEL,
+                    net->cur + net->b[l] + q * PANEL, h);
     act_relu(h + (size_t) r0 * PANEL, (size_t) (r1 - r0) * PANEL);
 }
 
-static void drop(const Net *net, int r0, int r1)
+static void drop(const Net *net, int l, int r0, int r1)
 {
     const Work *w = net->work;
-    size_t H = (size_t) net->s->hidden, blocks = (H + 3) / 4;
+    size_t H = (size_t) net->s->units[l], blocks = (H + 3) / 4;
     double rho = net->s->p->dropout;
-    uint32_t below = (uint32_t) (rho * 0x1p32);
+    uint32_t below = (uint32_t) (rho * 0x1p32), part = (uint32_t) net->id | (uint32_t) l << 28;
     real scale = (real) (1 / (1 - rho));
     for (int r = r0; r < r1; r++) {
-        uint32_t *bits = w->bits + (size_t) r * blocks * 4;
-        rng_words(net->s->seed, RNG_DROPOUT, (uint32_t) net->id, (uint64_t) net->opt.t << 32 | (uint64_t) r * blocks, bits, H);
+        uint32_t *bits = w->bits + (size_t) r * w->bits_row;
+        rng_words(net->s->seed, RNG_DROPOUT, part, (uint64_t) net->opt.t << 32 | (uint64_t) r * blocks, bits, H);
         for (size_t q = 0; q * PANEL < H; q++) {
-            real *h = w->h + (q * (size_t) w->n + (size_t) r) * PANEL;
+            real *h = w->h[l] + (q * (size_t) w->n + (size_t) r) * PANEL;
             size_t here = H - q * PANEL < PANEL ? H - q * PANEL : PANEL;
             for (size_t j = 0; j < here; j++) h[j] *= bits[q * PANEL + j] < below ? 0 : scale;
+        }
+    }
+}
+
+/* Between panels of hidden layer l and a plain list of its units, cell by cell. */
+static void listed(const Net *net, int l, int r0, int r1)
+{
+    const Work *w = net->work;
+    size_t H = (size_t) net->s->units[l];
+    for (size_t r = (size_t) r0; r < (size_t) r1; r++)
+        for (size_t j = 0; j < H; j++) w->mid[l].x[r * H + j] = w->h[l][panel_at((size_t) w->n, r, j)];
+}
+
+static void unlisted(const Net *net, int l, int r0, int r1)
+{
+    const Work *w = net->work;
+    size_t H = (size_t) net->s->units[l];
+    for (size_t r = (size_t) r0; r < (size_t) r1; r++)
+        for (size_t j = 0; j < H; j++) w->dh[l][panel_at((size_t) w->n, r, j)] = w->mid_dh[r * H + j];
+}
+
+/* Hidden layers of cells r0..r1-1. */
+static void hidden_layers(const Net *net, int r0, int r1, int learn)
+{
+    const Shared *s = net->s;
+    for (int l = 0; l < s->layers; l++) {
+        for (size_t q = 0; q < panels_of(s->units[l]); q++) hidden(net, l, q, r0, r1);
+        if (learn && s->p->dropout > 0) drop(net, l, r0, r1);
+        if (l + 1 < s->layers) listed(net, l, r0, r1);
+    }
+}
+
+/* dl/dA of the hidden layers, from dl/dZ. */
+static void hidden_back(const Net *net, int r0, int r1)
+{
+    const Work *w = net->work;
+    size_t n = (size_t) w->n, S = (size_t) net->n_out;
+    real keep = (real) (1 / (1 - net->s->p->dropout));
+    for (int l = net->s->layers - 1; l >= 0; l--) {
+        size_t panels = panels_of(net->s->units[l]);
+        if (l + 1 == net->s->layers) {
+            for (size_t q = 0; q < panels; q++)
+                layer_sparse_in(&w->y, w->dz, r0, r1, net->cur + net->w[l + 1] + q * S * PANEL, NULL, w->dh[l] + q * n * PANEL);
+        } else {
+            size_t H = (size_t) net->s->units[l];
+            memset(w->mid_dh + (size_t) r0 * H, 0, (size_t) (r1 - r0) * H * sizeof(real));
+            for (size_t q = 0; q < panels_of(net->s->units[l + 1]); q++)
+                layer_sampled_out(w->mid + l, r0, r1, net->cur + net->w[l + 1] + q * H * PANEL, w->dh[l + 1] + q * n * PANEL,
+                                  w->mid_dh);
+            unlisted(net, l, r0, r1);
+        }
+        for (size_t q = 0; q < panels; q++) {
+            real *dh = w->dh[l] + q * n * PANEL, *h = w->h[l] + q * n * PANEL;
+            for (size_t k = (size_t) r0 * PANEL; k < (size_t) r1 * PANEL; k++) dh[k] = h[k] > 0 ? dh[k] * keep : 0;
         }
     }
 }
@@ -285,14 +384,14 @@ static void forward_cells(Net *net, int r0, int r1, int learn)
 {
     const Params *p = net->s->p;
     Work *w = net->work;
-    size_t panels = panels_of(net->s->hidden), S = (size_t) net->n_out, from = w->y.p[r0], n = w->y.p[r1] - from;
-    const real *b2 = net->cur + net->b2;
-    for (size_t q = 0; q < panels; q++) hidden(net, q, r0, r1);
-    if (learn && p->dropout > 0) drop(net, r0, r1);
+    int L = net->s->layers;
+    size_t panels = panels_of((int) last_units(net->s)), S = (size_t) net->n_out, from = w->y.p[r0], n = w->y.p[r1] - from;
+    const real *b2 = net->cur + net->b[L];
+    hidden_layers(net, r0, r1, learn);
     real *z = w->z + from;
     memset(z, 0, n * sizeof *z);
     for (size_t q = 0; q < panels; q++)
-        layer_sampled_out(&w->y, r0, r1, net->cur + net->w2 + q * S * PANEL, w->h + q * (size_t) w->n * PANEL, w->z);
+        layer_sampled_out(&w->y, r0, r1, net->cur + net->w[L] + q * S * PANEL, w->h[L - 1] + q * (size_t) w->n * PANEL, w->z);
     for (size_t k = 0; k < n; k++) z[k] += b2[w->y.i[from + k]];
     output(p->output, z, n);
     for (size_t k = 0; k < n; k++) {
@@ -308,12 +407,7 @@ static void forward_cells(Net *net, int r0, int r1, int learn)
     for (size_t k = 0; k < n; k++) w->dz[from + k] *= scale;
     if (p->output == OUTPUT_SOFTPLUS) act_softplus_back(z, w->dz + from, n);
     else if (p->output == OUTPUT_RELU) act_relu_back(z, w->dz + from, n);
-    real keep = (real) (1 / (1 - p->dropout));
-    for (size_t q = 0; q < panels; q++) {
-        real *dh = w->dh + q * (size_t) w->n * PANEL, *h = w->h + q * (size_t) w->n * PANEL;
-        layer_sparse_in(&w->y, w->dz, r0, r1, net->cur + net->w2 + q * S * PANEL, NULL, dh);
-        for (size_t k = (size_t) r0 * PANEL; k < (size_t) r1 * PANEL; k++) dh[k] = h[k] > 0 ? dh[k] * keep : 0;
-    }
+    hidden_back(net, r0, r1);
 }
 
 static Status forward(void *self, const int *cells, int n, int learn, Losses *sum)
@@ -340,12 +434,13 @@ static Status forward(void *self, const int *cells, int n, int learn, Losses *su
 /* Gradient of rows k0..k1-1 of a layer's weights, and Adam on them, ABREAST rows at once while their sums are in the
  * cache. by_gene: the entries that meet each row. */
 enum { ABREAST = 16 };
-static void step_rows(Net *net, const Rows *by_gene, const real *val, const real *side, size_t start, size_t rows,
-                      size_t k0, size_t k1)
+static void step_rows(Net *net, const Rows *by_gene, const real *val, const real *side, size_t panels, size_t start,
+                      size_t rows, int thread)
 {
-    size_t n = (size_t) net->work->n;
+    size_t n = (size_t) net->work->n, k0, k1;
     real sums[ABREAST * PANEL];
-    for (size_t q = 0; q < panels_of(net->s->hidden); q++)
+    share(rows, thread, net->team, &k0, &k1);
+    for (size_t q = 0; q < panels; q++)
         for (size_t k = k0; k < k1; k++) {
             size_t from = by_gene->p[k];
             real *acc = sums + (k - k0) % ABREAST * PANEL;
@@ -360,39 +455,52 @@ static void step_rows(Net *net, const Rows *by_gene, const real *val, const real
 static void step_biases(Net *net)
 {
     const Work *w = net->work;
-    size_t n = (size_t) w->n;
-    for (size_t q = 0; q < panels_of(net->s->hidden); q++) {
-        real acc[PANEL] = { 0 };
-        for (size_t r = 0; r < n; r++)
-            for (size_t j = 0; j < PANEL; j++) acc[j] += w->dh[(q * n + r) * PANEL + j];
-        size_t at = net->b1 + q * PANEL;
-        optim_step(&net->opt, net->cur + at, acc, net->m + at, net->v + at, net->cur + at, PANEL);
-    }
+    const Shared *s = net->s;
+    size_t n = (size_t) w->n, at;
+    for (int l = 0; l < s->layers; l++)
+        for (size_t q = 0; q < panels_of(s->units[l]); q++) {
+            real acc[PANEL] = { 0 };
+            for (size_t r = 0; r < n; r++)
+                for (size_t j = 0; j < PANEL; j++) acc[j] += w->dh[l][(q * n + r) * PANEL + j];
+            at = net->b[l] + q * PANEL;
+            optim_step(&net->opt, net->cur + at, acc, net->m + at, net->v + at, net->cur + at, PANEL);
+        }
     for (int k = 0; k < net->n_out; k++) {
         real acc = 0;
         for (size_t e = w->yt.p[k]; e < w->yt.p[k + 1]; e++) acc += w->dz_by_gene[e];
         net->gb2[k] = acc;
     }
-    size_t at = net->b2;
+    at = net->b[s->layers];
     optim_step(&net->opt, net->cur + at, net->gb2, net->m + at, net->v + at, net->cur + at, net->n - at);
+}
+
+/* The weights into hidden layer l; its inputs as entries by input. */
+static void step_layer(Net *net, int l, const Rows *by_input)
+{
+    PARALLEL_FOR(net->team)
+    for (int t = 0; t < net->team; t++)
+        step_rows(net, by_input, by_input->x, net->work->dh[l], panels_of(net->s->units[l]), net->w[l], inputs(net, l), t);
 }
 
 static void update(void *self, int keep)
 {
     Net *net = self;
     Work *w = net->work;
+    const Shared *s = net->s;
+    size_t last = panels_of((int) last_units(s));
     (void) keep;
     rows_transpose(&w->x, net->n_in, &w->xt, w->x_from);
     rows_transpose(&w->y, net->n_out, &w->yt, w->y_from);
     for (size_t k = 0; k < w->yt.p[net->n_out]; k++) w->dz_by_gene[k] = w->dz[w->y_from[k]];
-    PARALLEL_FOR(net->team)
-    for (int t = 0; t < net->team; t++) {
-        size_t k0, k1, P = (size_t) net->n_in, S = (size_t) net->n_out;
-        share(P, t, net->team, &k0, &k1);
-        step_rows(net, &w->xt, w->xt.x, w->dh, 0, P, k0, k1);
-        share(S, t, net->team, &k0, &k1);
-        step_rows(net, &w->yt, w->dz_by_gene, w->h, net->w2, S, k0, k1);
+    step_layer(net, 0, &w->xt);
+    for (int l = 1; l < s->layers; l++) {
+        w->mid[l - 1].n = w->n;
+        rows_transpose(w->mid + l - 1, s->units[l - 1], &w->mid_t, w->mid_from);
+        step_layer(net, l, &w->mid_t);
     }
+    PARALLEL_FOR(net->team)
+    for (int t = 0; t < net->team; t++)
+        step_rows(net, &w->yt, w->dz_by_gene, w->h[s->layers - 1], last, net->w[s->layers], (size_t) net->n_out, t);
     step_biases(net);
 }
 
@@ -411,18 +519,23 @@ static void team(void *self, int thread, int n)
 
 /* ---- fit ---- */
 
+/* A layer's weights, uniform between -r and r, r^2 = 6/(inputs + outputs). */
+static void glorot(const Net *net, Stream stream, uint64_t part, size_t rows, size_t cols, real *w)
+{
+    double r = sqrt(6.0 / (double) (rows + cols));
+    for (size_t p = 0; p < rows; p++)
+        for (size_t j = 0; j < cols; j++)
+            w[panel_at(rows, p, j)] = (real) (r * (2 * rng_unif(net->s->seed, stream, part | (p * cols + j)) - 1));
+}
+
 static void initialise(Net *net)
 {
-    size_t H = (size_t) net->s->hidden, P = (size_t) net->n_in, S = (size_t) net->n_out;
-    double r1 = sqrt(6.0 / (double) (P + H)), r2 = sqrt(6.0 / (double) (H + S));
+    const Shared *s = net->s;
     uint64_t part = (uint64_t) net->id << 36;
-    for (size_t p = 0; p < P; p++)
-        for (size_t j = 0; j < H; j++)
-            net->cur[panel_at(P, p, j)] = (real) (r1 * (2 * rng_unif(net->s->seed, RNG_INIT_1, part | (p * H + j)) - 1));
-    for (size_t k = 0; k < S; k++)
-        for (size_t j = 0; j < H; j++)
-            net->cur[net->w2 + panel_at(S, k, j)] =
-                (real) (r2 * (2 * rng_unif(net->s->seed, RNG_INIT_2, part | (k * H + j)) - 1));
+    glorot(net, RNG_INIT_1, part, (size_t) net->n_in, (size_t) s->units[0], net->cur);
+    for (int l = 1; l < s->layers; l++)
+        glorot(net, RNG_INIT_3, part | (uint64_t) l << 60, inputs(net, l), (size_t) s->units[l], net->cur + net->w[l]);
+    glorot(net, RNG_INIT_2, part, (size_t) net->n_out, last_units(s), net->cur + net->w[s->layers]);
 }
 
 /* Copies of the networks' entries, if they all fit and zeros have no weight. */
@@ -471,7 +584,8 @@ static Status fit(Arena *a, const void *params, Fit *f)
 {
     static const Progress idle = { 0, 0, 0, 0, 0 };
     const Params *p = params;
-    Shared s = { .p = p, .x = &f->x, .seed = f->seed, .hidden = f->plan[1], .n_held = nn_held_cells(&p->train, f->x.ncol) };
+    Shared s = { .p = p, .x = &f->x, .seed = f->seed, .layers = f->plan[1], .units = f->plan + PLAN_HEAD,
+                 .n_held = nn_held_cells(&p->train, f->x.ncol) };
     int n_nets = f->plan[0], longest = 0;
     size_t most_in = 0, most_out = 0;
     s.n_learn = f->x.ncol - s.n_held;
@@ -546,14 +660,14 @@ enum { AT_ONCE = 256 };                  /* cells of one thread at a time */
 static void predict_cells(Net *net, const int *cells, int n, double limit, real *z, real *scratch, double *out)
 {
     Work *w = net->work;
-    size_t S = (size_t) net->n_out, H = (size_t) net->s->hidden, G = (size_t) net->s->x->nrow;
+    int L = net->s->layers;
+    size_t S = (size_t) net->n_out, H = last_units(net->s), G = (size_t) net->s->x->nrow;
     load(net, cells, n);
-    for (int r = 0; r < n; r++) memcpy(z + (size_t) r * S, net->cur + net->b2, S * sizeof(real));
-    for (size_t q = 0; q * PANEL < H; q++) {
-        hidden(net, q, 0, n);
-        gemm(0, 1, (size_t) n, S, H - q * PANEL < PANEL ? H - q * PANEL : PANEL, w->h + q * (size_t) n * PANEL, PANEL,
-             net->cur + net->w2 + q * S * PANEL, PANEL, 1, z, S, scratch);
-    }
+    for (int r = 0; r < n; r++) memcpy(z + (size_t) r * S, net->cur + net->b[L], S * sizeof(real));
+    hidden_layers(net, 0, n, 0);
+    for (size_t q = 0; q * PANEL < H; q++)
+        gemm(0, 1, (size_t) n, S, H - q * PANEL < PANEL ? H - q * PANEL : PANEL, w->h[L - 1] + q * (size_t) n * PANEL, PANEL,
+             net->cur + net->w[L] + q * S * PANEL, PANEL, 1, z, S, scratch);
     output(net->s->p->output, z, (size_t) n * S);
     for (size_t r = 0; r < (size_t) n; r++)
         for (size_t k = 0; k < S; k++) {
@@ -566,7 +680,7 @@ static Status predict(Arena *a, const void *params, const Predict *job)
 {
     static const Progress idle = { 0, 0, 0, 0, 0 };
     const Params *p = params;
-    Shared s = { .p = p, .x = &job->x, .hidden = job->plan[1] };
+    Shared s = { .p = p, .x = &job->x, .layers = job->plan[1], .units = job->plan + PLAN_HEAD };
     int n_nets = job->plan[0], longest = 0, threads = job->threads;
     size_t most_in = 0, most_out = 0, G = (size_t) job->x.nrow;
     for (int c = 0; c < s.x->ncol; c++) if (s.x->p[c + 1] - s.x->p[c] > longest) longest = s.x->p[c + 1] - s.x->p[c];
@@ -621,13 +735,16 @@ static Status predict(Arena *a, const void *params, const Predict *job)
 
 static int shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
 {
+    static const char *const names[] = { "W1", "b1", "W2", "b2", "W3", "b3", "W4", "b4", "W5", "b5", "W6", "b6", "W7", "b7",
+                                         "W8", "b8", "W9", "b9" };
     (void) params; (void) n_genes;
-    if (k > 4 * plan[0]) return 0;
+    int layers = plan[1], per_net = 2 * (layers + 1), l = k % per_net / 2;
+    if (k > per_net * plan[0]) return 0;
     *s = (Shape) { "limit", 1, 1 };
-    if (k == 4 * plan[0]) return 1;
-    const int *net = plan_net(plan, k / 4), H = plan[1];
-    const Shape of_net[] = { { "W1", net[1], H }, { "b1", H, 1 }, { "W2", H, net[2] }, { "b2", net[2], 1 } };
-    *s = of_net[k % 4];
+    if (k == per_net * plan[0]) return 1;
+    const int *net = plan_net(plan, k / per_net), *units = plan + PLAN_HEAD;
+    int n_in = l ? units[l - 1] : net[1], n_out = l < layers ? units[l] : net[2];
+    *s = k % 2 ? (Shape) { names[2 * l + 1], n_out, 1 } : (Shape) { names[2 * l], n_in, n_out };
     return 1;
 }
 

@@ -78,11 +78,12 @@ static inline size_t weights_of(const Setup *s, int genes) { return model_weight
 static inline int parts_of(const Setup *s) { return s->m->parts ? s->m->parts(s->plan) : 1; }
 
 /* A plan of networks that share out the genes: each has `targets` of its own, in any order, and up to `predictors` of the
- * others, rising. The ids are 2, 5, 8, ... */
+ * others, rising. The ids are 2, 5, 8, ... hidden: units of the layers, three decimal digits each, the first one lowest. */
 static inline int *random_plan(int nets, int hidden, int genes, int predictors, int targets)
 {
-    int *plan = NEW(int, 2 + nets * (3 + genes)), *p = plan + 2, *gene = NEW(int, genes);
-    plan[0] = nets; plan[1] = hidden;
+    int *plan = NEW(int, 10 + nets * (3 + genes)), *p = plan + 2, *gene = NEW(int, genes);
+    plan[0] = nets;
+    for (; hidden; hidden /= 1000) { *p++ = hidden % 1000; plan[1]++; }
     for (int g = 0; g < genes; g++) gene[g] = g;
     for (int g = genes - 1; g > 0; g--) { int j = below(g + 1), t = gene[g]; gene[g] = gene[j]; gene[j] = t; }
     for (int k = 0; k < nets; k++) {

@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             luck = 1 + (uint64_t) options + 256 * (uint64_t) mode;
             int targets = 1 + options % (nrow - 1 < 4 ? nrow - 1 : 4), nets = 1 + options / 4 % 3;
             if (nets * targets > nrow) nets = 1;
-            Setup d = deepimpute(random_plan(nets, 1 + options % 66, nrow, 1 + options % 5, targets), 2);
+            Setup d = deepimpute(random_plan(nets, 1 + options % 66 + options % 5 / 4 * 7000, nrow, 1 + options % 5, targets), 2);
             luck = before;
             set(&d, "batch.size", options / 16 % 4);
             set(&d, "zero.weight", options / 64 % 2);

@@ -2,10 +2,12 @@
  * and what must not change a bit: threads, blocks, a pause, the other networks. */
 #include "fitting.h"
 
-/* ---- the model once more, in loops, in double, in the natural layout: W1, b1, W2, b2 ---- */
+/* ---- the model once more, in loops, in double, in the natural layout: W1, b1, W2, b2, ... ---- */
+enum { MOST = 9 };
 typedef struct {
-    size_t P, S, H, G, n, w2;            /* n: weights; w2: where W2 starts, b1 ends there, b2 stands behind it */
-    int id, value;
+    size_t size[MOST + 1], S, G, n;      /* size: predictors, hidden units, targets; n: weights */
+    size_t w_at[MOST], b_at[MOST];             /* where the weights and biases of a layer start */
+    int layers, id, value;               /* layers: hidden ones; as many as that and one more have weights */
     const int *in, *out;
     const char *output;
     const double *x;                     /* genes x cells */
@@ -16,7 +18,7 @@ typedef struct {
 
 static const int *net_of(const int *plan, int k)
 {
-    const int *p = plan + 2;
+    const int *p = plan + 2 + plan[1];
     for (; k > 0; k--) p += 3 + p[1] + p[2];
     return p;
 }
@@ -24,19 +26,25 @@ static const int *net_of(const int *plan, int k)
 static Plain plain_of(const int *plan, int k, const double *x, int genes)
 {
     const int *p = net_of(plan, k);
-    Plain o = { .P = (size_t) p[1], .S = (size_t) p[2], .H = (size_t) plan[1], .G = (size_t) genes, .id = p[0], .value = 1,
+    Plain o = { .S = (size_t) p[2], .G = (size_t) genes, .id = p[0], .value = 1, .layers = plan[1],
                 .in = p + 3, .out = p + 3 + p[1], .output = "softplus", .x = x, .seed = 17 };
-    o.w2 = o.P * o.H + o.H;
-    o.n = o.w2 + o.H * o.S + o.S;
+    o.size[0] = (size_t) p[1];
+    for (int l = 0; l <= o.layers; l++) {
+        o.size[l + 1] = l < o.layers ? (size_t) plan[2 + l] : o.S;
+        o.w_at[l] = o.n;
+        o.b_at[l] = o.n + o.size[l] * o.size[l + 1];
+        o.n = o.b_at[l] + o.size[l + 1];
+    }
     o.w = NEW(double, o.n); o.m = NEW(double, o.n); o.v = NEW(double, o.n);
     return o;
 }
 
-/* what a mask draws for unit j of the r-th cell of a batch: a word of the generator, itself, below rho of its range? */
-static int dropped(const Plain *o, uint64_t t, size_t r, size_t j)
+/* what a mask draws for unit j of hidden layer l (from 1) of the r-th cell of a batch: a word of the generator, itself, below
+ * rho of its range? */
+static int dropped(const Plain *o, uint64_t t, size_t r, int l, size_t j)
 {
-    uint64_t at = t << 32 | (uint64_t) (r * ((o->H + 3) / 4) + j / 4);
-    uint32_t counter[4] = { (uint32_t) at, (uint32_t) (at >> 32), RNG_DROPOUT, (uint32_t) o->id }, out[4];
+    uint64_t at = t << 32 | (uint64_t) (r * ((o->size[l] + 3) / 4) + j / 4);
+    uint32_t counter[4] = { (uint32_t) at, (uint32_t) (at >> 32), RNG_DROPOUT, (uint32_t) o->id + ((uint32_t) (l - 1) << 28) }, out[4];
     uint32_t key[2] = { (uint32_t) o->seed, (uint32_t) (o->seed >> 32) };
     philox(counter, key, out);
     return out[j % 4] < (uint32_t) (o->rho * 4294967296.0);
@@ -46,31 +54,35 @@ static int dropped(const Plain *o, uint64_t t, size_t r, size_t j)
  * batch's loss is added. */
 static double plain_cell(const Plain *o, const double *w, size_t c, size_t r, double B, uint64_t t, double *yhat, double *grad)
 {
-    size_t P = o->P, H = o->H, S = o->S;
-    double *h = NEW(double, H), *keep = NEW(double, H), *dh = NEW(double, H), loss = 0;
-    for (size_t j = 0; j < H; j++) {
-        double a = w[P * H + j];
-        for (size_t p = 0; p < P; p++) a += w[p + j * P] * o->x[c * o->G + (size_t) o->in[p]];
-        keep[j] = a > 0 ? !t || o->rho == 0 ? 1 : dropped(o, t, r, j) ? 0 : 1 / (1 - o->rho) : 0;
-        h[j] = keep[j] * a;
+    double *h[MOST + 1], *d[MOST + 1], *keep[MOST + 1], loss = 0;     /* units, derivative before and share kept of each layer */
+    for (int l = 0; l <= o->layers + 1; l++) {
+        h[l] = NEW(double, o->size[l]); d[l] = NEW(double, o->size[l]); keep[l] = NEW(double, o->size[l]);
     }
-    for (size_t k = 0; k < S; k++) {
-        double z = w[o->w2 + H * S + k], y = o->x[c * o->G + (size_t) o->out[k]], weight = o->zero + (o->value ? y : y > 0);
-        for (size_t j = 0; j < H; j++) z += w[o->w2 + j + k * H] * h[j];
+    for (size_t p = 0; p < o->size[0]; p++) h[0][p] = o->x[c * o->G + (size_t) o->in[p]];
+    for (int l = 1; l <= o->layers + 1; l++)
+        for (size_t j = 0; j < o->size[l]; j++) {
+            double a = w[o->b_at[l - 1] + j];
+            for (size_t p = 0; p < o->size[l - 1]; p++) a += w[o->w_at[l - 1] + p + j * o->size[l - 1]] * h[l - 1][p];
+            keep[l][j] = a > 0 ? !t || o->rho == 0 ? 1 : dropped(o, t, r, l, j) ? 0 : 1 / (1 - o->rho) : 0;
+            h[l][j] = l > o->layers ? a : keep[l][j] * a;
+        }
+    for (size_t k = 0; k < o->S; k++) {
+        double z = h[o->layers + 1][k], y = o->x[c * o->G + (size_t) o->out[k]], weight = o->zero + (o->value ? y : y > 0);
         double slope = *o->output == 's' ? 1 / (1 + exp(-z)) : *o->output == 'r' ? z > 0 : 1;
         yhat[k] = *o->output == 's' ? log1p(exp(-fabs(z))) + fmax(z, 0) : *o->output == 'r' ? fmax(z, 0) : z;
-        loss += weight * (y - yhat[k]) * (y - yhat[k]) / (double) S;
-        double dz = 2 / (B * (double) S) * weight * (yhat[k] - y) * slope;
-        for (size_t j = 0; j < H && grad; j++) {
-            grad[o->w2 + j + k * H] += h[j] * dz;
-            dh[j] += w[o->w2 + j + k * H] * dz * keep[j];
+        loss += weight * (y - yhat[k]) * (y - yhat[k]) / (double) o->S;
+        d[o->layers + 1][k] = 2 / (B * (double) o->S) * weight * (yhat[k] - y) * slope;
+    }
+    for (int l = o->layers + 1; l > 0 && grad; l--)
+        for (size_t j = 0; j < o->size[l]; j++) {
+            double dz = d[l][j] * (l > o->layers ? 1 : keep[l][j]);
+            grad[o->b_at[l - 1] + j] += dz;
+            for (size_t p = 0; p < o->size[l - 1]; p++) {
+                size_t at = o->w_at[l - 1] + p + j * o->size[l - 1];
+                grad[at] += h[l - 1][p] * dz;
+                d[l - 1][p] += w[at] * dz;
+            }
         }
-        if (grad) grad[o->w2 + H * S + k] += dz;
-    }
-    for (size_t j = 0; j < H && grad; j++) {
-        for (size_t p = 0; p < P; p++) grad[p + j * P] += dh[j] * o->x[c * o->G + (size_t) o->in[p]];
-        grad[P * H + j] += dh[j];
-    }
     return loss;
 }
 
@@ -90,13 +102,17 @@ static double plain_batch(Plain *o, const int *cells, int n, int t, double lr)
 
 static void plain_start(Plain *o)
 {
-    double r1 = sqrt(6 / (double) (o->P + o->H)), r2 = sqrt(6 / (double) (o->S + o->H));
     uint64_t part = (uint64_t) o->id << 36;
-    for (size_t j = 0; j < o->H; j++) {
-        for (size_t p = 0; p < o->P; p++)
-            o->w[p + j * o->P] = (double) (real) (r1 * (2 * rng_unif(o->seed, RNG_INIT_1, part | (p * o->H + j)) - 1));
-        for (size_t k = 0; k < o->S; k++)
-            o->w[o->w2 + j + k * o->H] = (double) (real) (r2 * (2 * rng_unif(o->seed, RNG_INIT_2, part | (k * o->H + j)) - 1));
+    for (int l = 0; l <= o->layers; l++) {
+        size_t P = o->size[l], H = o->size[l + 1];
+        double r = sqrt(6 / (double) (P + H));
+        for (size_t j = 0; j < H; j++)
+            for (size_t p = 0; p < P; p++) {
+                double u = !l ? rng_unif(o->seed, RNG_INIT_1, part | (p * H + j))
+                    : l == o->layers ? rng_unif(o->seed, RNG_INIT_2, part | (j * P + p))
+                    : rng_unif(o->seed, RNG_INIT_3, part | (uint64_t) l << 60 | (p * H + j));
+                o->w[o->w_at[l] + p + j * P] = (double) (real) (r * (2 * u - 1));
+            }
     }
 }
 
@@ -128,7 +144,7 @@ static int held_out(uint64_t seed, int cell, int n, int k)
 }
 
 static const double golden_w[] = { 0.5, 0.25, -0.5, 0.6, 0.1, 0.2, 1, 0.5, -0.5, 0.75, 0, 0.1 };
-static const int golden_plan[] = { 1, 2, 4, 2, 2, 0, 1, 2, 3 };
+static const int golden_plan[] = { 1, 1, 2, 4, 2, 2, 0, 1, 2, 3 };
 
 /* predictors, then targets; the third cell is there to be held out */
 static Sparse golden_cells(void)
@@ -172,11 +188,11 @@ static void golden(void)
     for (o.seed = 1; ; o.seed++) {
         int order[2], drops = 0;
         rng_permute(o.seed, RNG_ORDER, 2, order, 2);
-        for (size_t r = 0; r < 2; r++) for (size_t j = 0; j < 2; j++) drops += dropped(&o, 2, r, j);
-        if (held_out(o.seed, 2, 3, 1) && drops == 1 && dropped(&o, 2, order[0] == 0 ? 0 : 1, 1)) break;
+        for (size_t r = 0; r < 2; r++) for (size_t j = 0; j < 2; j++) drops += dropped(&o, 2, r, 1, j);
+        if (held_out(o.seed, 2, 3, 1) && drops == 1 && dropped(&o, 2, order[0] == 0 ? 0 : 1, 1, 1)) break;
     }
     int drops = 0;
-    for (uint64_t t = 1; t <= 1000; t++) for (size_t j = 0; j < 20; j++) drops += dropped(&o, t, j / 2, j % 2);
+    for (uint64_t t = 1; t <= 1000; t++) for (size_t j = 0; j < 20; j++) drops += dropped(&o, t, j / 2, 1, j % 2);
     WITHIN(fabs(drops / 20000.0 - 0.2), 5 * sqrt(0.16 / 20000));
     set(&s, "dropout", 0.2);
     NEAR(step_from(s, x, golden_w, NULL, NULL, o.seed).loss, 0.49369682236, tol);
@@ -188,7 +204,7 @@ static void golden(void)
     for (int k = 0; k < 4; k++) NEAR(out[4 * (k / 2) + 2 + k % 2], yhat[k], tol);
     for (int c = 0; c < 3; c++) CHECK(isnan(out[4 * c]) && isnan(out[4 * c + 1]));
     /* A itself: the units twice, once turned round, and their difference */
-    static const int twice[] = { 1, 4, 4, 2, 2, 0, 1, 2, 3 };
+    static const int twice[] = { 1, 1, 4, 4, 2, 2, 0, 1, 2, 3 };
     static const double a[] = { 0.446573590280, -0.146573590280, 1.067800252733, 0.166020192641 };
     static const double units[] = { 0.5, 0.25, -0.5, 0.6, -0.5, -0.25, 0.5, -0.6, 0.1, 0.2, -0.1, -0.2,
                                     1, 0, -1, 0, 0, 1, 0, -1, 0, 0, 100 };
@@ -243,6 +259,8 @@ static void gradients(void)
     for (int k = 0; k < 12; k++)
         differences(outputs[k % 3], k / 3 % 2 ? 0.3 : 0, k / 6 ? 0.4 : 0, 3 + k % 2, 1);
     differences("softplus", 0.3, 0, 66, 7);
+    differences("softplus", 0.3, 0, 4003, 1);
+    differences("relu", 0.2, 0.3, 3067004, 7);
 }
 #endif
 
@@ -359,8 +377,10 @@ static void loops(void)
         { "linear", "value", 9, 3, 9, 0, 0, 0.3, 0.2, 1e-2, 50 },
         { "linear", "binary", 128, 2, 0, 1, 1, 0.1, 0, 1e-3, 50 },
         { "softplus", "binary", 6, 3, 31, 1, 0, 1, 0.3, 1e-2, 50 },
+        { "softplus", "value", 9005, 2, 10, 0, 0, 0, 0.2, 1e-2, 50 },
+        { "relu", "binary", 70003066, 2, 0, 0, 1, 0.2, 0.3, 1e-3, 50 },
     };
-    for (int k = 0; k < 6; k++) { against_loops(cases + k, 5); clear(); }
+    for (int k = 0; k < 8; k++) { against_loops(cases + k, 5); clear(); }
 }
 
 static void early_ends(void)
@@ -370,8 +390,9 @@ static void early_ends(void)
         { "softplus", "binary", 20, 4, 8, 0, 1, 0, 0, 0.01, 4 },
         { "linear", "value", 20, 3, 8, 1, 1, 0.2, 0.2, 0.02, 2 },
         { "softplus", "value", 20, 2, 0, 1, 0, 0, 0, 0.1, 3 },
+        { "softplus", "value", 8020, 3, 8, 0, 0, 0, 0.2, 0.02, 3 },
     };
-    for (int k = 0; k < 4; k++) { against_loops(cases + k, MAX_EPOCHS); clear(); }
+    for (int k = 0; k < 5; k++) { against_loops(cases + k, MAX_EPOCHS); clear(); }
 }
 
 static void same_history(const History *a, const History *b)
@@ -394,7 +415,7 @@ static void threads(void)
 {
     static const int nets[] = { 1, 2, 3, 5 };
     for (int k = 0; k < 8; k++) {
-        Case c = { "softplus", "value", 70, nets[k % 4], 8, 0, k % 2, k / 4 * 0.2, 0.2, 0.02, 2 };
+        Case c = { "softplus", "value", k == 6 ? 66070 : 70, nets[k % 4], 8, 0, k % 2, k / 4 * 0.2, 0.2, 0.02, 2 };
         Sparse x = sparse_of(random_matrix(GENES, CELLS, 0.4), GENES, CELLS);
         Setup s = setup_of(&c, random_plan(c.nets, c.hidden, GENES, 7, 6), 8);
         Fit first = fitted(&s, x);
@@ -431,7 +452,7 @@ static void pauses(void)
 {
     int some_ended = 0;
     for (int k = 0; k < 8; k++) {
-        Case c = { "softplus", "value", 20, 3, k & 2 ? 8 : 9, k / 4, k % 2, 0, 0.2, 0.03, 3 };
+        Case c = { "softplus", "value", k == 5 ? 9020 : 20, 3, k & 2 ? 8 : 9, k / 4, k % 2, 0, 0.2, 0.03, 3 };
         Sparse x = sparse_of(random_matrix(GENES, CELLS, 0.4), GENES, CELLS);
         Setup s = setup_of(&c, random_plan(3, c.hidden, GENES, 7, 6), MAX_EPOCHS);
         Fit f = fitted(&s, x);
@@ -464,8 +485,8 @@ static void pauses(void)
 /* the plan with the networks whose bit is set, in this order */
 static int *some_of(const int *plan, unsigned bits)
 {
-    int *out = NEW(int, 2000), *to = out + 2;
-    out[0] = 0; out[1] = plan[1];
+    int *out = NEW(int, 2000), *to = out + 2 + plan[1];
+    memcpy(out + 1, plan + 1, (size_t) (1 + plan[1]) * sizeof *out);
     for (int k = 0; k < plan[0]; k++) {
         const int *p = net_of(plan, k);
         if (!(bits >> k & 1)) continue;
@@ -503,8 +524,8 @@ static void by_themselves(void)
         CHECK(mine == few - 1);
     }
     for (int k = 0; k < GENES * CELLS; k++) wide[2 * k + 1] = x[k];
-    memcpy(spread, plan, 2 * sizeof *plan);
-    for (int k = 0, at = 2; k < 4; k++) {
+    memcpy(spread, plan, 3 * sizeof *plan);
+    for (int k = 0, at = 3; k < 4; k++) {
         const int *p = net_of(plan, k);
         for (int j = 0; j < 3 + p[1] + p[2]; j++, at++) spread[at] = j < 3 ? p[j] : 2 * p[j] + 1;
     }
@@ -512,6 +533,36 @@ static void by_themselves(void)
     Fit g = fitted(&s, sparse_of(wide, 2 * GENES, CELLS));
     SAME_BITS(g.weights, f.weights, weights_of(&s, GENES) - 1);
     for (int k = 0; k < 4; k++) same_history(g.h + k, f.h + k);
+}
+
+/* Cells in another order, with the split and the order of the batches permuted alike: the same weights. The two fits have
+ * seeds of their own; cell k of one is put where the other holds it out, or comes to it, at the same moment. */
+static void permuted_cells(void)
+{
+    enum { LEARN = CELLS - 8, WEIGHTS = 7 * 20 + 20 + 20 * 6 + 6 };
+    Case c = { "softplus", "value", 20, 1, 9, 0, 0, 0, 0, 0.02, 3 };
+    const int *plan = random_plan(1, 20, GENES, 7, 6);
+    double *x = random_matrix(GENES, CELLS, 0.4), *y = NEW(double, GENES * CELLS), *w = NEW(double, WEIGHTS);
+    int at[2][CELLS], moved = 0;
+    for (int k = 0; k < WEIGHTS; k++) w[k] = (double) (real) between(-0.5, 0.5);
+    for (int s = 0; s < 2; s++) {                        /* when each cell is met: the batches, then those held out */
+        int order[LEARN], learn[LEARN], n = 0, held = LEARN;
+        for (int k = 0; k < CELLS; k++) if (held_out((uint64_t) s + 5, k, CELLS, 8)) at[s][held++] = k; else learn[n++] = k;
+        rng_permute((uint64_t) s + 5, RNG_ORDER, 2, order, n);
+        for (int k = 0; k < n; k++) at[s][k] = learn[order[k]];
+    }
+    for (int k = 0; k < CELLS; k++) {
+        memcpy(y + at[1][k] * GENES, x + at[0][k] * GENES, GENES * sizeof *y);
+        moved += at[0][k] != at[1][k];
+    }
+    CHECK(moved > CELLS / 2);
+    Setup s = setup_of(&c, plan, 2);
+    Step one = step_from(s, sparse_of(x, GENES, CELLS), w, NULL, NULL, 5);
+    Step two = step_from(s, sparse_of(y, GENES, CELLS), w, NULL, NULL, 6);
+    SAME_BITS(one.w, two.w, WEIGHTS);
+    SAME_BITS(one.m, two.m, WEIGHTS);
+    CHECK(one.loss == two.loss);
+    CHECK(step_from(s, sparse_of(x, GENES, CELLS), w, NULL, NULL, 6).loss != one.loss);
 }
 
 static void seeds(void)
@@ -611,7 +662,7 @@ static void predictions(void)
 /* what is no number, or overflows, is no prediction */
 static void no_numbers(void)
 {
-    static const int plan[] = { 1, 1, 0, 1, 4, 0, 1, 2, 3, 4 };
+    static const int plan[] = { 1, 1, 1, 0, 1, 4, 0, 1, 2, 3, 4 };
     const double big = TOL(1e307, 1e38), x[10] = { 10, 1, 1, 1, 1, 100, 0, 0, 0, 0 };
     const double w[] = { 10, 0, big, -big, 1e-3, NAN, 0, 0, 0, 0, 1 };
     Setup s = deepimpute(plan, 1);
@@ -627,7 +678,7 @@ static void no_numbers(void)
 /* Predictors that are all zero: only the intercepts learn, and they go to sum y^2 / sum y = 2.5. */
 static void intercepts(void)
 {
-    static const int plan[] = { 1, 3, 0, 1, 1, 0, 1 };
+    static const int plan[] = { 1, 1, 3, 0, 1, 1, 0, 1 };
     static const double y[4] = { 0, 1, 3, 2 };
     uint64_t seed = 1;
     while (!held_out(seed, 3, 4, 1)) seed++;
@@ -705,6 +756,7 @@ int main(void)
     RUN(threads);
     RUN(pauses);
     RUN(by_themselves);
+    RUN(permuted_cells);
     RUN(seeds);
     RUN(predictions);
     RUN(no_numbers);

@@ -62,7 +62,7 @@ static void fits(void)
         clear();
     }
     for (int k = 0; k < 16; k++) {
-        setup = deepimpute(random_plan(1 + k % 2 * 2, k & 2 ? 65 : 3, 9, 3, 3), 3);
+        setup = deepimpute(random_plan(1 + k % 2 * 2, k & 2 ? 65 : 2003, 9, 3, 3), 3);
         set(&setup, "best", k / 4 % 2);
         set(&setup, "zero.weight", k / 8);
         set(&setup, "dropout", 0.2);

@@ -114,11 +114,13 @@ refPredictors <- function(counts, targets, n, log = FALSE, candidates = which(ap
 
 refSoftplus <- function(z) pmax(z, 0) + log1p(exp(-abs(z)))
 
-# mask: what hidden units are multiplied by
+# w: W1, b1, W2, b2, ...; mask: what hidden units are multiplied by
 refDeepForward <- function(w, x, output = "softplus", mask = 1) {
-    a <- crossprod(w$W1, x) + as.vector(w$b1)
-    h <- pmax(a, 0) * mask
-    z <- crossprod(w$W2, h) + as.vector(w$b2)
+    h <- x
+    last <- length(w) / 2
+    layer <- function(l) crossprod(w[[2 * l - 1]], h) + as.vector(w[[2 * l]])
+    for (l in seq_len(last - 1)) h <- pmax(layer(l), 0) * mask
+    z <- layer(last)
     list(h = h, z = z, y = switch(output, softplus = refSoftplus(z), relu = pmax(z, 0), linear = z))
 }
 

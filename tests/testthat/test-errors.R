@@ -209,7 +209,7 @@ test_that("DeepImputeParam: the type of every argument", {
 
 test_that("DeepImputeParam: the range of every argument", {
     bad(DeepImputeParam(hidden = 0))
-    bad(DeepImputeParam(hidden = c(10, 20)))
+    bad(DeepImputeParam(hidden = c(10, 0)))
     bad(DeepImputeParam(network.size = 0))
     bad(DeepImputeParam(network.size = NA))
     bad(DeepImputeParam(n.predictors = 0))

@@ -155,7 +155,7 @@ test_that("fewer genes than a network and its predictors need: networks of half 
 
 test_that("predictions are the forward pass in plain R, for every option that enters it", {
     for (more in list(list(), list(output = "relu"), list(output = "linear"), list(normalize = "median"), list(hidden = 1),
-        list(hidden = 130, network.size = 30), list(dropout = 0), list(batch.size = 7), list(loss.weights = "binary"),
+        list(hidden = 130, network.size = 30), list(hidden = c(20, 7)), list(hidden = c(3, 70, 12), network.size = 30), list(dropout = 0), list(batch.size = 7), list(loss.weights = "binary"),
         list(zero.weight = 0.5, output = "relu"), list(normalize = "median", output = "linear", genes = 1:20),
         list(n.genes = 3, network.size = 3, n.predictors = 1))) {
         fit <- do.call(fitted, c(more, list(learning.rate = 0.01)))
@@ -259,7 +259,7 @@ test_that("the start is what the help page says", {
 golden <- function(third, dropout = 0) {
     x <- rbind(log1p(cbind(c(1, 0), c(3, 2))), log1p(cbind(c(0, 4), c(2, 1))))
     prepared <- handPrepared(cbind(x, 1)[, append(1:2, 3, third)], "log1p")
-    prepared@recipe$plan <- c(1L, 2L, 1L, 2L, 2L, 0:3)
+    prepared@recipe$plan <- c(1L, 1L, 2L, 1L, 2L, 2L, 0:3)
     prepared@recipe$status[1:2] <- "predictor"
     p <- function(n) deepParam(hidden = 2, max.iter = n, learning.rate = 0.01, dropout = dropout)
     start <- fitInfill(prepared, p(1), seed = 1, keep.state = TRUE)
@@ -444,7 +444,7 @@ test_that("dropout is part of training only", {
 # Predictors that say nothing, one target of 0, 1, 3 (on the model's scale): what is predicted?
 constant <- function(...) {
     prepared <- handPrepared(rbind(0, rep(c(0, 1, 3), 100)), "log1p")
-    prepared@recipe$plan <- c(1L, 4L, 1L, 1L, 1L, 0L, 1L)
+    prepared@recipe$plan <- c(1L, 1L, 4L, 1L, 1L, 1L, 0L, 1L)
     p <- DeepImputeParam(hidden = 4, max.iter = 400, learning.rate = 0.02, patience = 1e6, valid.fraction = 0.001,
         batch.size = 0, dropout = 0, ...)
     f <- fitInfill(prepared, p, seed = 1)
@@ -517,6 +517,32 @@ test_that("a worker that fails ends in an error, and the session goes on", {
             BPPARAM = b), "worker of 'BPPARAM' failed.*out of luck", class = "infill_error"))
         expectSame(fitInfill(counts, fit@param, seed = 1, BPPARAM = b), fit)
     }
+})
+
+test_that("a worker that is killed ends in an error, and the session goes on", {
+    skip_if_not_installed("BiocParallel")
+    skip_on_os("windows")
+    two <- BiocParallel::MulticoreParam(2)
+    withReplaced(".fitPart", function(...) tools::pskill(Sys.getpid(), tools::SIGKILL), expect_error(suppressWarnings(
+        fitInfill(counts, fit@param, seed = 1, BPPARAM = two)), "worker of 'BPPARAM' failed", class = "infill_error"))
+    for (k in 1:2) expectSame(fitInfill(counts, fit@param, seed = 1, BPPARAM = BiocParallel::MulticoreParam(2)), fit)
+})
+
+test_that("several hidden layers: their weights, threads, workers, a pause", {
+    p <- function(...) deepParam(hidden = c(12, 5, 9), learning.rate = 0.01, ...)
+    deep <- fitInfill(counts, p(), seed = 1)
+    nets <- subNetworks(deep)
+    expect_gt(nrow(nets), 2)
+    for (k in seq_len(nrow(nets))) expect_identical(lapply(fitWeights(deep)[[k]], dim), list(W1 = c(nets$predictors[k], 12L),
+        b1 = c(12L, 1L), W2 = c(12L, 5L), b2 = c(5L, 1L), W3 = c(5L, 9L), b3 = c(9L, 1L), W4 = c(9L, nets$targets[k]),
+        b4 = c(nets$targets[k], 1L)))
+    expectSame(fitInfill(counts, p(), seed = 1, num.threads = 2), deep)
+    skip_if_not_installed("BiocParallel")
+    expectSame(fitInfill(counts, p(), seed = 1, BPPARAM = BiocParallel::SerialParam()), deep)
+    half <- fitInfill(counts, p(max.iter = 3), seed = 1, keep.state = TRUE)
+    expect_identical(fitInfill(counts, p(), resume = half)@weights, deep@weights)
+    for (bad in list(c(4, 0), c(2.5, 3), rep(3, 9), c(3, NA), numeric())) expect_error(DeepImputeParam(hidden = bad),
+        "'hidden' must be whole numbers", class = "infill_error")
 })
 
 test_that("a delayed result is the dense one to the bit, whatever is asked for", {
