@@ -63,30 +63,43 @@ void floor_autoimpute(int *p, int *i, int *tp, int *ti, int *n_cells, int *n_gen
     free(w); free(s); free(g); free(h); free(dp); free(val); free(y);
 }
 
-/* The floor of one step of one DeepImpute network on a batch: the five bare kernels on the batch's entries and one Adam
- * pass. xp, xi: predictors by cell; xtp, xti: by gene; yp, ...: targets. seconds: of one step, the smallest. */
-void floor_deepimpute(int *xp, int *xi, int *xtp, int *xti, int *yp, int *yi, int *ytp, int *yti, int *n_cells, int *n_in,
-                      int *n_out, int *hidden, int *repeats, double *seconds)
+static size_t *wide(const int *from, size_t n)
 {
-    size_t M = (size_t) *n_cells, P = (size_t) *n_in, S = (size_t) *n_out, panels = panels_of(*hidden), n = (P + S) * panels * PANEL;
-    real *w = take(n), *s = take(n), *v = take(n), *g = take(PANEL), *h = take(M * PANEL), *dh = take(M * PANEL);
-    real *val = take((size_t) xp[M] + (size_t) yp[M]), *y = take((size_t) yp[M]);
+    size_t *to = malloc(n * sizeof *to);
+    for (size_t k = 0; k < n; k++) to[k] = (size_t) from[k];
+    return to;
+}
+
+/* The floor of one step of one DeepImpute network: the five bare kernels on a batch's entries and one Adam pass, batch after
+ * batch of different cells as in training. xp, xi: predictors by cell, all batches; xtp, xti: by gene, batch after batch,
+ * n_in + 1 offsets each, which go on from one batch to the next; yp, ...: targets. seconds: of one step, the mean of a pass
+ * over all batches, the smallest of the passes. */
+void floor_deepimpute(int *xp_, int *xi, int *xtp_, int *xti, int *yp_, int *yi, int *ytp_, int *yti, int *n_cells,
+                      int *n_batches, int *n_in, int *n_out, int *hidden, int *repeats, double *seconds)
+{
+    size_t M = (size_t) *n_cells, B = (size_t) *n_batches, P = (size_t) *n_in, S = (size_t) *n_out, panels = panels_of(*hidden);
+    size_t n = (P + S) * panels * PANEL, *xp = wide(xp_, M * B + 1), *xtp = wide(xtp_, B * (P + 1)), *yp = wide(yp_, M * B + 1),
+           *ytp = wide(ytp_, B * (S + 1));
+    real *w = take(n), *s = take(n), *v = take(n), *g = take((P > S ? P : S) * PANEL), *h = take(M * PANEL), *dh = take(M * PANEL);
+    real *val = take(xp[M * B] + yp[M * B]), *y = take(yp[M * B]);
     Optim o = { OPT_ADAM, 1e-9, 1, 0, 1e-9 };
     for (int r = 0; r < *repeats; r++) {
         double t0 = now();
-        for (size_t q = 0; q < panels; q++) {
-            real *w1 = w + q * P * PANEL, *w2 = w + panels * P * PANEL + q * S * PANEL;
-            for (size_t c = 0; c < M; c++) {
-                panel_gather(h + c * PANEL, w1, xi + xp[c], val + xp[c], (size_t) (xp[c + 1] - xp[c]));
-                panel_dots(y + yp[c], w2, yi + yp[c], (size_t) (yp[c + 1] - yp[c]), h + c * PANEL);
-                panel_gather(dh + c * PANEL, w2, yi + yp[c], val + yp[c], (size_t) (yp[c + 1] - yp[c]));
+        for (size_t b = 0; b < B; b++) {
+            const size_t *yb = yp + b * M, *xg = xtp + b * (P + 1), *yg = ytp + b * (S + 1);
+            for (size_t q = 0; q < panels; q++) {
+                real *w1 = w + q * P * PANEL, *w2 = w + panels * P * PANEL + q * S * PANEL;
+                panel_sums(h, NULL, w1, xp + b * M, xi, val, M);
+                for (size_t c = 0; c < M; c++)
+                    panel_dots(y + yb[c], w2, yi + yb[c], yb[c + 1] - yb[c], h + c * PANEL);
+                panel_sums(dh, NULL, w2, yb, yi, val, M);
+                panel_sums(g, NULL, dh, xg, xti, val, P);
+                panel_sums(g, NULL, h, yg, yti, val, S);
             }
-            for (size_t k = 0; k < P; k++) panel_gather(g, dh, xti + xtp[k], val + xtp[k], (size_t) (xtp[k + 1] - xtp[k]));
-            for (size_t k = 0; k < S; k++) panel_gather(g, h, yti + ytp[k], val + ytp[k], (size_t) (ytp[k + 1] - ytp[k]));
+            for (size_t k = 0; k < n; k += PANEL) optim_step(&o, w + k, g, s + k, v + k, w + k, PANEL);
         }
-        for (size_t k = 0; k < n; k += PANEL) optim_step(&o, w + k, g, s + k, v + k, w + k, PANEL);
-        double t = now() - t0;
+        double t = (now() - t0) / (double) B;
         if (!r || t < *seconds) *seconds = t;
     }
-    free(w); free(s); free(v); free(g); free(h); free(dh); free(val); free(y);
+    free(w); free(s); free(v); free(g); free(h); free(dh); free(val); free(y); free(xp); free(xtp); free(yp); free(ytp);
 }

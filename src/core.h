@@ -68,6 +68,8 @@ static inline size_t panel_at(size_t n, size_t row, size_t col)
 }
 /* acc[.] += sum_k val[k] * slab[idx[k]][.], k rising; acc: PANEL */
 void panel_gather(real *acc, const real *slab, const int *idx, const real *val, size_t n);
+/* out[r][.] = start[.] (NULL: 0) + sum over k = p[r]..p[r + 1]-1 of val[k] * slab[idx[k]][.], for r < rows; out: rows x PANEL */
+void panel_sums(real *out, const real *start, const real *slab, const size_t *p, const int *idx, const real *val, size_t rows);
 /* y[k] += sum_j slab[idx[k]][j] * h[j], in a fixed order of j */
 void panel_dots(real *y, const real *slab, const int *idx, size_t n, const real *h);
 

@@ -29,31 +29,33 @@ static void draw(uint64_t seed, Stream stream, uint64_t position, double u[2])
     }
 }
 
-/* Philox at ABREAST positions from `position` on, side by side so that the compiler can use vectors. */
-enum { ABREAST = 8 };
-static void philox_abreast(uint32_t stream, uint32_t part, uint64_t position, const uint32_t key[2], uint32_t *out)
-{
-    uint32_t c0[ABREAST], c1[ABREAST], c2[ABREAST], c3[ABREAST], k0 = key[0], k1 = key[1];
-    for (int j = 0; j < ABREAST; j++) {
-        uint64_t at = position + (uint64_t) j;
-        c0[j] = (uint32_t) at; c1[j] = (uint32_t) (at >> 32); c2[j] = stream; c3[j] = part;
+/* Philox at n positions from `position` on: no inner loop, so that the compiler can put neighbours side by side. */
+#define ROUND \
+    p0 = (uint64_t) 0xD2511F53u * c0; p1 = (uint64_t) 0xCD9E8D57u * c2; \
+    c0 = (uint32_t) (p1 >> 32) ^ c1 ^ k0; c2 = (uint32_t) (p0 >> 32) ^ c3 ^ k1; c1 = (uint32_t) p1; c3 = (uint32_t) p0; \
+    k0 += 0x9E3779B9u; k1 += 0xBB67AE85u;
+FOR_CPUS(philox_many, (uint32_t stream, uint32_t part, uint64_t position, const uint32_t *key, uint32_t *restrict out, size_t n),
+         (stream, part, position, key, out, n), {
+    uint32_t key0 = key[0], key1 = key[1], low = (uint32_t) position, high = (uint32_t) (position >> 32);
+    for (uint32_t j = 0; j < (uint32_t) n; j++) {
+        uint32_t c0 = low + j, c1 = high, c2 = stream, c3 = part, k0 = key0, k1 = key1;
+        uint64_t p0, p1;
+        ROUND ROUND ROUND ROUND ROUND ROUND ROUND ROUND ROUND ROUND
+        out[4 * (size_t) j] = c0; out[4 * (size_t) j + 1] = c1; out[4 * (size_t) j + 2] = c2; out[4 * (size_t) j + 3] = c3;
     }
-    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
-        for (int j = 0; j < ABREAST; j++) {
-            uint64_t p0 = (uint64_t) 0xD2511F53u * c0[j], p1 = (uint64_t) 0xCD9E8D57u * c2[j];
-            uint32_t n0 = (uint32_t) (p1 >> 32) ^ c1[j] ^ k0, n2 = (uint32_t) (p0 >> 32) ^ c3[j] ^ k1;
-            c1[j] = (uint32_t) p1; c3[j] = (uint32_t) p0; c0[j] = n0; c2[j] = n2;
-        }
-    for (int j = 0; j < ABREAST; j++, out += 4) {
-        out[0] = c0[j]; out[1] = c1[j]; out[2] = c2[j]; out[3] = c3[j];
-    }
-}
+})
 
 void rng_words(uint64_t seed, Stream stream, uint32_t part, uint64_t position, uint32_t *out, size_t n)
 {
     uint32_t key[2] = { (uint32_t) seed, (uint32_t) (seed >> 32) }, last[4];
     size_t k = 0;
-    for (; k + 4 * ABREAST <= n; k += 4 * ABREAST, position += ABREAST) philox_abreast(stream, part, position, key, out + k);
+    while (n - k >= 4) {                       /* not across a carry of the low word */
+        size_t blocks = (n - k) / 4, room = (size_t) (0x100000000u - (uint32_t) position);
+        if (blocks > room) blocks = room;
+        philox_many(stream, part, position, key, out + k, blocks);
+        k += 4 * blocks;
+        position += blocks;
+    }
     for (; k < n; k += 4, position++) {
         uint32_t counter[4] = { (uint32_t) position, (uint32_t) (position >> 32), (uint32_t) stream, part };
         philox(counter, key, n - k < 4 ? last : out + k);

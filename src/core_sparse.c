@@ -36,6 +36,27 @@ void panel_gather(real *acc, const real *slab, const int *idx, const real *val, 
     CALL_LANES(gather, acc, slab, idx, val, n);
 }
 
+#define SUMS(suffix, attr, W) \
+attr static void sums##suffix(real *restrict out, const real *start, const real *restrict slab, const size_t *p, \
+                              const int *idx, const real *val, size_t rows) \
+{ \
+    for (size_t r = 0; r < rows; r++, out += PANEL) { \
+        Lanes##W a[PANEL / W]; \
+        for (int j = 0; j < PANEL / W; j++) a[j] = start ? CONST_LANES(Lanes##W, start + j * W) : (Lanes##W) { 0 }; \
+        for (size_t k = p[r]; k < p[r + 1]; k++) { \
+            const real *row = slab + (size_t) idx[k] * PANEL; \
+            for (int j = 0; j < PANEL / W; j++) a[j] += val[k] * CONST_LANES(Lanes##W, row + j * W); \
+        } \
+        for (int j = 0; j < PANEL / W; j++) LANES(Lanes##W, out + j * W) = a[j]; \
+    } \
+}
+BY_LANES(SUMS)
+
+void panel_sums(real *out, const real *start, const real *slab, const size_t *p, const int *idx, const real *val, size_t rows)
+{
+    CALL_LANES(sums, out, start, slab, p, idx, val, rows);
+}
+
 /* 16 partial sums, each over 4 products as (0 + 1) + (2 + 3), then halves onto each other: the same tree for every W */
 #define DOTS(suffix, attr, W) \
 attr static void dots##suffix(real *restrict y, const real *restrict slab, const int *idx, size_t n, const real *h) \

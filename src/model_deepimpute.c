@@ -69,6 +69,8 @@ typedef struct {
     double *loss;                        /* per cell */
     uint32_t *bits;                      /* a row per cell, wide enough for every layer: threads must not meet */
     size_t bits_row;
+    int *each;                           /* 0, 1, 2, ... and 1, 1, 1, ...: the sum over all cells as a product */
+    real *one;
     int *all_i;                          /* one cell's targets, when zeros have a weight */
     real *all_x;
     int n;
@@ -202,8 +204,12 @@ static void work_take(Arena *a, Work *w, const Shared *s, size_t cells, size_t m
     w->w = ARENA(a, real, out);
     w->dz_by_gene = ARENA(a, real, out);
     w->loss = ARENA(a, double, cells);
+    w->each = ARENA(a, int, cells);
+    w->one = ARENA(a, real, cells);
     w->bits_row = (widest + 3) / 4 * 4;
     w->bits = ARENA(a, uint32_t, cells * w->bits_row);
+    if (a->failed) return;
+    for (size_t r = 0; r < cells; r++) { w->each[r] = (int) r; w->one[r] = 1; }
 }
 
 /* ---- one batch ---- */
@@ -315,7 +321,7 @@ static void drop(const Net *net, int l, int r0, int r1)
         for (size_t q = 0; q * PANEL < H; q++) {
             real *h = w->h[l] + (q * (size_t) w->n + (size_t) r) * PANEL;
             size_t here = H - q * PANEL < PANEL ? H - q * PANEL : PANEL;
-            for (size_t j = 0; j < here; j++) h[j] *= bits[q * PANEL + j] < below ? 0 : scale;
+            act_drop(h, bits + q * PANEL, below, scale, here);
         }
     }
 }
@@ -441,14 +447,11 @@ static void step_rows(Net *net, const Rows *by_gene, const real *val, const real
     real sums[ABREAST * PANEL];
     share(rows, thread, net->team, &k0, &k1);
     for (size_t q = 0; q < panels; q++)
-        for (size_t k = k0; k < k1; k++) {
-            size_t from = by_gene->p[k];
-            real *acc = sums + (k - k0) % ABREAST * PANEL;
-            memset(acc, 0, PANEL * sizeof *acc);
-            panel_gather(acc, side + q * n * PANEL, by_gene->i + from, val + from, by_gene->p[k + 1] - from);
-            if (k + 1 < k1 && (k + 1 - k0) % ABREAST) continue;
-            size_t done = (k - k0) % ABREAST + 1, at = start + (q * rows + k + 1 - done) * PANEL;
-            optim_step(&net->opt, net->cur + at, sums, net->m + at, net->v + at, net->cur + at, done * PANEL);
+        for (size_t k = k0, rows_now; k < k1; k += rows_now) {
+            size_t at = start + (q * rows + k) * PANEL;
+            rows_now = k1 - k < ABREAST ? k1 - k : ABREAST;
+            panel_sums(sums, NULL, side + q * n * PANEL, by_gene->p + k, by_gene->i, val, rows_now);
+            optim_step(&net->opt, net->cur + at, sums, net->m + at, net->v + at, net->cur + at, rows_now * PANEL);
         }
 }
 
@@ -459,17 +462,14 @@ static void step_biases(Net *net)
     size_t n = (size_t) w->n, at;
     for (int l = 0; l < s->layers; l++)
         for (size_t q = 0; q < panels_of(s->units[l]); q++) {
-            real acc[PANEL] = { 0 };
-            for (size_t r = 0; r < n; r++)
-                for (size_t j = 0; j < PANEL; j++) acc[j] += w->dh[l][(q * n + r) * PANEL + j];
+            const size_t all[2] = { 0, n };
+            real sum[PANEL];
+            panel_sums(sum, NULL, w->dh[l] + q * n * PANEL, all, w->each, w->one, 1);
             at = net->b[l] + q * PANEL;
-            optim_step(&net->opt, net->cur + at, acc, net->m + at, net->v + at, net->cur + at, PANEL);
+            optim_step(&net->opt, net->cur + at, sum, net->m + at, net->v + at, net->cur + at, PANEL);
         }
-    for (int k = 0; k < net->n_out; k++) {
-        real acc = 0;
-        for (size_t e = w->yt.p[k]; e < w->yt.p[k + 1]; e++) acc += w->dz_by_gene[e];
-        net->gb2[k] = acc;
-    }
+    memset(net->gb2, 0, (size_t) net->n_out * sizeof *net->gb2);
+    for (size_t k = 0; k < w->y.p[n]; k++) net->gb2[w->y.i[k]] += w->dz[k];
     at = net->b[s->layers];
     optim_step(&net->opt, net->cur + at, net->gb2, net->m + at, net->v + at, net->cur + at, net->n - at);
 }

@@ -45,6 +45,8 @@ void act_relu(real *y, size_t n);
 void act_relu_back(const real *y, real *dy, size_t n);
 void act_softplus(real *y, size_t n);
 void act_softplus_back(const real *y, real *dy, size_t n);
+/* dropout: y[k] becomes 0 where bits[k] < below, scale times what it was elsewhere */
+void act_drop(real *y, const uint32_t *bits, uint32_t below, real scale, size_t n);
 
 /* ---- losses (nn_loss.c): the sum over n entries; dy (may be NULL) gets the derivative with respect to y ---- */
 double loss_squared(const real *y, const real *target, size_t n, real *dy);                       /* (y - t)^2 */

@@ -29,28 +29,24 @@ KERNEL_INLINE real exp_negative(real x)
 #endif
 
 /* 1/(1 + exp(-z)), as exp(z)/(1 + exp(z)) for z < 0 */
-void act_sigmoid(real *y, size_t n)
-{
+FOR_CPUS(act_sigmoid, (real *y, size_t n), (y, n), {
     for (size_t k = 0; k < n; k++) {
         real z = y[k], e = exp_negative(z < 0 ? z : -z);
         y[k] = (z < 0 ? e : (real) 1) / (1 + e);
     }
-}
+})
 
-void act_sigmoid_back(const real *y, real *dy, size_t n)
-{
+FOR_CPUS(act_sigmoid_back, (const real *y, real *dy, size_t n), (y, dy, n), {
     for (size_t k = 0; k < n; k++) dy[k] *= y[k] * (1 - y[k]);
-}
+})
 
-void act_relu(real *y, size_t n)
-{
+FOR_CPUS(act_relu, (real *y, size_t n), (y, n), {
     for (size_t k = 0; k < n; k++) y[k] = y[k] > 0 ? y[k] : 0;
-}
+})
 
-void act_relu_back(const real *y, real *dy, size_t n)
-{
+FOR_CPUS(act_relu_back, (const real *y, real *dy, size_t n), (y, dy, n), {
     for (size_t k = 0; k < n; k++) dy[k] = y[k] > 0 ? dy[k] : 0;
-}
+})
 
 #ifdef INFILL_DOUBLE
 KERNEL_INLINE real log1p_of_part(real e) { return log1p(e); }
@@ -72,16 +68,18 @@ KERNEL_INLINE real one_minus_exp(real y)
 #endif
 
 /* max(z, 0) + log(1 + exp(-|z|)) */
-void act_softplus(real *y, size_t n)
-{
+FOR_CPUS(act_softplus, (real *y, size_t n), (y, n), {
     for (size_t k = 0; k < n; k++) {
         real z = y[k], part = log1p_of_part(exp_negative(z < 0 ? z : -z));
         y[k] = (z > 0 ? z : 0) + part;
     }
-}
+})
 
 /* derivative logistic(z) = 1 - exp(-softplus(z)) */
-void act_softplus_back(const real *y, real *dy, size_t n)
-{
+FOR_CPUS(act_softplus_back, (const real *y, real *dy, size_t n), (y, dy, n), {
     for (size_t k = 0; k < n; k++) dy[k] *= one_minus_exp(y[k]);
-}
+})
+
+FOR_CPUS(act_drop, (real *y, const uint32_t *bits, uint32_t below, real scale, size_t n), (y, bits, below, scale, n), {
+    for (size_t k = 0; k < n; k++) y[k] *= bits[k] < below ? 0 : scale;
+})

@@ -32,11 +32,7 @@ void rows_transpose(const Rows *from, int n_cols, Rows *to, size_t *from_entry)
 void layer_sparse_in(const Rows *x, const real *val, int r0, int r1, const real *w_slab, const real *bias, real *y_slab)
 {
     if (!val) val = x->x;
-    for (int r = r0; r < r1; r++) {
-        real *y = y_slab + (size_t) r * PANEL;
-        if (bias) memcpy(y, bias, PANEL * sizeof(real)); else memset(y, 0, PANEL * sizeof(real));
-        panel_gather(y, w_slab, x->i + x->p[r], val + x->p[r], x->p[r + 1] - x->p[r]);
-    }
+    panel_sums(y_slab + (size_t) r0 * PANEL, bias, w_slab, x->p + r0, x->i, val, (size_t) (r1 - r0));
 }
 
 void layer_sampled_out(const Rows *at, int r0, int r1, const real *w_slab, const real *h_slab, real *y)

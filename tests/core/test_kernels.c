@@ -37,6 +37,28 @@ static void gather(void)
     }
 }
 
+/* rows at once: the bits of panel_gather(), from a start or from 0 */
+static void sums(void)
+{
+    enum { ROWS = 23, N = 9 };
+    real *slab = NEW(real, ROWS * PANEL), *start = NEW(real, PANEL), *out = NEW(real, (N + 1) * PANEL), *val = NEW(real, N * ROWS);
+    int *idx = NEW(int, N * ROWS);
+    for (int round = 0; round < 20; round++) {
+        size_t p[N + 1] = { 0 };
+        fill(slab, ROWS * PANEL); fill(start, PANEL); fill(val, N * ROWS); fill(out, (N + 1) * PANEL);
+        real behind = out[N * PANEL];
+        for (int r = 0; r < N; r++) p[r + 1] = p[r] + (r == 4 ? 0 : some_rows(idx + p[r], ROWS, round / 25.0));
+        panel_sums(out, round % 2 ? start : NULL, slab, p, idx, val, N);
+        for (int r = 0; r < N; r++) {
+            real acc[PANEL] = { 0 };
+            if (round % 2) memcpy(acc, start, sizeof acc);
+            panel_gather(acc, slab, idx + p[r], val + p[r], p[r + 1] - p[r]);
+            SAME_BITS(out + r * PANEL, acc, PANEL);
+        }
+        CHECK(out[N * PANEL] == behind);
+    }
+}
+
 static real dot_by_tree(const real *h, const real *row)
 {
     real p[16], q[4];
@@ -255,6 +277,7 @@ static void door(void)
 int main(void)
 {
     RUN(gather);
+    RUN(sums);
     RUN(dots);
     RUN(products);
     RUN(product_is_gather);
