@@ -48,6 +48,8 @@ setClass("NetworkParam", contains = c("InfillParam", "VIRTUAL"),
             flag = if (!.isFlag(value)) "TRUE or FALSE",
             int = if (!.isWhole(value) || !inside(value))
                 paste("one whole number", range),
+            real.na = if (length(value) != 1L || !is.na(value) && !(.isNumber(value) && inside(value)))
+                paste("one number", range, "or NA"),
             real = if (!.isNumber(value) || !inside(value))
                 paste("one number", range))
         if (!is.null(problem)) out <- c(out, sprintf("'%s' must be %s, not %s",
@@ -176,7 +178,7 @@ setMethod("show", "InfillFit", function(object) {
     if (nrow(object@history)) {
         n <- length(object@best)
         if (n == 1L) cat(sprintf("  %d iterations, %s; kept: iteration %d; %.1f s\n",
-            nrow(object@history), object@stopped, object@best, object@seconds))
+            .iterations(object), object@stopped, object@best, object@seconds))
         else cat(sprintf("  %d networks, %d to %d iterations; %.1f s\n", n,
             min(.iterations(object)), max(.iterations(object)), object@seconds))
         if (!all(is.na(object@heldout$pearson))) cat(sprintf(
@@ -212,7 +214,7 @@ fitHistory <- function(object) {
 # Iterations of each network.
 .iterations <- function(object) {
     if ("network" %in% names(object@history)) as.integer(table(object@history$network))
-    else nrow(object@history)
+    else if (nrow(object@history)) max(object@history$iteration) else 0L
 }
 
 #' @rdname InfillFit-class

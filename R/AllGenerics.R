@@ -21,6 +21,12 @@ setGeneric(".preparation", function(param) standardGeneric(".preparation"))
 # method of its own; what it decided is recipe$plan, integers that the C core reads.
 setGeneric(".prepared", function(param, counts, seed, threads) standardGeneric(".prepared"))
 
+# Prepared counts with the plan of a model that makes it from them: recipe$plan. Called for what prepareCounts() made, too.
+setGeneric(".planned", function(param, x) standardGeneric(".planned"))
+
+# A fit as C gave it, made ready for the user.
+setGeneric(".finished", function(param, fit) standardGeneric(".finished"))
+
 # The losses of the history as they are shown: list(train, valid, label).
 setGeneric(".shownLoss", function(param, train, valid, entries) standardGeneric(".shownLoss"))
 

@@ -65,6 +65,9 @@ setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = 
 # NULL: the model has a .prepared() of its own, and takes nothing else.
 setMethod(".preparation", "InfillParam", function(param) NULL)
 
+setMethod(".planned", "InfillParam", function(param, x) x)
+setMethod(".finished", "InfillParam", function(param, fit) fit)
+
 setMethod(".prepared", "InfillParam", function(param, counts, seed, threads)
     do.call(.prepare, c(list(counts), .preparation(param))))
 
@@ -99,7 +102,8 @@ setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
 })
 
 .stopReasons <- c("the most iterations allowed", "no better held-out error",
-    "the paper's threshold", "the window's threshold", "paused", "closed form")
+    "the paper's threshold", "the window's threshold", "paused", "closed form",
+    "the change of a sweep is within the tolerance")
 
 #' @rdname fitInfill
 #' @export
@@ -114,13 +118,14 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     threads <- .threads(num.threads, param)
     resume <- .unfinished(resume, checkpoint)
     param <- .fixed(param, seed, resume)
-    if (!is.null(resume)) .checkResume(resume, x, param)
     if (is.null(.preparation(param)) && is.null(x@recipe$plan)) .stop(paste(
         "'x' must be counts, not what prepareCounts() returns: %s prepares them itself"), class(param))
+    x <- .planned(param, x)
+    if (!is.null(resume)) .checkResume(resume, x, param)
     .checkMemory(param, x, keep.state || !is.null(checkpoint))
     if (!length(x@x@x)) warning("'x' has no counts after preparation: nothing to learn from",
         call. = FALSE)
-    report <- if (progress && is(param, "NetworkParam")) .progress(param, length(x@x@x))
+    report <- if (progress && !is.null(.shownLoss(param, 0, 0, 1))) .progress(param, length(x@x@x))
     last <- if (is(param, "NetworkParam")) param@max.iter else 1
     if (!is.null(BPPARAM)) return(.fitOnWorkers(x, param, threads, resume, keep.state, checkpoint,
         BPPARAM, started))
@@ -149,21 +154,23 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
         c(as.integer(pause), as.integer(keep.state)), report)
     h <- out$history
     if (out$status != 0L) {
+        if (!is(param, "NetworkParam")) .stop("the fit of %s came to values that are not finite after %d sweeps",
+            class(param), max(h$iterations), class = "infill_diverged")
         .stop(paste("the loss of %s is no longer finite after %d iterations; a smaller",
             "'learning.rate' (now %g) may help"), class(param), max(h$iterations),
             param@learning.rate, class = "infill_diverged")
     }
     history <- data.frame(iteration = sequence(h$iterations), train = h$train,
         valid = h$valid, penalty = h$penalty)
-    if (!is.null(plan)) history <- cbind(network = rep(seq_along(h$iterations), h$iterations), history)
-    new("InfillFit", param = param, recipe = x@recipe, weights = out$weights,
+    if (isTRUE(x@recipe$networks)) history <- cbind(network = rep(seq_along(h$iterations), h$iterations), history)
+    .finished(param, new("InfillFit", param = param, recipe = x@recipe, weights = out$weights,
         shapes = data.frame(name = out$shapes[[1L]], nrow = out$shapes[[2L]], ncol = out$shapes[[3L]]),
         history = history, best = h$best, stopped = .stopReasons[h$stopped + 1L],
         heldout = data.frame(pearson = ifelse(is.nan(h$pearson), NA, h$pearson),
             mse = ifelse(is.nan(h$mse), NA, h$mse)), seed = param@seed,
         state = if (is.null(out$state)) numeric() else out$state,
         entries = as.double(length(x@x@x)), cells = ncol(x@x),
-        version = as.character(packageVersion("infill")))
+        version = as.character(packageVersion("infill"))))
 }
 
 .checkResume <- function(resume, x, param) {
@@ -210,11 +217,17 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
         .stop(paste("a fit of %s to %d genes needs about %s for %.3g weights,",
             "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
             class(param), nrow(x), .bytes(bytes), n, .bytes(limit),
-            if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %g",
-                if (is.na(param@hidden)) x@recipe$plan[2L] else param@hidden)
-            else "its parameters")
+            if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %s", .someOf(
+                if (anyNA(param@hidden)) x@recipe$plan[2L + seq_len(x@recipe$plan[2L])] else param@hidden))
+            else if ("ranks" %in% slotNames(param)) sprintf("'ranks', now %s", .someOf(param@ranks)) else "its parameters")
     }
 }
+
+# Does training hold out cells or entries?
+.holdsOut <- function(param) "stop" %in% slotNames(param) && identical(param@stop, "validation")
+
+# NULL: nothing to show
+setMethod(".shownLoss", "InfillParam", function(param, train, valid, entries) NULL)
 
 setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
     list(train = train, valid = valid, label = "loss"))
@@ -225,7 +238,7 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
     first <- NULL
     terminal <- isatty(stderr())
     last <- -Inf
-    held <- param@stop == "validation"
+    held <- .holdsOut(param)
     function(iteration, max.iter, best, train, valid) {
         now <- proc.time()[["elapsed"]]
         if (is.null(first)) first <<- iteration
@@ -251,7 +264,7 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
     if (!is(BPPARAM, "BiocParallelParam")) .stop("'BPPARAM' must be a BiocParallelParam, not %s",
         .describe(BPPARAM))
     plan <- x@recipe$plan
-    if (is.null(plan)) .stop("'BPPARAM' is for models of several networks; %s trains one (use 'num.threads')",
+    if (!isTRUE(x@recipe$networks)) .stop("'BPPARAM' is for models of several networks; %s trains one (use 'num.threads')",
         class(param))
     if (isTRUE(param@joint)) .stop("'BPPARAM' cannot be used with joint = TRUE: the networks stop together")
     if (!is.null(resume) || keep.state || !is.null(checkpoint)) .stop(

@@ -230,6 +230,7 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads)
         normalize = param@normalize, gene.selection = "deepimpute", selected = used,
         score = score[used], status = status)
     hidden <- if (anyNA(param@hidden)) { if (size == 512) 256 else max(10, floor(size / 2)) } else param@hidden
+    recipe$networks <- TRUE
     recipe$plan <- as.integer(c(length(sets), length(hidden), hidden, unlist(lapply(seq_along(sets), function(k) {
         s <- sets[[k]]
         c(k, length(s$predictors), length(s$targets), match(s$predictors, used) - 1L, match(s$targets, used) - 1L)

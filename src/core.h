@@ -81,11 +81,11 @@ void gemm(int trans_a, int trans_b, size_t m, size_t n, size_t k, const real *a,
           int beta, real *c, size_t ldc, real *scratch);
 
 /* ---- parameters: one table per model says name, kind, place and range; R asks for it ---- */
-typedef enum { P_REAL, P_INT, P_FLAG, P_CHOICE, P_END } Kind;
+typedef enum { P_REAL, P_REAL_NA, P_INT, P_FLAG, P_CHOICE, P_END } Kind;     /* P_REAL_NA: or NA, which the struct gets as NaN */
 typedef struct {
     const char *name;         /* the slot of the R class */
     Kind kind;
-    size_t offset;            /* in the model's parameter struct: double, int, int, int */
+    size_t offset;            /* in the model's parameter struct: double, double, int, int, int */
     double lo, hi;            /* inclusive range of P_REAL and P_INT */
     const char *words;        /* P_CHOICE: the words, separated by '|'; the struct gets the index */
 } Field;
@@ -95,7 +95,8 @@ typedef struct { int iteration, max_iter, best; double train, valid; } Progress;
 typedef struct { void (*call)(void *ctx, const Progress *now); void *ctx; } Tick;
 
 /* ---- models ---- */
-typedef enum { STOPPED_MAX, STOPPED_VALID, STOPPED_PAPER, STOPPED_WINDOW, STOPPED_PAUSE, STOPPED_CLOSED } Stopped;
+typedef enum { STOPPED_MAX, STOPPED_VALID, STOPPED_PAPER, STOPPED_WINDOW, STOPPED_PAUSE, STOPPED_CLOSED,
+               STOPPED_SETTLED } Stopped;
 /* One training curve. A model of several networks that are trained apart has one for each. */
 typedef struct {
     double *train, *valid, *penalty;     /* one value per iteration, room for max_iter; the first `done` are given */
@@ -139,10 +140,11 @@ typedef struct {
     size_t params_size;
     int (*shape)(const void *params, int n_genes, const int *plan, int k, Shape *s);   /* k-th matrix of weights; 0: no more */
     int (*parts)(const int *plan);                               /* training curves; NULL: one */
-    int (*max_iter)(const void *params);                         /* NULL: closed form, no history */
+    int (*max_iter)(const void *params, const int *plan);        /* NULL: closed form, no history */
     size_t state_per_weight;                                     /* n_state = this * n_weights */
     Status (*fit)(Arena *, const void *params, Fit *);
     Status (*predict)(Arena *, const void *params, const Predict *);
+    int needs_plan;           /* `plan` must not be NULL */
 } Model;
 const Model *model_find(const char *name);      /* NULL when there is none */
 const Model *model_at(int k);                   /* k-th model, NULL behind the last */

@@ -538,6 +538,6 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
     return 1;
 }
 
-static int max_iter(const void *params) { return ((const Params *) params)->train.max_iter; }
+static int max_iter(const void *params, const int *plan) { (void) plan; return ((const Params *) params)->train.max_iter; }
 
-const Model model_autoimpute = { "autoimpute", fields, sizeof(Params), shape, NULL, max_iter, 2, fit, predict };
+const Model model_autoimpute = { "autoimpute", fields, sizeof(Params), shape, NULL, max_iter, 2, fit, predict, 0 };

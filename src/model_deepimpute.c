@@ -749,6 +749,6 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
 }
 
 static int parts(const int *plan) { return plan[0]; }
-static int max_iter(const void *params) { return ((const Params *) params)->train.max_iter; }
+static int max_iter(const void *params, const int *plan) { (void) plan; return ((const Params *) params)->train.max_iter; }
 
-const Model model_deepimpute = { "deepimpute", fields, sizeof(Params), shape, parts, max_iter, 3, fit, predict };
+const Model model_deepimpute = { "deepimpute", fields, sizeof(Params), shape, parts, max_iter, 3, fit, predict, 1 };

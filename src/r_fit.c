@@ -35,9 +35,14 @@ static void read_params(SEXP param, const Model *m, void *to)
             continue;
         }
         double v = Rf_asReal(slot);
+        if (f->kind == P_REAL_NA && ISNAN(v)) {
+            v = R_NaN;
+            memcpy(at, &v, sizeof v);
+            continue;
+        }
         if (!(v >= f->lo && v <= f->hi)) Rf_error("'%s' must be between %g and %g", f->name, f->lo, f->hi);
         int whole = (int) v;
-        if (f->kind == P_REAL) memcpy(at, &v, sizeof v); else memcpy(at, &whole, sizeof whole);
+        if (f->kind == P_REAL || f->kind == P_REAL_NA) memcpy(at, &v, sizeof v); else memcpy(at, &whole, sizeof whole);
     }
 }
 
@@ -61,7 +66,7 @@ SEXP C_models(void)
 
 SEXP C_fields(SEXP model)
 {
-    static const char *kinds[] = { "real", "int", "flag", "choice" };
+    static const char *kinds[] = { "real", "real.na", "int", "flag", "choice" };
     const char *names[] = { "name", "kind", "lo", "hi", "words", "" };
     const Model *m = model_of(model);
     int n = 0;
@@ -82,7 +87,7 @@ SEXP C_fields(SEXP model)
 
 static const int *plan_of(const Model *m, SEXP plan)
 {
-    if (plan == R_NilValue && m->parts) Rf_error("model '%s' needs a plan", m->name);
+    if (plan == R_NilValue && m->needs_plan) Rf_error("model '%s' needs a plan", m->name);
     return plan == R_NilValue ? NULL : INTEGER(plan);
 }
 
@@ -184,7 +189,7 @@ SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, 
     f.weights = REAL(weights);
     f.state = want ? REAL(state) : NULL;
     Arena a = r_arena();
-    f.h = take_history(&a, parts, m->max_iter ? m->max_iter(params) : 0, resume);
+    f.h = take_history(&a, parts, m->max_iter ? m->max_iter(params, f.plan) : 0, resume);
     Status st = m->fit(&a, params, &f);
     if (st != ST_OK && st != ST_DIVERGED) r_status(st);
     SET_VECTOR_ELT(out, 0, Rf_ScalarInteger(st));

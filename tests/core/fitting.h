@@ -19,8 +19,8 @@ static inline void set(Setup *s, const char *name, double value)
 {
     const Field *f = field_of(s->m, name);
     char *at = (char *) s->params + f->offset;
-    int whole = (int) value;
-    if (f->kind == P_REAL) memcpy(at, &value, sizeof value); else memcpy(at, &whole, sizeof whole);
+    int whole = isnan(value) ? 0 : (int) value;
+    if (f->kind == P_REAL || f->kind == P_REAL_NA) memcpy(at, &value, sizeof value); else memcpy(at, &whole, sizeof whole);
 }
 static inline void set_word(Setup *s, const char *name, const char *word)
 {
@@ -105,7 +105,7 @@ static inline int *random_plan(int nets, int hidden, int genes, int predictors, 
 static inline Fit new_fit(const Setup *s, Sparse x)
 {
     size_t n = weights_of(s, x.nrow);
-    size_t iterations = s->m->max_iter ? (size_t) s->m->max_iter(s->params) : 0;
+    size_t iterations = s->m->max_iter ? (size_t) s->m->max_iter(s->params, s->plan) : 0;
     Fit f = { .x = x, .plan = s->plan, .seed = 17, .threads = 1, .tick = any_tick(), .want_state = 1 };
     f.weights = NEW(double, n);
     f.state = NEW(double, n * s->m->state_per_weight);

@@ -51,7 +51,7 @@ static void models(void)
     CHECK(!strcmp(shapes[1].name, "D") && shapes[1].nrow == 7 && shapes[1].ncol == 5);
     CHECK(!strcmp(shapes[2].name, "b_e") && shapes[2].nrow == 7 && shapes[2].ncol == 1);
     CHECK(!strcmp(shapes[3].name, "b_d") && shapes[3].nrow == 5 && shapes[3].ncol == 1 && !s.m->shape(s.params, 5, NULL, 4, &more));
-    CHECK(model_weights(s.m, s.params, 5, NULL) == 2 * 35 + 7 + 5 && s.m->max_iter(s.params) == 12);
+    CHECK(model_weights(s.m, s.params, 5, NULL) == 2 * 35 + 7 + 5 && s.m->max_iter(s.params, NULL) == 12);
 }
 
 int main(void)

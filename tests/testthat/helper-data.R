@@ -93,3 +93,9 @@ withReplaced <- function(name, by, code) {
     put(by)
     code
 }
+
+# A product of normal factors, and the same with only a share of its entries seen.
+lowRankMatrix <- function(genes, cells, rank, share, seed = 1) withSeed(seed, {
+    x <- matrix(rnorm(genes * rank), genes) %*% matrix(rnorm(rank * cells), rank)
+    list(x = x, seen = x * rbinom(genes * cells, 1, share))
+})

@@ -1,0 +1,397 @@
+/* deepMc: matrix completion with a product of several factors.
+ * Mongia, Sengupta, Majumdar, "deepMc: deep matrix completion for imputation of single-cell RNA-seq data", Journal of
+ * Computational Biology 27 (2020), preprint bioRxiv 387621 (2018).
+ *
+ *   minimise  sum over the non-zeros of (y - x)^2,  X = D1 D2 ... DN Z   (eq. 3, 7), Y = log2(1 + normalised count)
+ *
+ * by majorisation, block by block in the order D1, ..., DN, Z (mf_block.c). The paper leaves ranks, start, step, order and
+ * end to its supplement; what is used, and options beyond the paper:
+ *   start        singular vectors of the zero-filled Y: D1 = U, D2 ... = I, Z = S V'
+ *   end          after ceil(10/(p K)) sweeps, p the share of non-zeros, K = N + 1, at least 5, at most 100: without a penalty
+ *                the number of sweeps is what regularises
+ *   balance      factors are scaled to equal norms after each sweep, X unchanged; the authors' code for another problem
+ *                normalises columns, which lets the objective rise
+ *   zero.weight  weight of all zeros over that of all non-zeros; the paper: 0
+ *   lambda       ridge on all factors; the paper: 0. "auto": tau^(2 - 2/K), tau = scale sigma sqrt(p) (sqrt(m) + sqrt(n)),
+ *                sigma the residual standard deviation of an additive gene and cell model
+ *   accelerate   Anderson's mixing of six sweeps, taken when the objective is no larger
+ */
+#include <math.h>
+#include <string.h>
+#include "mf.h"
+
+typedef struct {
+    double zero_weight, lambda, lambda_scale, tol;
+    int step, init, nonneg, accelerate;
+} Params;
+enum { INIT_SVD, INIT_MEAN, INIT_RANDOM };
+
+static const Field fields[] = {
+    { "step",         P_CHOICE, offsetof(Params, step),         0, 0, "mm|exact|exact.block" },
+    { "zero.weight",  P_REAL,   offsetof(Params, zero_weight),  0, 1e6, NULL },
+    { "lambda",       P_REAL_NA, offsetof(Params, lambda),      0, 1e12, NULL },
+    { "lambda.scale", P_REAL,   offsetof(Params, lambda_scale), 0, 1e6, NULL },
+    { "tol",          P_REAL,   offsetof(Params, tol),          0, 1, NULL },
+    { "init",         P_CHOICE, offsetof(Params, init),         0, 0, "svd|mean|random" },
+    { "nonneg",       P_FLAG,   offsetof(Params, nonneg),       0, 1, NULL },
+    { "accelerate",   P_FLAG,   offsetof(Params, accelerate),   0, 1, NULL },
+    { NULL, P_END, 0, 0, 0, NULL }
+};
+
+/* The plan: cells of the fit, sweeps, N, ranks r1..rN. */
+enum { PLAN_CELLS, PLAN_SWEEPS, PLAN_LAYERS, PLAN_RANKS };
+/* summary: objective and ridge at the start, lambda, w0, share of non-zeros, passes of the start, sigma */
+enum { START_DATA, START_RIDGE, LAMBDA, W0, SHARE, START_PASSES, SIGMA, SUMMARY };
+
+static Mf opened(const Params *p, const Sparse *x, const int *plan, int threads, Tick tick)
+{
+    Mf d = { .y = x, .N = plan[PLAN_LAYERS], .step = (MfStep) p->step, .nonneg = p->nonneg, .threads = threads, .tick = tick };
+    d.r[0] = x->nrow;
+    for (int k = 0; k < d.N; k++) d.r[k + 1] = plan[PLAN_RANKS + k];
+    return d;
+}
+
+/* ---- the natural layout: D1, ..., DN, Z, cells, steps, summary; column-major ---- */
+
+static double *to_natural(const Mf *d, double *to)
+{
+    for (int k = 0; k < d->N; k++)
+        for (int j = 0; j < d->r[k + 1]; j++)
+            for (int i = 0; i < d->r[k]; i++) *to++ = d->F[k][(size_t) i * (size_t) d->r[k + 1] + (size_t) j];
+    for (int c = 0; c < d->y->ncol; c++, to += d->r[d->N])
+        memcpy(to, d->Z + (size_t) c * (size_t) d->R, (size_t) d->r[d->N] * sizeof *to);
+    return to;
+}
+
+/* D1 ... DN; what follows is returned */
+static const double *from_natural(Mf *d, const double *from)
+{
+    for (int k = 0; k < d->N; k++)
+        for (int j = 0; j < d->r[k + 1]; j++)
+            for (int i = 0; i < d->r[k]; i++) d->F[k][(size_t) i * (size_t) d->r[k + 1] + (size_t) j] = *from++;
+    return from;
+}
+
+/* What a cell looks like, as two whole numbers of 52 bits: cells of the fit are known again by it. */
+static void fingerprint(const Sparse *x, int cell, double out[2])
+{
+    for (int k = 0; k < 2; k++) {
+        uint64_t h = k ? 0x9E3779B97F4A7C15u : 0xD1B54A32D192ED03u;
+        for (int e = x->p[cell]; e < x->p[cell + 1]; e++) {
+            uint64_t bits;
+            memcpy(&bits, x->x + e, 8);
+            h = (h ^ (uint64_t) x->i[e]) * 0xFF51AFD7ED558CCDu;
+            h = ((h ^ h >> 33) ^ bits) * 0xC4CEB9FE1A85EC53u;
+            h ^= h >> 29;
+        }
+        out[k] = (double) (h >> 12);
+    }
+}
+
+/* ---- the start ---- */
+
+/* Standard deviation of what an additive model of genes and cells leaves of the entries. */
+static double residual_sd(Arena *a, const Sparse *y)
+{
+    size_t n = (size_t) y->p[y->ncol];
+    double *gene = ARENA(a, double, y->nrow), *cell = ARENA(a, double, y->ncol), *sum = ARENA(a, double, y->nrow), mean = 0;
+    int *count = ARENA(a, int, y->nrow);
+    if (a->failed || n < 2) return 0;
+    for (size_t k = 0; k < n; k++) { mean += y->x[k]; count[y->i[k]]++; }
+    mean /= (double) n;
+    for (int pass = 0; pass < 10; pass++) {
+        memset(sum, 0, (size_t) y->nrow * sizeof *sum);
+        for (int c = 0; c < y->ncol; c++) for (int k = y->p[c]; k < y->p[c + 1]; k++) sum[y->i[k]] += y->x[k] - mean - cell[c];
+        for (int g = 0; g < y->nrow; g++) gene[g] = sum[g] / (count[g] + 1);
+        for (int c = 0; c < y->ncol; c++) {
+            double s = 0;
+            for (int k = y->p[c]; k < y->p[c + 1]; k++) s += y->x[k] - mean - gene[y->i[k]];
+            cell[c] = s / (y->p[c + 1] - y->p[c] + 1);
+        }
+    }
+    double s = 0, ss = 0;
+    for (int c = 0; c < y->ncol; c++)
+        for (int k = y->p[c]; k < y->p[c + 1]; k++) {
+            double e = y->x[k] - mean - gene[y->i[k]] - cell[c];
+            s += e;
+            ss += e * e;
+        }
+    double var = (ss - s * s / (double) n) / (double) (n - 1);
+    return var > 0 ? sqrt(var) : 0;
+}
+
+static Status start_singular(Arena *a, Mf *d, const Params *p, uint64_t seed, int *passes)
+{
+    const Sparse *y = d->y;
+    int m = y->nrow, r1 = d->r[1], rN = d->r[d->N], R = d->R;
+    double *s = ARENA(a, double, r1), *mean = ARENA(a, double, m), *zero = ARENA(a, double, rN);
+    int *count = ARENA(a, int, m);
+    if (a->failed) return ST_NOMEM;
+    for (int k = 0; k < y->p[y->ncol]; k++) { mean[y->i[k]] += y->x[k]; count[y->i[k]]++; }
+    for (int g = 0; g < m; g++) mean[g] = count[g] ? mean[g] / count[g] : 0;
+    int filled = p->init == INIT_MEAN;
+    SvdTask task = { y, filled ? mean : NULL, r1, seed, d->threads, d->tick, 0, 0 };
+    Status st = mf_svd(a, &task, d->F[0], s, passes);
+    if (st) return st;
+    for (int g = 0; g < m; g++) if (!count[g]) memset(d->F[0] + (size_t) g * (size_t) r1, 0, (size_t) r1 * sizeof(double));
+    for (int g = 0; g < m && filled; g++)
+        for (int q = 0; q < rN; q++) zero[q] += mean[g] * d->F[0][(size_t) g * (size_t) r1 + (size_t) q];
+    for (int k = 1; k < d->N; k++)
+        for (int i = 0; i < d->r[k]; i++) for (int j = 0; j < d->r[k + 1]; j++) d->F[k][i * d->r[k + 1] + j] = i == j;
+    for (int c = 0; c < y->ncol; c++) {
+        double *z = d->Z + (size_t) c * (size_t) R;
+        if (y->p[c] == y->p[c + 1]) continue;
+        for (int q = 0; q < rN; q++) z[q] = zero[q];
+        for (int k = y->p[c]; k < y->p[c + 1]; k++) {
+            const double *u = d->F[0] + (size_t) y->i[k] * (size_t) r1;
+            double v = filled ? y->x[k] - mean[y->i[k]] : y->x[k];
+            for (int q = 0; q < rN; q++) z[q] += v * u[q];
+        }
+    }
+    return ST_OK;
+}
+
+static void start_random(Mf *d, uint64_t seed)
+{
+    const Sparse *y = d->y;
+    for (int k = 0; k < d->N; k++) {
+        size_t rows = (size_t) d->r[k], cols = (size_t) d->r[k + 1];
+        for (size_t i = 0; i < rows; i++)
+            for (size_t j = 0; j < cols; j++) {
+                double g = rng_normal(seed, RNG_INIT_1, (uint64_t) k << 48 | (i * cols + j)) / sqrt((double) rows);
+                if (d->nonneg) g = k ? 0.1 * fabs(g) + (i == j) : fabs(g);
+                d->F[k][i * cols + j] = g;
+            }
+    }
+    for (int c = 0; c < y->ncol; c++)
+        for (int q = 0; q < d->r[d->N] && y->p[c] < y->p[c + 1]; q++) {
+            double g = rng_normal(seed, RNG_INIT_2, (uint64_t) c << 16 | (uint64_t) q) / sqrt(d->r[d->N]);
+            d->Z[(size_t) c * (size_t) d->R + (size_t) q] = d->nonneg ? fabs(g) : g;
+        }
+    mf_measure(d);
+    double yy = mf_dot(y->x, y->x, (size_t) y->p[y->ncol]);
+    /* on = |y|^2 - 2 <x, y> + |x|^2 */
+    double scale = d->on_x > 0 ? d->nonneg ? (yy + d->on_x - d->on) / 2 / d->on_x : sqrt(yy / d->on_x) : 1;
+    if (!(scale > 0)) scale = 1;
+    for (size_t k = 0; k < (size_t) y->ncol * (size_t) d->R; k++) d->Z[k] *= scale;
+    mf_measure(d);
+    mf_rebalance(d);
+}
+
+/* ---- Anderson's acceleration ---- */
+
+enum { PAIRS = 6 };
+typedef struct { size_t n; double *f, *g, *r, *last_g, *last_r, *dg[PAIRS], *dr[PAIRS]; int pairs, started; } Anderson;
+
+static void take_anderson(Arena *a, Anderson *w, size_t n)
+{
+    w->n = n;
+    w->f = ARENA(a, double, n); w->g = ARENA(a, double, n); w->r = ARENA(a, double, n);
+    w->last_g = ARENA(a, double, n); w->last_r = ARENA(a, double, n);
+    for (int k = 0; k < PAIRS; k++) { w->dg[k] = ARENA(a, double, n); w->dr[k] = ARENA(a, double, n); }
+}
+
+/* gamma = (dr'dr + 1e-10 trace)^-1 dr'r by Gauss elimination with pivots */
+static void mixing(const Anderson *w, double *gamma)
+{
+    int n = w->pairs;
+    double A[PAIRS][PAIRS + 1], trace = 0;
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < n; j++) A[i][j] = mf_dot(w->dr[i], w->dr[j], w->n);
+        A[i][n] = mf_dot(w->dr[i], w->r, w->n);
+        trace += A[i][i];
+    }
+    for (int i = 0; i < n; i++) A[i][i] += 1e-10 * trace;
+    for (int i = 0; i < n; i++) {
+        int best = i;
+        for (int j = i + 1; j < n; j++) if (fabs(A[j][i]) > fabs(A[best][i])) best = j;
+        for (int j = 0; j <= n; j++) { double t = A[i][j]; A[i][j] = A[best][j]; A[best][j] = t; }
+        for (int k = i + 1; k < n; k++) {
+            double s = A[i][i] != 0 ? A[k][i] / A[i][i] : 0;
+            for (int j = i; j <= n; j++) A[k][j] -= s * A[i][j];
+        }
+    }
+    for (int i = n - 1; i >= 0; i--) {
+        double s = A[i][n];
+        for (int j = i + 1; j < n; j++) s -= A[i][j] * gamma[j];
+        gamma[i] = A[i][i] != 0 ? s / A[i][i] : 0;
+    }
+}
+
+/* From f before and the factors (g) after a sweep to a candidate, kept when its objective is not above `now`. */
+static void accelerate(Anderson *w, Mf *d, double now)
+{
+    mf_save(d, w->g);
+    for (size_t k = 0; k < w->n; k++) w->r[k] = w->g[k] - w->f[k];
+    if (w->started) {
+        double *g = w->dg[PAIRS - 1], *r = w->dr[PAIRS - 1];       /* the oldest place becomes the newest */
+        if (w->pairs < PAIRS) w->pairs++;
+        for (int k = PAIRS - 1; k > 0; k--) { w->dg[k] = w->dg[k - 1]; w->dr[k] = w->dr[k - 1]; }
+        w->dg[0] = g; w->dr[0] = r;
+        for (size_t k = 0; k < w->n; k++) { g[k] = w->g[k] - w->last_g[k]; r[k] = w->r[k] - w->last_r[k]; }
+    }
+    memcpy(w->last_g, w->g, w->n * sizeof *w->g);
+    memcpy(w->last_r, w->r, w->n * sizeof *w->r);
+    w->started = 1;
+    if (!w->pairs) return;
+    double gamma[PAIRS];
+    mixing(w, gamma);
+    double *candidate = w->f;                                       /* f is taken anew before the next sweep */
+    for (size_t k = 0; k < w->n; k++) {
+        double v = w->g[k];
+        for (int j = 0; j < w->pairs; j++) v -= gamma[j] * w->dg[j][k];
+        candidate[k] = d->nonneg && v < 0 ? 0 : v;
+    }
+    mf_load(d, candidate);
+    mf_measure(d);
+    if (mf_data(d) + mf_ridge(d) <= now) return;
+    w->pairs = w->started = 0;
+    mf_load(d, w->g);
+    mf_measure(d);
+}
+
+/* ---- fit ---- */
+
+static void summarise(Arena *a, Mf *d, const Params *p, double *summary)
+{
+    const Sparse *y = d->y;
+    double m = y->nrow, n = y->ncol, share = y->p[y->ncol] / (m * n), K = d->N + 1;
+    d->w0 = p->zero_weight > 0 ? share < 1 ? fmin(1, p->zero_weight * share / (1 - share)) : 1 : 0;
+    summary[SIGMA] = isnan(p->lambda) ? residual_sd(a, y) : 0;
+    double tau = p->lambda_scale * summary[SIGMA] * sqrt(share) * (sqrt(m) + sqrt(n));
+    d->lambda = isnan(p->lambda) ? pow(tau, 2 - 2 / K) : p->lambda;
+    summary[LAMBDA] = d->lambda;
+    summary[W0] = d->w0;
+    summary[SHARE] = share;
+}
+
+static Status fit(Arena *a, const void *params, Fit *f)
+{
+    const Params *p = params;
+    int sweeps = f->plan[PLAN_SWEEPS], passes = 0, n = f->x.ncol;
+    Mf d = opened(p, &f->x, f->plan, f->threads, f->tick);
+    Anderson w = { 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, 0, 0 };
+    double summary[SUMMARY] = { 0 }, *steps;
+    mf_take(a, &d);
+    steps = ARENA(a, double, (size_t) sweeps * (size_t) (d.N + 1));
+    if (p->accelerate && !a->failed) take_anderson(a, &w, mf_state(&d));
+    if (a->failed) return ST_NOMEM;
+    summarise(a, &d, p, summary);
+    for (size_t k = 0; k < (size_t) sweeps * (size_t) (d.N + 1); k++) steps[k] = NAN;
+    f->h->stopped = STOPPED_SETTLED;
+    if (f->x.p[n]) {
+        if (p->init != INIT_RANDOM && !p->nonneg) {
+            Status st = start_singular(a, &d, p, f->seed, &passes);
+            if (st) return st;
+            mf_measure(&d);
+            mf_rebalance(&d);
+        } else start_random(&d, f->seed);
+        summary[START_DATA] = mf_data(&d);
+        summary[START_RIDGE] = mf_ridge(&d);
+        f->h->stopped = STOPPED_MAX;
+    }
+    for (int it = 1; it <= sweeps && f->h->stopped == STOPPED_MAX; it++) {
+        if (p->accelerate) mf_save(&d, w.f);
+        d.moved = 0;
+        for (int k = 0; k <= d.N; k++) {
+            Status st = mf_block(&d, k);
+            if (st) return st;
+            steps[(size_t) (it - 1) * (size_t) (d.N + 1) + (size_t) k] = d.t[k];
+        }
+        mf_rebalance(&d);
+        f->h->train[it - 1] = mf_data(&d);
+        f->h->penalty[it - 1] = mf_ridge(&d);
+        f->h->n_iter = f->h->best_iter = it;
+        double now = f->h->train[it - 1] + f->h->penalty[it - 1];
+        if (!isfinite(now)) return ST_DIVERGED;
+        if (p->tol > 0 && sqrt(d.moved) <= p->tol * sqrt(mf_norm2(&d))) f->h->stopped = STOPPED_SETTLED;
+        else if (p->accelerate && it < sweeps) accelerate(&w, &d, now);
+        Progress say = { it, sweeps, it, now, 0 };
+        f->tick.call(f->tick.ctx, &say);
+    }
+    summary[START_PASSES] = passes;
+    double *to = to_natural(&d, f->weights);
+    for (int c = 0; c < n; c++, to += 2) fingerprint(&f->x, c, to);
+    memcpy(to, steps, (size_t) sweeps * (size_t) (d.N + 1) * sizeof *to);
+    memcpy(to + (size_t) sweeps * (size_t) (d.N + 1), summary, sizeof summary);
+    return ST_OK;
+}
+
+/* ---- prediction ---- */
+
+/* Cells of the fit by fingerprint: open addressing, slots hold 1 + cell. */
+typedef struct { size_t size; int *slot; const double *known; } Index;
+
+static size_t place(const Index *t, const double *key)
+{
+    size_t at = (size_t) ((uint64_t) key[0] * 0x9E3779B97F4A7C15u >> 20) & (t->size - 1);
+    while (t->slot[at]) {
+        const double *there = t->known + 2 * (size_t) (t->slot[at] - 1);
+        if (there[0] == key[0] && there[1] == key[1]) break;
+        at = (at + 1) & (t->size - 1);
+    }
+    return at;
+}
+
+static Status predict(Arena *a, const void *params, const Predict *job)
+{
+    static const Progress idle = { 0, 0, 0, 0, 0 };
+    Mf d = opened(params, &job->x, job->plan, job->threads, job->tick);
+    int n_fit = job->plan[PLAN_CELLS], sweeps = job->plan[PLAN_SWEEPS], n = job->x.ncol, T = job->threads;
+    Index t = { 1, NULL, NULL };
+    mf_take(a, &d);
+    double *normal = ARENA(a, double, (size_t) d.R * (size_t) d.R), key[2];
+    while (t.size < 2 * (size_t) n_fit + 2) t.size *= 2;
+    t.slot = ARENA(a, int, t.size);
+    if (a->failed) return ST_NOMEM;
+    const double *Z = from_natural(&d, job->weights);
+    int rN = d.r[d.N];
+    t.known = Z + (size_t) rN * (size_t) n_fit;
+    const double *summary = t.known + 2 * (size_t) n_fit + (size_t) sweeps * (size_t) (d.N + 1);
+    d.lambda = summary[LAMBDA];
+    d.w0 = summary[W0];
+    for (int c = 0; c < n_fit; c++) {
+        size_t at = place(&t, t.known + 2 * (size_t) c);
+        if (!t.slot[at]) t.slot[at] = c + 1;
+    }
+    mf_measure(&d);                                    /* Z is 0 yet: L and L'L */
+    for (int c = 0; c < n; c++) {
+        size_t from = (size_t) job->x.p[c], entries = (size_t) job->x.p[c + 1] - from;
+        double *z = d.Z + (size_t) c * (size_t) d.R;
+        fingerprint(&job->x, c, key);
+        int known = t.slot[place(&t, key)];
+        if (known) memcpy(z, Z + (size_t) (known - 1) * (size_t) rN, (size_t) rN * sizeof *z);
+        else if (entries) {
+            Status st = mf_new_cell(&d, job->x.i + from, job->x.x + from, entries, normal, z);
+            if (st) return st;
+        }
+    }
+    job->tick.call(job->tick.ctx, &idle);
+    PARALLEL_FOR(T)
+    for (int c = 0; c < n; c++) {
+        double *out = job->out + (size_t) c * (size_t) d.r[0];
+        const double *z = d.Z + (size_t) c * (size_t) d.R;
+        for (int g = 0; g < d.r[0]; g++)
+            if (!job->wanted || job->wanted[g]) out[g] = mf_dot(d.L + (size_t) g * (size_t) d.R, z, (size_t) d.R);
+            else out[g] = 0;
+    }
+    return ST_OK;
+}
+
+static int shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
+{
+    static const char *const names[] = { "D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8" };
+    const int *r = plan + PLAN_RANKS;
+    int N = plan[PLAN_LAYERS], n = plan[PLAN_CELLS];
+    (void) params;
+    if (k < N) *s = (Shape) { names[k], k ? r[k - 1] : n_genes, r[k] };
+    else if (k == N) *s = (Shape) { "Z", r[N - 1], n };
+    else if (k == N + 1) *s = (Shape) { "cells", 2, n };
+    else if (k == N + 2) *s = (Shape) { "steps", N + 1, plan[PLAN_SWEEPS] };
+    else *s = (Shape) { "summary", SUMMARY, 1 };
+    return k <= N + 3;
+}
+
+static int max_iter(const void *params, const int *plan) { (void) params; return plan[PLAN_SWEEPS]; }
+
+const Model model_deepmc = { "deepmc", fields, sizeof(Params), shape, NULL, max_iter, 0, fit, predict, 1 };
