@@ -120,12 +120,15 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     param <- .fixed(param, seed, resume)
     if (is.null(.preparation(param)) && is.null(x@recipe$plan)) .stop(paste(
         "'x' must be counts, not what prepareCounts() returns: %s prepares them itself"), class(param))
+    iterative <- !is.null(.shownLoss(param, 0, 0, 1))
+    if (iterative && !is(param, "NetworkParam") && (!is.null(resume) || keep.state || !is.null(checkpoint))) .stop(
+        "'resume', 'keep.state' and 'checkpoint' are for networks, not for %s", class(param))
     x <- .planned(param, x)
     if (!is.null(resume)) .checkResume(resume, x, param)
     .checkMemory(param, x, keep.state || !is.null(checkpoint))
     if (!length(x@x@x)) warning("'x' has no counts after preparation: nothing to learn from",
         call. = FALSE)
-    report <- if (progress && !is.null(.shownLoss(param, 0, 0, 1))) .progress(param, length(x@x@x))
+    report <- if (progress && iterative) .progress(param, length(x@x@x))
     last <- if (is(param, "NetworkParam")) param@max.iter else 1
     if (!is.null(BPPARAM)) return(.fitOnWorkers(x, param, threads, resume, keep.state, checkpoint,
         BPPARAM, started))
@@ -217,8 +220,8 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
         .stop(paste("a fit of %s to %d genes needs about %s for %.3g weights,",
             "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
             class(param), nrow(x), .bytes(bytes), n, .bytes(limit),
-            if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %s", .someOf(
-                if (anyNA(param@hidden)) x@recipe$plan[2L + seq_len(x@recipe$plan[2L])] else param@hidden))
+            if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %s", .someOf(format(trim = TRUE,
+                scientific = FALSE, if (anyNA(param@hidden)) x@recipe$plan[2L + seq_len(x@recipe$plan[2L])] else param@hidden)))
             else if ("ranks" %in% slotNames(param)) sprintf("'ranks', now %s", .someOf(param@ranks)) else "its parameters")
     }
 }

@@ -28,7 +28,7 @@ plotTraining <- function(fit) {
     shown <- .shownLoss(fit@param, h$train, h$valid, fit@entries)
     h$network <- if (is.null(h$network)) 1L else h$network
     d <- data.frame(iteration = h$iteration, value = shown$train, network = h$network,
-        entries = if (.holdsOut(fit@param)) "trained on" else "observed")
+        entries = if (is(fit@param, "NetworkParam")) "trained on" else "observed")
     if (.holdsOut(fit@param)) d <- rbind(d, data.frame(iteration = h$iteration,
         value = shown$valid, network = h$network, entries = "held out"))
     .data <- ggplot2::.data

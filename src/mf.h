@@ -15,8 +15,9 @@
 enum { CHUNKS = 32 };
 typedef struct {
     int threads, n, cut[CHUNKS + 1];     /* chunks of about equal entries: columns cut[c]..cut[c + 1]-1 */
+    int wave;                            /* chunks worked on in one parallel region */
     size_t room;                         /* values of one part */
-    double *part;                        /* one per thread */
+    double *part;                        /* one per chunk of a wave */
     Tick tick;
 } Chunks;
 void chunks_take(Arena *a, Chunks *c, const Sparse *y, size_t room, int threads, Tick tick);

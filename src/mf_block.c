@@ -15,7 +15,7 @@
 
 KERNEL_FILE
 
-static const double NULL_SHARE = 1e-10, STILL = 1e-24;
+static const double NULL_SHARE = 1e-10, STILL = 1e-24, STIR = 1e-15;      /* STIR: less is rounding, and has no step */
 
 static double larger(double a, double b) { return a > b ? a : b; }
 static size_t rows_of(const Mf *d, int k) { return (size_t) d->r[k]; }
@@ -74,9 +74,10 @@ static void product_from(const Mf *d, int k, double *to, int ld)
 /* mf_mul() with many rows, dealt out to the threads */
 static void tall(const Mf *d, int m, int k, int n, const double *a, int lda, const double *b, int ldb, double *c, int ldc)
 {
-    PARALLEL_FOR(d->threads)
-    for (int t = 0; t < d->threads; t++) {
-        size_t of = (size_t) d->threads, from = (size_t) m * (size_t) t / of, to = (size_t) m * (size_t) (t + 1) / of;
+    int threads = (double) m * k * n > 1e6 ? d->threads : 1;         /* a region is not worth less */
+    PARALLEL_FOR(threads)
+    for (int t = 0; t < threads; t++) {
+        size_t of = (size_t) threads, from = (size_t) m * (size_t) t / of, to = (size_t) m * (size_t) (t + 1) / of;
         mf_mul((int) (to - from), k, n, a + from * (size_t) lda, lda, b, ldb, c + from * (size_t) ldc, ldc);
     }
 }
@@ -407,7 +408,7 @@ static Status block_gene(Mf *d, int k)
         }
         for (int i = 0; i < b.rows; i++) {
             d->moved += t[i] * t[i] * b.along[i].dx;      /* a row's share is its own in the first block only */
-            if (k || b.along[i].dx > 0) { sum += t[i]; moving++; }
+            if (k || b.along[i].dx > STIR * dx) { sum += t[i]; moving++; }
             double *f = b.F + (size_t) i * (size_t) b.cols, *de = b.delta + (size_t) i * (size_t) b.cols;
             for (int j = 0; j < b.cols; j++) f[j] = d->nonneg ? larger(0, f[j] + t[i] * de[j]) : f[j] + t[i] * de[j];
         }
@@ -624,5 +625,12 @@ Status mf_new_cell(Mf *d, const int *i, const double *y, size_t n, double *norma
         *h = mf_dot(v + k * rN, right, (size_t) rN) / d->eigen[0][k];
         for (int a = 0; a < rN; a++) z[a] += *h * v[k * rN + a];
     }
+    for (int a = 0; a < rN && d->nonneg; a++) z[a] = larger(z[a], 0);
+    for (int it = 0; it < 200 && d->nonneg; it++)                 /* coordinate descent from there */
+        for (int a = 0; a < rN; a++)
+            if (normal[a * R + a] > 0) {
+                double gap = right[a] - mf_dot(normal + a * R, z, (size_t) rN);
+                z[a] = larger(0, z[a] + gap / normal[a * R + a]);
+            }
     return ST_OK;
 }

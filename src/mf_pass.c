@@ -5,12 +5,19 @@
 
 KERNEL_FILE
 
+/* Parts of a wave together; entries below which a parallel region costs more than it saves (and waits where cores are busy) */
+enum { WAVE_BYTES = 1 << 25, WORTH = 50000 };
+
 void chunks_take(Arena *a, Chunks *c, const Sparse *y, size_t room, int threads, Tick tick)
 {
     size_t entries = (size_t) y->p[y->ncol];
     c->threads = threads; c->room = room; c->tick = tick;
     c->n = y->ncol < CHUNKS ? (y->ncol ? y->ncol : 1) : CHUNKS;
-    c->part = ARENA(a, double, room * (size_t) threads);
+    c->wave = (int) (WAVE_BYTES / (8 * room) < CHUNKS ? WAVE_BYTES / (8 * room) : CHUNKS);
+    if (c->wave < threads) c->wave = threads;
+    if (c->wave > c->n) c->wave = c->n;
+    if (entries < WORTH) c->threads = 1;
+    c->part = ARENA(a, double, room * (size_t) c->wave);
     c->cut[0] = 0;
     for (int k = 1, col = 0; k <= c->n; k++) {
         size_t upto = entries * (size_t) k / (size_t) c->n;
@@ -32,17 +39,18 @@ void chunks_run(const Chunks *c, void (*f)(const void *self, int thread, int fro
 {
     static const Progress idle = { 0, 0, 0, 0, 0 };
     memset(sum, 0, len * sizeof *sum);
-    for (int c0 = 0; c0 < c->n; c0 += c->threads) {
-        int parts = c->n - c0 < c->threads ? c->n - c0 : c->threads;
-        PARALLEL_FOR(parts)
-        for (int t = 0; t < parts; t++) {
-            double *part = c->part + (size_t) t * c->room;
-            memset(part, 0, len * sizeof *part);
-            f(self, t, c->cut[c0 + t], c->cut[c0 + t + 1], part);
-        }
-        PARALLEL_FOR(parts)
-        for (int t = 0; t < parts; t++)
-            add_parts(c, parts, len * (size_t) t / (size_t) parts, len * (size_t) (t + 1) / (size_t) parts, sum);
+    for (int c0 = 0; c0 < c->n; c0 += c->wave) {
+        int parts = c->n - c0 < c->wave ? c->n - c0 : c->wave, T = c->threads < parts ? c->threads : parts;
+        PARALLEL_FOR(T)
+        for (int t = 0; t < T; t++)
+            for (int k = t; k < parts; k += T) {
+                double *part = c->part + (size_t) k * c->room;
+                memset(part, 0, len * sizeof *part);
+                f(self, t, c->cut[c0 + k], c->cut[c0 + k + 1], part);
+            }
+        PARALLEL_FOR(T)
+        for (int t = 0; t < T; t++)
+            add_parts(c, parts, len * (size_t) t / (size_t) T, len * (size_t) (t + 1) / (size_t) T, sum);
         c->tick.call(c->tick.ctx, &idle);
     }
 }

@@ -154,13 +154,16 @@ static Status start_singular(Arena *a, Mf *d, const Params *p, uint64_t seed, in
 static void start_random(Mf *d, uint64_t seed)
 {
     const Sparse *y = d->y;
+    char *seen = (char *) d->sum;             /* genes with an entry: the others stay at 0 */
+    memset(seen, 0, (size_t) y->nrow);
+    for (int k = 0; k < y->p[y->ncol]; k++) seen[y->i[k]] = 1;
     for (int k = 0; k < d->N; k++) {
         size_t rows = (size_t) d->r[k], cols = (size_t) d->r[k + 1];
         for (size_t i = 0; i < rows; i++)
             for (size_t j = 0; j < cols; j++) {
                 double g = rng_normal(seed, RNG_INIT_1, (uint64_t) k << 48 | (i * cols + j)) / sqrt((double) rows);
                 if (d->nonneg) g = k ? 0.1 * fabs(g) + (i == j) : fabs(g);
-                d->F[k][i * cols + j] = g;
+                d->F[k][i * cols + j] = k || seen[i] ? g : 0;
             }
     }
     for (int c = 0; c < y->ncol; c++)
@@ -306,7 +309,7 @@ static Status fit(Arena *a, const void *params, Fit *f)
         if (!isfinite(now)) return ST_DIVERGED;
         if (p->tol > 0 && sqrt(d.moved) <= p->tol * sqrt(mf_norm2(&d))) f->h->stopped = STOPPED_SETTLED;
         else if (p->accelerate && it < sweeps) accelerate(&w, &d, now);
-        Progress say = { it, sweeps, it, now, 0 };
+        Progress say = { it, sweeps, it, f->h->train[it - 1], 0 };
         f->tick.call(f->tick.ctx, &say);
     }
     summary[START_PASSES] = passes;

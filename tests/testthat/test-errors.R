@@ -244,6 +244,28 @@ test_that("DeepImputeParam: the range of every argument", {
     bad(DeepImputeParam(hidden = -1, dropout = 2, order = "x", genes = c(1, 1)))
 })
 
+test_that("DeepMcParam: every argument", {
+    bad(DeepMcParam(ranks = c(3, 6)))
+    bad(DeepMcParam(ranks = numeric()))
+    bad(DeepMcParam(ranks = "many"))
+    bad(DeepMcParam(method = "fast"))
+    bad(DeepMcParam(sweeps = 0))
+    bad(DeepMcParam(step = "long"))
+    bad(DeepMcParam(zero.weight = -1))
+    bad(DeepMcParam(lambda = -1))
+    bad(DeepMcParam(lambda = "auto"))
+    bad(DeepMcParam(lambda.scale = NA))
+    bad(DeepMcParam(accelerate = 2))
+    bad(DeepMcParam(tol = 2))
+    bad(DeepMcParam(init = "zero"))
+    bad(DeepMcParam(nonneg = NULL))
+    bad(DeepMcParam(n.genes = 0))
+    bad(DeepMcParam(log = "log10"))
+    bad(DeepMcParam(depth = 2))
+    counts <- smallCounts()
+    bad(fitInfill(counts, DeepMcParam(), keep.state = TRUE))
+})
+
 test_that("DeepImputeParam: genes that are neither names nor positions", {
     for (genes in list(TRUE, list("g1"), factor("g1"))) expect_error(DeepImputeParam(genes = genes), "names or positions",
         class = "infill_error")

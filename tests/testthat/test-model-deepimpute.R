@@ -260,6 +260,7 @@ golden <- function(third, dropout = 0) {
     x <- rbind(log1p(cbind(c(1, 0), c(3, 2))), log1p(cbind(c(0, 4), c(2, 1))))
     prepared <- handPrepared(cbind(x, 1)[, append(1:2, 3, third)], "log1p")
     prepared@recipe$plan <- c(1L, 1L, 2L, 1L, 2L, 2L, 0:3)
+    prepared@recipe$networks <- TRUE
     prepared@recipe$status[1:2] <- "predictor"
     p <- function(n) deepParam(hidden = 2, max.iter = n, learning.rate = 0.01, dropout = dropout)
     start <- fitInfill(prepared, p(1), seed = 1, keep.state = TRUE)
@@ -445,6 +446,7 @@ test_that("dropout is part of training only", {
 constant <- function(...) {
     prepared <- handPrepared(rbind(0, rep(c(0, 1, 3), 100)), "log1p")
     prepared@recipe$plan <- c(1L, 1L, 4L, 1L, 1L, 1L, 0L, 1L)
+    prepared@recipe$networks <- TRUE
     p <- DeepImputeParam(hidden = 4, max.iter = 400, learning.rate = 0.02, patience = 1e6, valid.fraction = 0.001,
         batch.size = 0, dropout = 0, ...)
     f <- fitInfill(prepared, p, seed = 1)

@@ -190,6 +190,7 @@ test_that("sweeps = NA: a constant over p K, from 5 to 100", {
     expect_gt(sum(free), 6)
     expect_lt(max(((n - 1) * pK)[n > 5]), min((n * pK)[n < 100]))             # there is one such constant
     expect_identical(range(n), c(5, 100))
+    expect_identical(n, pmax(5, pmin(100, ceiling(10 / pK))))
 })
 
 test_that("Anderson's acceleration: the same candidates, taken and refused", {
@@ -360,7 +361,8 @@ test_that("the presets", {
     expect_identical(c(d@method, d@step, d@init, d@gene.selection, d@log), c("paper", "mm", "svd", "dispersion", "log2"))
     expect_true(is.na(d@sweeps) && !d@accelerate && !d@nonneg)
     d <- DeepMcParam(method = "converged")
-    expect_identical(c(d@sweeps, d@tol), c(200, 1e-4))
+    expect_identical(c(d@ranks, d@sweeps, d@tol, d@zero.weight, d@lambda.scale), c(40, 20, 200, 1e-4, 0, 0.5))
+    expect_identical(d@step, "mm")
     expect_true(is.na(d@lambda) && d@accelerate)
     d <- DeepMcParam(method = "converged", sweeps = 7, step = "exact", zero.weight = 0, lambda = 2, lambda.scale = 3,
         accelerate = FALSE, tol = 0)
@@ -387,8 +389,10 @@ test_that("genes and cells without entries, a gene with one, equal cells", {
             expect_true(all(is.finite(unlist(w[c("D1", "Z", "summary")]))) && all(is.finite(steps(f))))
             expect_lte(max(abs(w$Z[, 20] - w$Z[, 21])), 1e-12 * max(abs(w$Z)))
         }
-    for (more in list(list(init = "random"), list(nonneg = TRUE))) expect_true(all(fitWeights(suppressWarnings(do.call(fitted,
-        c(list(z, c(6, 3)), more))))$Z[, c(3, 9)] == 0))
+    for (more in list(list(init = "random"), list(nonneg = TRUE))) {
+        w <- fitWeights(suppressWarnings(do.call(fitted, c(list(z, c(6, 3)), more))))
+        expect_true(all(w$Z[, c(3, 9)] == 0) && all(w$D1[7, ] == 0))
+    }
     # a singular vector of its own, of value 0
     expect_true(all(fitWeights(suppressWarnings(fitted(z[1:9, ], c(9, 9))))$D1[7, ] == 0))
     x <- counts
@@ -410,7 +414,7 @@ test_that("nothing at all to learn from", {
     expect_true(all(X(f) == 0) && total(f) == 0)
     for (more in list(list(nonneg = TRUE), list(init = "random"), list(lambda = NA, accelerate = TRUE), list(zero.weight = 1)))
         expect_true(all(X(suppressWarnings(do.call(fitted, c(list(matrix(0, 6, 5), 3), more)))) == 0))
-    expect_error(suppressWarnings(infill(counts * 0, DeepMcParam(min.cells = 0), seed = 1)), "no counts", class = "infill_error")
+    expect_identical(plain(suppressWarnings(infill(counts * 0, DeepMcParam(), seed = 1))), counts * 0)
 })
 
 test_that("a constant gene, and no zeros at all", {
@@ -425,10 +429,24 @@ test_that("a constant gene, and no zeros at all", {
     }
 })
 
+test_that("a zero that is stored counts as observed", {
+    stored <- handPrepared(y)
+    at <- which(as.matrix(stored@x) == 0, arr.ind = TRUE)[1:30, ]
+    full <- summary(stored@x)
+    stored@x <- local({
+        m <- Matrix::sparseMatrix(c(full$i, at[, 1]), c(full$j, at[, 2]), x = c(full$x, rep(1, 30)), dims = dim(stored@x))
+        m@x[as.matrix(m)[cbind(summary(m)$i, summary(m)$j)] == 1 & paste(summary(m)$i, summary(m)$j) %in% paste(at[, 1], at[, 2])] <- 0
+        m
+    })
+    f <- fitInfill(stored, DeepMcParam(c(6, 3)), seed = 1)
+    expect_identical(f@entries, length(full$x) + 30)
+    expect_lt(mean(abs(X(f)[at])), 0.5 * mean(abs(X(fitted(y, c(6, 3)))[at])))
+})
+
 test_that("ranks are cut to the matrix, with a warning", {
-    expect_warning(f <- fitInfill(counts[, 1:5], DeepMcParam(), seed = 1), "'ranks' \\(30, 10\\) are more than .*: 5, 5$")
+    expect_warning(f <- fitInfill(counts[, 1:5], DeepMcParam(), seed = 1), "'ranks' \\(30, 10\\) are cut to 5, 5: .* x 5 cells")
     expect_identical(vapply(factors(f), ncol, 0L), c(5L, 5L, 5L))
-    expect_warning(f <- fitted(y, c(200, 41, 7)), "'ranks' \\(200, 41, 7\\) are more than the 49 genes x 40 cells.*: 40, 40, 7$")
+    expect_warning(f <- fitted(y, c(200, 41, 7)), "'ranks' \\(200, 41, 7\\) are cut to 40, 40, 7: 49 genes x 40 cells")
     expect_identical(X(f), X(fitted(y, c(40, 40, 7))))
     expect_warning(fitted(y, c(40, 40, 7)), NA)
     expect_identical(f@param@ranks, c(200, 41, 7))
@@ -596,9 +614,8 @@ test_that("mistakes are named, all at once, as errors of our class", {
 })
 
 test_that("what goes on from a fit, or deals it out, is refused", {
-    kept <- fitInfill(counts, param, seed = 1, keep.state = TRUE)
-    expect_identical(kept@weights, fit@weights)
-    expect_error(fitInfill(counts, param, resume = kept), "'resume'", class = "infill_error")
+    for (more in list(list(keep.state = TRUE), list(resume = fit), list(checkpoint = tempfile()))) expect_error(
+        do.call(fitInfill, c(list(counts, param, seed = 1), more)), "are for networks, not for DeepMcParam", class = "infill_error")
     skip_if_not_installed("BiocParallel")
     expect_error(fitInfill(counts, param, seed = 1, BPPARAM = BiocParallel::SerialParam()), "'BPPARAM'.*DeepMcParam",
         class = "infill_error")
