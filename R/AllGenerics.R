@@ -24,6 +24,9 @@ setGeneric(".prepared", function(param, counts, seed, threads) standardGeneric("
 # Prepared counts with the plan of a model that makes it from them: recipe$plan. Called for what prepareCounts() made, too.
 setGeneric(".planned", function(param, x) standardGeneric(".planned"))
 
+# Bytes that a fit needs beside the data; n: its weights.
+setGeneric(".fitBytes", function(param, x, n, keep.state) standardGeneric(".fitBytes"))
+
 # A fit as C gave it, made ready for the user.
 setGeneric(".finished", function(param, fit) standardGeneric(".finished"))
 

@@ -211,15 +211,18 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     }
 }
 
-# Bytes of a fit per weight: four single-precision copies, the result and, when kept, the state in double.
+# Of networks: four single-precision copies of the weights, the result and, when kept, the state in double.
+setMethod(".fitBytes", "InfillParam", function(param, x, n, keep.state) n * (16 + 8 + if (keep.state) 16 else 0))
+
 .checkMemory <- function(param, x, keep.state) {
     n <- .Call(C_n_weights, param, nrow(x), x@recipe$plan)
-    bytes <- n * (16 + 8 + if (keep.state) 16 else 0)
+    bytes <- .fitBytes(param, x, n, keep.state)
     limit <- .memoryLimit()
     if (bytes > limit || n > 2^52) {
-        .stop(paste("a fit of %s to %d genes needs about %s for %.3g weights,",
+        .stop(paste("a fit of %s to %d genes%s needs about %s for %.3g weights,",
             "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
-            class(param), nrow(x), .bytes(bytes), n, .bytes(limit),
+            class(param), nrow(x),
+            if ("ranks" %in% slotNames(param)) sprintf(" x %d cells", ncol(x)) else "", .bytes(bytes), n, .bytes(limit),
             if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %s", .someOf(format(trim = TRUE,
                 scientific = FALSE, if (anyNA(param@hidden)) x@recipe$plan[2L + seq_len(x@recipe$plan[2L])] else param@hidden)))
             else if ("ranks" %in% slotNames(param)) sprintf("'ranks', now %s", .someOf(param@ranks)) else "its parameters")
@@ -267,7 +270,7 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
     if (!is(BPPARAM, "BiocParallelParam")) .stop("'BPPARAM' must be a BiocParallelParam, not %s",
         .describe(BPPARAM))
     plan <- x@recipe$plan
-    if (!isTRUE(x@recipe$networks)) .stop("'BPPARAM' is for models of several networks; %s trains one (use 'num.threads')",
+    if (!isTRUE(x@recipe$networks)) .stop("'BPPARAM' is for models of several networks, not for %s (use 'num.threads')",
         class(param))
     if (isTRUE(param@joint)) .stop("'BPPARAM' cannot be used with joint = TRUE: the networks stop together")
     if (!is.null(resume) || keep.state || !is.null(checkpoint)) .stop(

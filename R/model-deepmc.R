@@ -12,7 +12,7 @@ NULL
 #'   smaller side of the matrix, with a warning.
 #' @param method `"paper"`: plain majorisation steps, a budget of sweeps, which is
 #'   the regulariser. `"converged"`: ridge and acceleration, until
-#'   `tol`; the result does not depend on the budget, and recovers hidden entries
+#'   `tol`; the result does not depend on the budget (a warning says when that was too small), and recovers hidden entries
 #'   better. It sets those of the other arguments that are not given, see Details.
 #' @param sweeps Sweeps over all factors, at most; `NA`: ceiling(10/(p K)), p the
 #'   share of non-zeros and K the number of factors, at least 5 and at most 100.
@@ -72,18 +72,20 @@ NULL
 #'   * *Sweeps*: on 10x data 10/(p K) recovered hidden entries better than 6/(p K), the
 #'     number taken at first, with the same clusters.
 #'   * *Observed zeros*: there is no argument for them. A zero that is stored in a
-#'     [PreparedCounts-class] counts as observed.
+#'     [PreparedCounts-class] counts as observed in the fit, but [infill()] does not know of it.
 #'   * *Result*: [infill()] keeps what was observed unless `keep = "none"`, and sets
 #'     negative values to 0 unless `nonneg = FALSE` is said there.
 #' @section New cells: The fit holds the factors. Cells of the fit are known again by
-#'   their prepared counts and get their column of Z; for others it is the
+#'   their prepared counts (in single precision) and get their column of Z; for others it is the
 #'   (weighted, ridged, where asked for non-negative) least-squares solution with D1, ...,
-#'   DN fixed.
+#'   DN fixed. With the paper's settings nothing regularises that: a new cell with hardly more
+#'   non-zeros than the last rank gets wild values; `lambda`, as in `"converged"`, helps.
 #' @return An object of class `DeepMcParam`. [fitHistory()] of its fit has the
 #'   start as iteration 0, `train` (the objective without the ridge), `penalty` (the ridge) and
 #'   the mean step of each factor; [fitWeights()] has the factors and `summary`:
 #'   objective and ridge at the start, lambda, w0, p, passes over the matrix for
-#'   the start (0: by a whole Gram matrix), sigma.
+#'   the start (0: by a whole Gram matrix), sigma (0 unless `lambda = NA`); `steps` (factors x
+#'   sweeps) and `cells` (fingerprints) are there as well.
 #' @references Mongia, Sengupta, Majumdar (2020). deepMc: deep matrix completion for
 #'   imputation of single-cell RNA-seq data. Journal of Computational Biology 27;
 #'   bioRxiv 387621.
@@ -167,8 +169,17 @@ setMethod(".planned", "DeepMcParam", function(param, x) {
     if (is.na(sweeps)) sweeps <- if (share > 0) max(5, min(100, ceiling(10 / (share * (length(ranks) + 1))))) else 5
     x@recipe$plan <- as.integer(c(ncol(x), sweeps, length(ranks), ranks))
     empty <- sum(tabulate(x@x@i + 1L, nrow(x)) == 0)
-    if (empty) warning(sprintf("%d of the %d modelled genes have no counts; they stay as they are", empty, nrow(x)), call. = FALSE)
+    if (empty) warning(sprintf("%d of the %d modelled genes have no counts; they stay as they are", empty, nrow(x)),
+        call. = FALSE)
     x
+})
+
+# Factors, passes, the start (a Gram matrix or Lanczos vectors, a transposed copy) and Anderson's 17 copies of the factors.
+setMethod(".fitBytes", "DeepMcParam", function(param, x, n, keep.state) {
+    g <- min(dim(x))
+    factors <- as.double(sum(dim(x))) * max(param@ranks)
+    8 * (2 * n + factors * (if (param@accelerate) 18 else 2) + if (g <= 1500) 2 * g^2 else 250 * g) +
+        (if (ncol(x) < nrow(x)) 12 * length(x@x@x) else 0) + 2^25
 })
 
 # The start and the steps into the history.
@@ -178,10 +189,13 @@ setMethod(".finished", "DeepMcParam", function(param, fit) {
     summary <- w$summary[, 1L]
     steps <- t(w$steps)[seq_len(n), , drop = FALSE]
     colnames(steps) <- c(paste0("step.D", seq_len(nrow(w$steps) - 1L)), "step.Z")
+    if (param@tol > 0 && identical(fit@stopped, .stopReasons[1L])) warning(sprintf(
+        "'tol' (%g) was not reached in %d sweeps", param@tol, n), call. = FALSE)
     fit@history <- data.frame(iteration = 0:n, train = c(summary[1L], fit@history$train),
         penalty = c(summary[2L], fit@history$penalty), rbind(NA_real_, steps))
     fit
 })
 
 setMethod(".shownLoss", "DeepMcParam", function(param, train, valid, entries)
-    list(train = sqrt(train / max(1, entries)), valid = NULL, label = if (param@zero.weight > 0) "weighted RMSE" else "RMSE"))
+    list(train = sqrt(train / max(1, entries * (1 + param@zero.weight))), valid = NULL,
+        label = if (param@zero.weight > 0) "weighted RMSE" else "RMSE"))

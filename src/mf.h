@@ -98,17 +98,22 @@ typedef struct {
     double moved, t[MF_LAYERS + 1];      /* |dX|^2 of the blocks since it was set to 0; last step of each block */
 } Mf;
 void mf_take(Arena *a, Mf *d);
+void mf_take_left(Arena *a, Mf *d);      /* F, Z, L, L'L only: what predicting needs */
+void mf_left(Mf *d);                     /* L and L'L at the current factors */
 /* L, L'L, Z'Z, T and the sums at the current factors: one pass. */
 void mf_measure(Mf *d);
 double mf_norm2(const Mf *d);            /* |X|^2 */
 double mf_data(const Mf *d);             /* the objective without the ridge */
 double mf_ridge(const Mf *d);
-/* One block: k = 0..N-1: F[k]; k = N: Z. T must be that of the current factors before blocks 0..N-1 and is so after. */
+/* One block: k = 0..N-1: F[k]; k = N: Z; in this order. Before the first block T must be that of the current factors; the last
+ * one leaves T and the sums as they are then. In between, after a plain block N-1, T is not kept, and the sums are so after
+ * mf_measure() only. */
 Status mf_block(Mf *d, int k);
 void mf_rebalance(Mf *d);
 size_t mf_state(const Mf *d);            /* values of all factors */
 void mf_save(const Mf *d, double *to);
 void mf_load(Mf *d, const double *from);
-/* z (R values) of a cell with these entries, L fixed: the exact minimiser, of least norm. normal: R x R scratch */
+/* z (R values) of a cell with these entries, L fixed: the minimiser, of least norm; where factors must not be negative, 200
+ * rounds of coordinate descent from there. normal: R x R scratch */
 Status mf_new_cell(Mf *d, const int *i, const double *y, size_t n, double *normal, double *z);
 #endif

@@ -6,7 +6,8 @@
  * factor would lose what it cannot see now but needs later. What has a c = 0 (the null part) does not change X: with
  * lambda > 0 it is removed from the factor in full before the search. E = S - w0 X with S on the entries of Y only, so every
  * pass costs the entries times r[N]. The step along Delta is 1 (MF_PLAIN), or the exact minimum, one per gene in the first
- * and per cell in the last block (MF_EXACT), or one per block (MF_EXACT_BLOCK); it is never below 1.
+ * and per cell in the last block (MF_EXACT), or one per block (MF_EXACT_BLOCK); it is never below 1, but for factors that
+ * must not be negative: there it is what keeps them so.
  * Majorisation: Wen, Yin, Zhang, Math. Prog. Comp. 4:333 (2012); the model: Mongia, Sengupta, Majumdar (2020).
  */
 #include <math.h>
@@ -15,6 +16,9 @@
 
 KERNEL_FILE
 
+#ifndef MF_TALL
+#define MF_TALL 1e6                      /* products for which a parallel region is worth it */
+#endif
 static const double NULL_SHARE = 1e-10, STILL = 1e-24, STIR = 1e-15;      /* STIR: less is rounding, and has no step */
 
 static double larger(double a, double b) { return a > b ? a : b; }
@@ -22,22 +26,27 @@ static size_t rows_of(const Mf *d, int k) { return (size_t) d->r[k]; }
 static int rank_of(const Mf *d) { return d->r[d->N]; }
 static size_t wide_of(const Mf *d) { return (size_t) d->r[1]; }
 
+void mf_take_left(Arena *a, Mf *d)
+{
+    d->R = (rank_of(d) + 3) / 4 * 4;
+    size_t w = wide_of(d), R = (size_t) d->R, side = w > R ? w : R;
+    for (int k = 0; k < d->N; k++) d->F[k] = ARENA(a, double, rows_of(d, k) * rows_of(d, k + 1));
+    d->Z = ARENA(a, double, (size_t) d->y->ncol * R);
+    d->L = ARENA(a, double, rows_of(d, 0) * R);
+    d->LL = ARENA(a, double, R * R);
+    for (int k = 0; k < 14; k++) d->small[k] = ARENA(a, double, side * side);
+    for (int k = 0; k < 2; k++) d->eigen[k] = ARENA(a, double, side);
+    d->la = la_take(a, (int) side);
+}
+
 void mf_take(Arena *a, Mf *d)
 {
-    size_t m = rows_of(d, 0), n = (size_t) d->y->ncol, w = wide_of(d), R;
-    d->R = (rank_of(d) + 3) / 4 * 4;
-    R = (size_t) d->R;
-    for (int k = 0; k < d->N; k++) d->F[k] = ARENA(a, double, rows_of(d, k) * rows_of(d, k + 1));
-    d->Z = ARENA(a, double, n * R);
-    d->L = ARENA(a, double, m * R);
+    mf_take_left(a, d);
+    size_t m = rows_of(d, 0), n = (size_t) d->y->ncol, w = wide_of(d), R = (size_t) d->R;
     d->T = ARENA(a, double, m * R);
     d->Q = ARENA(a, double, m * R);
     for (int k = 0; k < 3; k++) d->wide[k] = ARENA(a, double, m * w);
     d->ZZ = ARENA(a, double, R * R);
-    d->LL = ARENA(a, double, R * R);
-    size_t side = w > R ? w : R;
-    for (int k = 0; k < 14; k++) d->small[k] = ARENA(a, double, side * side);
-    for (int k = 0; k < 2; k++) d->eigen[k] = ARENA(a, double, side);
     d->along = ARENA(a, Along, m);
     d->cell = ARENA(a, double, 6 * R * (size_t) d->threads);
     d->longest = 0;
@@ -49,7 +58,6 @@ void mf_take(Arena *a, Mf *d)
     size_t room = m * R + R * R + 2 * m + 8;
     d->sum = ARENA(a, double, room);
     chunks_take(a, &d->chunks, d->y, room, d->threads, d->tick);
-    d->la = la_take(a, (int) side);
 }
 
 /* ---- what the factors are together ---- */
@@ -74,7 +82,7 @@ static void product_from(const Mf *d, int k, double *to, int ld)
 /* mf_mul() with many rows, dealt out to the threads */
 static void tall(const Mf *d, int m, int k, int n, const double *a, int lda, const double *b, int ldb, double *c, int ldc)
 {
-    int threads = (double) m * k * n > 1e6 ? d->threads : 1;         /* a region is not worth less */
+    int threads = (double) m * k * n > MF_TALL ? d->threads : 1;
     PARALLEL_FOR(threads)
     for (int t = 0; t < threads; t++) {
         size_t of = (size_t) threads, from = (size_t) m * (size_t) t / of, to = (size_t) m * (size_t) (t + 1) / of;
@@ -118,6 +126,8 @@ static void take_sums(Mf *d)
     d->on = numbers[0];
     d->on_x = numbers[1];
 }
+
+void mf_left(Mf *d) { refresh(d); }
 
 void mf_measure(Mf *d)
 {
@@ -606,7 +616,7 @@ void mf_load(Mf *d, const double *from)
 Status mf_new_cell(Mf *d, const int *i, const double *y, size_t n, double *normal, double *z)
 {
     int rN = rank_of(d), R = d->R;
-    double *v = d->small[2], *h = d->small[3], *right = d->small[4];
+    double *v = d->small[2], *right = d->small[4];
     for (int k = 0; k < R * R; k++) normal[k] = d->w0 * d->LL[k];
     memset(right, 0, (size_t) R * sizeof *right);
     for (size_t k = 0; k < n; k++) {
@@ -622,8 +632,8 @@ Status mf_new_cell(Mf *d, const int *i, const double *y, size_t n, double *norma
     memset(z, 0, (size_t) R * sizeof *z);
     for (int k = 0; k < rN; k++) {
         if (!(d->eigen[0][k] > NULL_SHARE * d->eigen[0][0])) break;
-        *h = mf_dot(v + k * rN, right, (size_t) rN) / d->eigen[0][k];
-        for (int a = 0; a < rN; a++) z[a] += *h * v[k * rN + a];
+        double h = mf_dot(v + k * rN, right, (size_t) rN) / d->eigen[0][k];
+        for (int a = 0; a < rN; a++) z[a] += h * v[k * rN + a];
     }
     for (int a = 0; a < rN && d->nonneg; a++) z[a] = larger(z[a], 0);
     for (int it = 0; it < 200 && d->nonneg; it++)                 /* coordinate descent from there */

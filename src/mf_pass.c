@@ -5,18 +5,23 @@
 
 KERNEL_FILE
 
-/* Parts of a wave together; entries below which a parallel region costs more than it saves (and waits where cores are busy) */
-enum { WAVE_BYTES = 1 << 25, WORTH = 50000 };
+/* Bytes of the parts of a wave, and its entries (between two ticks); entries below which a parallel region costs more than it
+ * saves, and waits where cores are busy. The tests have small ones. */
+#ifndef MF_WORTH
+enum { MF_WORTH = 50000, MF_WAVE_BYTES = 1 << 25, MF_WAVE_ENTRIES = 10000000 };
+#endif
 
 void chunks_take(Arena *a, Chunks *c, const Sparse *y, size_t room, int threads, Tick tick)
 {
     size_t entries = (size_t) y->p[y->ncol];
     c->threads = threads; c->room = room; c->tick = tick;
     c->n = y->ncol < CHUNKS ? (y->ncol ? y->ncol : 1) : CHUNKS;
-    c->wave = (int) (WAVE_BYTES / (8 * room) < CHUNKS ? WAVE_BYTES / (8 * room) : CHUNKS);
+    size_t by_bytes = MF_WAVE_BYTES / (8 * room), by_entries = CHUNKS * (size_t) MF_WAVE_ENTRIES / (entries + 1);
+    if (by_bytes > CHUNKS) by_bytes = CHUNKS;
+    c->wave = (int) (by_entries < by_bytes ? by_entries : by_bytes);
     if (c->wave < threads) c->wave = threads;
     if (c->wave > c->n) c->wave = c->n;
-    if (entries < WORTH) c->threads = 1;
+    if (entries < MF_WORTH) c->threads = 1;
     c->part = ARENA(a, double, room * (size_t) c->wave);
     c->cut[0] = 0;
     for (int k = 1, col = 0; k <= c->n; k++) {

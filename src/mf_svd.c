@@ -53,16 +53,22 @@ FOR_CPUS(mf_gram_list, (const int *i, const double *x, size_t n, int from, int t
 })
 
 /* Lower triangle; a thread has rows of its own, of about equal work, so that no sum depends on it. */
-static void gram(const Lists *l)
+static void gram(const Lists *l, Tick tick)
 {
+    static const Progress idle = { 0, 0, 0, 0, 0 };
     int g = l->y.nrow, T = l->threads;
-    PARALLEL_FOR(T)
-    for (int t = 0; t < T; t++) {
-        int from = (int) (g * sqrt((double) t / T)), to = t + 1 == T ? g : (int) (g * sqrt((double) (t + 1) / T));
-        for (int c = 0; c < l->y.ncol; c++) {
-            size_t at = (size_t) l->y.p[c];
-            mf_gram_list(l->y.i + at, l->y.x + at, (size_t) l->y.p[c + 1] - at, from, to, l->whole, (size_t) g);
+    for (int c0 = 0, c1; c0 < l->y.ncol; c0 = c1) {
+        double work = 0;                              /* between two ticks */
+        for (c1 = c0; c1 < l->y.ncol && work < 2e8; c1++) work += pow(l->y.p[c1 + 1] - l->y.p[c1], 2) / 2 + 100;
+        PARALLEL_FOR(T)
+        for (int t = 0; t < T; t++) {
+            int from = (int) (g * sqrt((double) t / T)), to = t + 1 == T ? g : (int) (g * sqrt((double) (t + 1) / T));
+            for (int c = c0; c < c1; c++) {
+                size_t at = (size_t) l->y.p[c];
+                mf_gram_list(l->y.i + at, l->y.x + at, (size_t) l->y.p[c + 1] - at, from, to, l->whole, (size_t) g);
+            }
         }
+        tick.call(tick.ctx, &idle);
     }
 }
 
@@ -80,7 +86,7 @@ static void gram_rank_one(const Lists *l, double *sc)
 
 /* ---- block Lanczos ---- */
 
-/* part: nrow x BLOCK of S t, then sum c t and (unused) */
+/* part: nrow x BLOCK of S t, then BLOCK of sum c t */
 static void apply_lists(const void *self, int thread, int from, int to, double *part)
 {
     const Lists *l = self;
@@ -120,7 +126,7 @@ static void orthogonal(double *basis, size_t g, int k, uint64_t seed, uint64_t *
     memset(v, 0, g * sizeof *v);
 }
 
-typedef struct { double *basis, *H, *copy, *values, *ritz, *old, *block, *image, *spare; int size; } Lanczos;
+typedef struct { double *basis, *H, *copy, *values, *ritz, *old, *block, *image, *spare; } Lanczos;
 
 /* How far the projector on the first r Ritz vectors has moved: |ritz - old old' ritz|, coefficients of `from` before. */
 static double moved(const Lanczos *z, int n, int from, int r)
@@ -145,7 +151,7 @@ static Status lanczos(Arena *a, const SvdTask *task, Lists *l, double *v, double
     size_t g = (size_t) l->y.nrow;
     uint64_t draws = 0;
     Chunks chunks;
-    Lanczos z = { .size = size };
+    Lanczos z;
     z.basis = ARENA(a, double, g * (size_t) (size + BLOCK));
     z.H = ARENA(a, double, (size_t) size * (size_t) size);
     z.copy = ARENA(a, double, (size_t) size * (size_t) size);
@@ -218,6 +224,7 @@ static Status lanczos(Arena *a, const SvdTask *task, Lists *l, double *v, double
 Status mf_svd(Arena *a, const SvdTask *task, double *u, double *s, int *passes)
 {
     const Sparse *y = task->y;
+    static const Progress idle = { 0, 0, 0, 0, 0 };
     int r = task->r, genes = y->nrow <= y->ncol, side = genes ? y->nrow : y->ncol;
     size_t g = (size_t) side, m = (size_t) y->nrow;
     Lists l = { .y = *y, .threads = task->threads };
@@ -239,7 +246,7 @@ Status mf_svd(Arena *a, const SvdTask *task, double *u, double *s, int *passes)
         LaWork la = la_take(a, side);
         l.whole = ARENA(a, double, g * g);
         if (a->failed) return ST_NOMEM;
-        gram(&l);
+        gram(&l, task->tick);
         if (l.u) gram_rank_one(&l, sc);
         for (size_t i = 0; i < g; i++) for (size_t j = 0; j < i; j++) l.whole[j * g + i] = l.whole[i * g + j];
         st = la_eigen(&la, side, r, l.whole, s, v);
@@ -263,6 +270,7 @@ Status mf_svd(Arena *a, const SvdTask *task, double *u, double *s, int *passes)
             }
         }
         double *column = u + k;
+        task->tick.call(task->tick.ctx, &idle);
         for (size_t i = 0; i < m; i++) if (fabs(column[i * (size_t) r]) > fabs(largest)) largest = column[i * (size_t) r];
         for (size_t i = 0; i < m && largest < 0; i++) column[i * (size_t) r] *= -1;
     }

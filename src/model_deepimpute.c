@@ -65,7 +65,7 @@ typedef struct {
     real *h[MAX_LAYERS], *dh[MAX_LAYERS];     /* of each hidden layer: panels, one row per cell */
     Rows mid[MAX_LAYERS - 1], mid_t;     /* hidden units as the entries that the next layer reads, all of them */
     size_t *mid_from;
-    real *mid_dh;
+    real *mid_dh[MAX_LAYERS - 1];        /* one for each: the threads of a team are not in step */
     double *loss;                        /* per cell */
     uint32_t *bits;                      /* a row per cell, wide enough for every layer: threads must not meet */
     size_t bits_row;
@@ -193,7 +193,7 @@ static void work_take(Arena *a, Work *w, const Shared *s, size_t cells, size_t m
     if (inner) {
         rows_take(a, &w->mid_t, inner, cells * inner);
         w->mid_from = ARENA(a, size_t, cells * inner);
-        w->mid_dh = ARENA(a, real, cells * inner);
+        for (int l = 0; l + 1 < s->layers; l++) w->mid_dh[l] = ARENA(a, real, cells * (size_t) s->units[l]);
     }
     rows_take(a, &w->xt, most_in, in);
     rows_take(a, &w->yt, most_out, out);
@@ -340,7 +340,7 @@ static void unlisted(const Net *net, int l, int r0, int r1)
     const Work *w = net->work;
     size_t H = (size_t) net->s->units[l];
     for (size_t r = (size_t) r0; r < (size_t) r1; r++)
-        for (size_t j = 0; j < H; j++) w->dh[l][panel_at((size_t) w->n, r, j)] = w->mid_dh[r * H + j];
+        for (size_t j = 0; j < H; j++) w->dh[l][panel_at((size_t) w->n, r, j)] = w->mid_dh[l][r * H + j];
 }
 
 /* Hidden layers of cells r0..r1-1. */
@@ -367,10 +367,10 @@ static void hidden_back(const Net *net, int r0, int r1)
                 layer_sparse_in(&w->y, w->dz, r0, r1, net->cur + net->w[l + 1] + q * S * PANEL, NULL, w->dh[l] + q * n * PANEL);
         } else {
             size_t H = (size_t) net->s->units[l];
-            memset(w->mid_dh + (size_t) r0 * H, 0, (size_t) (r1 - r0) * H * sizeof(real));
+            memset(w->mid_dh[l] + (size_t) r0 * H, 0, (size_t) (r1 - r0) * H * sizeof(real));
             for (size_t q = 0; q < panels_of(net->s->units[l + 1]); q++)
                 layer_sampled_out(w->mid + l, r0, r1, net->cur + net->w[l + 1] + q * H * PANEL, w->dh[l + 1] + q * n * PANEL,
-                                  w->mid_dh);
+                                  w->mid_dh[l]);
             unlisted(net, l, r0, r1);
         }
         for (size_t q = 0; q < panels; q++) {

@@ -12,9 +12,11 @@
  *   balance      factors are scaled to equal norms after each sweep, X unchanged; the authors' code for another problem
  *                normalises columns, which lets the objective rise
  *   zero.weight  weight of all zeros over that of all non-zeros; the paper: 0
- *   lambda       ridge on all factors; the paper: 0. "auto": tau^(2 - 2/K), tau = scale sigma sqrt(p) (sqrt(m) + sqrt(n)),
+ *   lambda       ridge on all factors; the paper: 0. NA: tau^(2 - 2/K), tau = scale sigma sqrt(p) (sqrt(m) + sqrt(n)),
  *                sigma the residual standard deviation of an additive gene and cell model
  *   accelerate   Anderson's mixing of six sweeps, taken when the objective is no larger
+ *   nonneg       factors without negative entries, from a random start
+ *   new cells    the minimiser over z with D1 ... DN fixed; cells of the fit are known by a fingerprint and keep their z
  */
 #include <math.h>
 #include <string.h>
@@ -42,6 +44,14 @@ static const Field fields[] = {
 enum { PLAN_CELLS, PLAN_SWEEPS, PLAN_LAYERS, PLAN_RANKS };
 /* summary: objective and ridge at the start, lambda, w0, share of non-zeros, passes of the start, sigma */
 enum { START_DATA, START_RIDGE, LAMBDA, W0, SHARE, START_PASSES, SIGMA, SUMMARY };
+
+static int plan_fits(const int *plan, const Sparse *x)
+{
+    int N = plan[PLAN_LAYERS], ok = N >= 1 && N <= MF_LAYERS && plan[PLAN_SWEEPS] >= 1 && plan[PLAN_CELLS] >= 1;
+    for (int k = 0; ok && k < N; k++)
+        ok = plan[PLAN_RANKS + k] >= 1 && plan[PLAN_RANKS + k] <= (k ? plan[PLAN_RANKS + k - 1] : x->nrow);
+    return ok;
+}
 
 static Mf opened(const Params *p, const Sparse *x, const int *plan, int threads, Tick tick)
 {
@@ -79,7 +89,8 @@ static void fingerprint(const Sparse *x, int cell, double out[2])
         uint64_t h = k ? 0x9E3779B97F4A7C15u : 0xD1B54A32D192ED03u;
         for (int e = x->p[cell]; e < x->p[cell + 1]; e++) {
             uint64_t bits;
-            memcpy(&bits, x->x + e, 8);
+            double v = (float) x->x[e];              /* logarithms of two machines may differ in their last bit */
+            memcpy(&bits, &v, 8);
             h = (h ^ (uint64_t) x->i[e]) * 0xFF51AFD7ED558CCDu;
             h = ((h ^ h >> 33) ^ bits) * 0xC4CEB9FE1A85EC53u;
             h ^= h >> 29;
@@ -91,12 +102,15 @@ static void fingerprint(const Sparse *x, int cell, double out[2])
 /* ---- the start ---- */
 
 /* Standard deviation of what an additive model of genes and cells leaves of the entries. */
-static double residual_sd(Arena *a, const Sparse *y)
+static Status residual_sd(Arena *a, const Sparse *y, Tick tick, double *sd)
 {
+    static const Progress idle = { 0, 0, 0, 0, 0 };
     size_t n = (size_t) y->p[y->ncol];
     double *gene = ARENA(a, double, y->nrow), *cell = ARENA(a, double, y->ncol), *sum = ARENA(a, double, y->nrow), mean = 0;
     int *count = ARENA(a, int, y->nrow);
-    if (a->failed || n < 2) return 0;
+    *sd = 0;
+    if (a->failed) return ST_NOMEM;
+    if (n < 2) return ST_OK;
     for (size_t k = 0; k < n; k++) { mean += y->x[k]; count[y->i[k]]++; }
     mean /= (double) n;
     for (int pass = 0; pass < 10; pass++) {
@@ -108,6 +122,7 @@ static double residual_sd(Arena *a, const Sparse *y)
             for (int k = y->p[c]; k < y->p[c + 1]; k++) s += y->x[k] - mean - gene[y->i[k]];
             cell[c] = s / (y->p[c + 1] - y->p[c] + 1);
         }
+        tick.call(tick.ctx, &idle);
     }
     double s = 0, ss = 0;
     for (int c = 0; c < y->ncol; c++)
@@ -117,7 +132,8 @@ static double residual_sd(Arena *a, const Sparse *y)
             ss += e * e;
         }
     double var = (ss - s * s / (double) n) / (double) (n - 1);
-    return var > 0 ? sqrt(var) : 0;
+    *sd = var > 0 ? sqrt(var) : 0;
+    return ST_OK;
 }
 
 static Status start_singular(Arena *a, Mf *d, const Params *p, uint64_t seed, int *passes)
@@ -166,11 +182,14 @@ static void start_random(Mf *d, uint64_t seed)
                 d->F[k][i * cols + j] = k || seen[i] ? g : 0;
             }
     }
-    for (int c = 0; c < y->ncol; c++)
+    for (int c = 0; c < y->ncol; c++) {
+        double key[2];                            /* equal cells start equal */
+        fingerprint(y, c, key);
         for (int q = 0; q < d->r[d->N] && y->p[c] < y->p[c + 1]; q++) {
-            double g = rng_normal(seed, RNG_INIT_2, (uint64_t) c << 16 | (uint64_t) q) / sqrt(d->r[d->N]);
+            double g = rng_normal(seed, RNG_INIT_2, (uint64_t) key[0] << 12 ^ (uint64_t) q) / sqrt(d->r[d->N]);
             d->Z[(size_t) c * (size_t) d->R + (size_t) q] = d->nonneg ? fabs(g) : g;
         }
+    }
     mf_measure(d);
     double yy = mf_dot(y->x, y->x, (size_t) y->p[y->ncol]);
     /* on = |y|^2 - 2 <x, y> + |x|^2 */
@@ -255,23 +274,25 @@ static void accelerate(Anderson *w, Mf *d, double now)
 
 /* ---- fit ---- */
 
-static void summarise(Arena *a, Mf *d, const Params *p, double *summary)
+static Status summarise(Arena *a, Mf *d, const Params *p, double *summary)
 {
     const Sparse *y = d->y;
     double m = y->nrow, n = y->ncol, share = y->p[y->ncol] / (m * n), K = d->N + 1;
     d->w0 = p->zero_weight > 0 ? share < 1 ? fmin(1, p->zero_weight * share / (1 - share)) : 1 : 0;
-    summary[SIGMA] = isnan(p->lambda) ? residual_sd(a, y) : 0;
+    Status st = isnan(p->lambda) ? residual_sd(a, y, d->tick, summary + SIGMA) : ST_OK;
     double tau = p->lambda_scale * summary[SIGMA] * sqrt(share) * (sqrt(m) + sqrt(n));
     d->lambda = isnan(p->lambda) ? pow(tau, 2 - 2 / K) : p->lambda;
     summary[LAMBDA] = d->lambda;
     summary[W0] = d->w0;
     summary[SHARE] = share;
+    return st;
 }
 
 static Status fit(Arena *a, const void *params, Fit *f)
 {
     const Params *p = params;
     int sweeps = f->plan[PLAN_SWEEPS], passes = 0, n = f->x.ncol;
+    if (!plan_fits(f->plan, &f->x) || f->plan[PLAN_CELLS] != n) return ST_SHAPE;
     Mf d = opened(p, &f->x, f->plan, f->threads, f->tick);
     Anderson w = { 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, 0, 0 };
     double summary[SUMMARY] = { 0 }, *steps;
@@ -279,7 +300,8 @@ static Status fit(Arena *a, const void *params, Fit *f)
     steps = ARENA(a, double, (size_t) sweeps * (size_t) (d.N + 1));
     if (p->accelerate && !a->failed) take_anderson(a, &w, mf_state(&d));
     if (a->failed) return ST_NOMEM;
-    summarise(a, &d, p, summary);
+    Status sd = summarise(a, &d, p, summary);
+    if (sd) return sd;
     for (size_t k = 0; k < (size_t) sweeps * (size_t) (d.N + 1); k++) steps[k] = NAN;
     f->h->stopped = STOPPED_SETTLED;
     if (f->x.p[n]) {
@@ -322,14 +344,15 @@ static Status fit(Arena *a, const void *params, Fit *f)
 
 /* ---- prediction ---- */
 
-/* Cells of the fit by fingerprint: open addressing, slots hold 1 + cell. */
-typedef struct { size_t size; int *slot; const double *known; } Index;
+/* The cells of a block by fingerprint: open addressing, slots hold 1 + cell. The cells of the fit, which may be many more, are
+ * streamed past it. */
+typedef struct { size_t size; int *slot; const double *key; } Index;
 
 static size_t place(const Index *t, const double *key)
 {
     size_t at = (size_t) ((uint64_t) key[0] * 0x9E3779B97F4A7C15u >> 20) & (t->size - 1);
     while (t->slot[at]) {
-        const double *there = t->known + 2 * (size_t) (t->slot[at] - 1);
+        const double *there = t->key + 2 * (size_t) (t->slot[at] - 1);
         if (there[0] == key[0] && there[1] == key[1]) break;
         at = (at + 1) & (t->size - 1);
     }
@@ -339,34 +362,38 @@ static size_t place(const Index *t, const double *key)
 static Status predict(Arena *a, const void *params, const Predict *job)
 {
     static const Progress idle = { 0, 0, 0, 0, 0 };
+    if (!plan_fits(job->plan, &job->x)) return ST_SHAPE;
     Mf d = opened(params, &job->x, job->plan, job->threads, job->tick);
-    int n_fit = job->plan[PLAN_CELLS], sweeps = job->plan[PLAN_SWEEPS], n = job->x.ncol, T = job->threads;
+    int n_fit = job->plan[PLAN_CELLS], n = job->x.ncol, T = job->threads, rN = d.r[d.N];
     Index t = { 1, NULL, NULL };
-    mf_take(a, &d);
-    double *normal = ARENA(a, double, (size_t) d.R * (size_t) d.R), key[2];
-    while (t.size < 2 * (size_t) n_fit + 2) t.size *= 2;
+    mf_take_left(a, &d);
+    while (t.size < 2 * (size_t) n + 2) t.size *= 2;
     t.slot = ARENA(a, int, t.size);
+    double *normal = ARENA(a, double, (size_t) d.R * (size_t) d.R), *key = ARENA(a, double, 2 * (size_t) n);
+    int *next = ARENA(a, int, n), *known = ARENA(a, int, n);     /* the next cell like this one; 1 + that of the fit */
     if (a->failed) return ST_NOMEM;
-    const double *Z = from_natural(&d, job->weights);
-    int rN = d.r[d.N];
-    t.known = Z + (size_t) rN * (size_t) n_fit;
-    const double *summary = t.known + 2 * (size_t) n_fit + (size_t) sweeps * (size_t) (d.N + 1);
+    const double *Z = from_natural(&d, job->weights), *fitted = Z + (size_t) rN * (size_t) n_fit;
+    const double *summary = fitted + 2 * (size_t) n_fit + (size_t) job->plan[PLAN_SWEEPS] * (size_t) (d.N + 1);
     d.lambda = summary[LAMBDA];
     d.w0 = summary[W0];
-    for (int c = 0; c < n_fit; c++) {
-        size_t at = place(&t, t.known + 2 * (size_t) c);
-        if (!t.slot[at]) t.slot[at] = c + 1;
+    mf_left(&d);
+    t.key = key;
+    for (int c = 0; c < n; c++) {
+        fingerprint(&job->x, c, key + 2 * (size_t) c);
+        size_t at = place(&t, key + 2 * (size_t) c);
+        next[c] = t.slot[at];
+        t.slot[at] = c + 1;
     }
-    mf_measure(&d);                                    /* Z is 0 yet: L and L'L */
+    for (int c = 0; c < n_fit; c++)
+        for (int k = t.slot[place(&t, fitted + 2 * (size_t) c)]; k && !known[k - 1]; k = next[k - 1]) known[k - 1] = c + 1;
     for (int c = 0; c < n; c++) {
         size_t from = (size_t) job->x.p[c], entries = (size_t) job->x.p[c + 1] - from;
         double *z = d.Z + (size_t) c * (size_t) d.R;
-        fingerprint(&job->x, c, key);
-        int known = t.slot[place(&t, key)];
-        if (known) memcpy(z, Z + (size_t) (known - 1) * (size_t) rN, (size_t) rN * sizeof *z);
+        if (known[c]) memcpy(z, Z + (size_t) (known[c] - 1) * (size_t) rN, (size_t) rN * sizeof *z);
         else if (entries) {
             Status st = mf_new_cell(&d, job->x.i + from, job->x.x + from, entries, normal, z);
             if (st) return st;
+            if (c % 64 == 0) job->tick.call(job->tick.ctx, &idle);
         }
     }
     job->tick.call(job->tick.ctx, &idle);
@@ -375,8 +402,7 @@ static Status predict(Arena *a, const void *params, const Predict *job)
         double *out = job->out + (size_t) c * (size_t) d.r[0];
         const double *z = d.Z + (size_t) c * (size_t) d.R;
         for (int g = 0; g < d.r[0]; g++)
-            if (!job->wanted || job->wanted[g]) out[g] = mf_dot(d.L + (size_t) g * (size_t) d.R, z, (size_t) d.R);
-            else out[g] = 0;
+            out[g] = !job->wanted || job->wanted[g] ? mf_dot(d.L + (size_t) g * (size_t) d.R, z, (size_t) d.R) : 0;
     }
     return ST_OK;
 }
