@@ -179,7 +179,7 @@ setMethod(".fitBytes", "DeepMcParam", function(param, x, n, keep.state) {
     g <- min(dim(x))
     factors <- as.double(sum(dim(x))) * max(param@ranks)
     8 * (2 * n + factors * (if (param@accelerate) 18 else 2) + if (g <= 1500) 2 * g^2 else 250 * g) +
-        (if (ncol(x) < nrow(x)) 12 * length(x@x@x) else 0) + 2^25
+        (if (ncol(x) < nrow(x)) 12 * length(x@x@x) else 0) + 2^22
 })
 
 # The start and the steps into the history.

@@ -8,7 +8,7 @@ KERNEL_FILE
 /* Bytes of the parts of a wave, and its entries (between two ticks); entries below which a parallel region costs more than it
  * saves, and waits where cores are busy. The tests have small ones. */
 #ifndef MF_WORTH
-enum { MF_WORTH = 50000, MF_WAVE_BYTES = 1 << 25, MF_WAVE_ENTRIES = 10000000 };
+enum { MF_WORTH = 50000, MF_WAVE_BYTES = 1 << 22, MF_WAVE_ENTRIES = 10000000 };
 #endif
 
 void chunks_take(Arena *a, Chunks *c, const Sparse *y, size_t room, int threads, Tick tick)
