@@ -118,6 +118,19 @@ static Grabs plenty;
 static inline Arena new_arena(void) { return (Arena) { grab, &plenty, 0 }; }
 static inline Arena failing_arena(Grabs *g) { return (Arena) { grab, g, 0 }; }
 
+/* call(arena) is run with every request failing once, then with none; returns how many requests there are */
+static inline int each_fails(Status (*call)(Arena *))
+{
+    for (int k = 1; k < 1000; k++) {
+        Grabs g = { 0, k };
+        Arena a = failing_arena(&g);
+        Status st = call(&a);
+        if (g.asked < k) { CHECK(st == ST_OK); return k - 1; }
+        CHECK(st == ST_NOMEM && a.failed && g.asked == k);       /* after a failure nothing more is asked for */
+    }
+    return check_(0, __FILE__, __LINE__, "a call that ends") - 1;
+}
+
 /* ---- ticks ---- */
 static int n_ticks;
 static inline void count_tick(void *ctx, const Progress *now) { (void) ctx; (void) now; n_ticks++; }

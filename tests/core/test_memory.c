@@ -22,19 +22,6 @@ static void arena(void)
     CHECK(arena_get(&a, 5, 8) && !a.failed && !arena_get(&a, 5, 8) && a.failed && !arena_get(&a, 5, 8) && g.asked == 2);
 }
 
-/* call(arena) is run with every request failing once, then with none; returns how many requests there are */
-static int each_fails(Status (*call)(Arena *))
-{
-    for (int k = 1; k < 1000; k++) {
-        Grabs g = { 0, k };
-        Arena a = failing_arena(&g);
-        Status st = call(&a);
-        if (g.asked < k) { CHECK(st == ST_OK); return k - 1; }
-        CHECK(st == ST_NOMEM && a.failed && g.asked == k);       /* after a failure nothing more is asked for */
-    }
-    return check_(0, __FILE__, __LINE__, "a call that ends") - 1;
-}
-
 static Setup setup;
 static Fit fit;
 static double *weights, *out;

@@ -348,18 +348,6 @@ static Status svd_call(Arena *a)
     return mf_svd(a, &task, u, s, &passes);
 }
 
-static int each_fails(Status (*call)(Arena *))
-{
-    for (int k = 1; k < 1000; k++) {
-        Grabs g = { 0, k };
-        Arena a = failing_arena(&g);
-        Status st = call(&a);
-        if (g.asked < k) { CHECK(st == ST_OK); return k - 1; }
-        CHECK(st == ST_NOMEM && g.asked == k);
-    }
-    return -1;
-}
-
 static void no_memory(void)
 {
     for (int kind = 0; kind < 4; kind++) {
