@@ -56,6 +56,7 @@ typedef struct {
 } Sparse;
 /* p rises from 0 to n_entries, rows in range and rising, values finite. O(entries). */
 Status sparse_check(const Sparse *s, size_t n_entries);
+int sparse_longest(const Sparse *s);         /* entries of the longest column */
 
 /* Panels: a matrix of n rows and h columns is kept as panels_of(h) slabs of n x PANEL, zero beyond column h, so that
  * PANEL columns of one row are one short contiguous run and a slab of some thousand rows stays in the cache. */

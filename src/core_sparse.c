@@ -18,6 +18,13 @@ Status sparse_check(const Sparse *s, size_t n_entries)
     return ST_OK;
 }
 
+int sparse_longest(const Sparse *s)
+{
+    int most = 0;
+    for (int c = 0; c < s->ncol; c++) if (s->p[c + 1] - s->p[c] > most) most = s->p[c + 1] - s->p[c];
+    return most;
+}
+
 #define GATHER(suffix, attr, W) \
 attr static void gather##suffix(real *restrict acc, const real *restrict slab, const int *idx, const real *val, size_t n) \
 { \

@@ -49,9 +49,7 @@ void mf_take(Arena *a, Mf *d)
     d->ZZ = ARENA(a, double, R * R);
     d->along = ARENA(a, Along, m);
     d->cell = ARENA(a, double, 6 * R * (size_t) d->threads);
-    d->longest = 0;
-    for (int c = 0; c < d->y->ncol; c++)
-        if (d->y->p[c + 1] - d->y->p[c] > d->longest) d->longest = d->y->p[c + 1] - d->y->p[c];
+    d->longest = sparse_longest(d->y);
     d->x = ARENA(a, double, ((size_t) d->longest + 1) * (size_t) d->threads);
     d->q = ARENA(a, double, ((size_t) d->longest + 1) * (size_t) d->threads);
     d->deltas = d->step == MF_EXACT_BLOCK ? ARENA(a, double, n * R) : NULL;
@@ -90,7 +88,7 @@ static void tall(const Mf *d, int m, int k, int n, const double *a, int lda, con
     }
 }
 
-static void refresh(Mf *d)
+void mf_left(Mf *d)
 {
     int r1 = d->r[1], rN = rank_of(d);
     if (d->N > 1) product_from(d, 1, d->small[11], rN);
@@ -127,11 +125,9 @@ static void take_sums(Mf *d)
     d->on_x = numbers[1];
 }
 
-void mf_left(Mf *d) { refresh(d); }
-
 void mf_measure(Mf *d)
 {
-    refresh(d);
+    mf_left(d);
     chunks_run(&d->chunks, measure_cells, d, sums_of(d), d->sum);
     take_sums(d);
 }
@@ -168,7 +164,7 @@ void mf_rebalance(Mf *d)
     for (size_t j = 0; j < (size_t) d->y->ncol * (size_t) d->R; j++) d->Z[j] *= s;
     for (size_t j = 0; j < rows_of(d, 0) * (size_t) d->R; j++) d->T[j] *= s;
     for (int j = 0; j < d->R * d->R; j++) d->ZZ[j] *= s * s;
-    refresh(d);
+    mf_left(d);
 }
 
 /* ---- what both kinds of block need ---- */
@@ -183,23 +179,37 @@ static Status eigen_of(Mf *d, const double *a, int n, int ld, int which, double 
     return st;
 }
 
-/* out = P [(P'RQ)/(a c + lambda)] Q' where a c is above NULL_SHARE of its largest, 0 elsewhere; none: instead, P [P'RQ] Q'
- * where it is not. P, Q: vectors as rows; P NULL: the identity, a = 1. h1, h2: scratch like R; out may be R. */
+static int is_seen(double value, double largest) { return value > NULL_SHARE * largest; }
+
+/* W (n x n, rows of ld) = V diag(1/(value + lambda)) V' over the eigenvectors (rows of v) that are seen; none: V V' over the
+ * others. */
+static void inverse(const Mf *d, int n, const double *value, const double *v, int none, double *W, int ld)
+{
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) {
+            double w = 0;
+            for (int k = 0; k < n; k++)
+                if (is_seen(value[k], value[0]) != none) w += v[k * n + i] * v[k * n + j] / (none ? 1 : value[k] + d->lambda);
+            W[i * ld + j] = w;
+        }
+}
+
+/* out = P [(P'RQ)/(a c + lambda)] Q' where a c is seen, 0 elsewhere; none: instead, P [P'RQ] Q' where it is not. P, Q: vectors
+ * as rows. h1, h2: scratch like R. */
 static void solve(const Mf *d, int rows, int cols, const double *P, const double *Q, int none, const double *R, double *h1,
                   double *h2, double *out)
 {
     const double *a = d->eigen[0], *c = d->eigen[1];
-    double most = (P ? a[0] : 1) * c[0];
-    if (P) mf_mul(rows, rows, cols, P, rows, R, cols, h1, cols);
-    mf_mul_t(rows, cols, cols, P ? h1 : R, cols, Q, cols, h2, cols);
+    mf_mul(rows, rows, cols, P, rows, R, cols, h1, cols);
+    mf_mul_t(rows, cols, cols, h1, cols, Q, cols, h2, cols);
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < cols; j++) {
-            double ac = (P ? a[i] : 1) * c[j], *h = h2 + (size_t) i * (size_t) cols + j;
-            int seen = ac > NULL_SHARE * most;
-            *h = seen ? none ? 0 : *h / (ac + d->lambda) : none ? *h : 0;
+            double *h = h2 + (size_t) i * (size_t) cols + j;
+            if (is_seen(a[i] * c[j], a[0] * c[0]) == none) *h = 0;
+            else if (!none) *h /= a[i] * c[j] + d->lambda;
         }
-    mf_mul(rows, cols, cols, h2, cols, Q, cols, P ? h1 : out, cols);
-    if (P) mf_t_mul(rows, rows, cols, P, rows, h1, cols, out, cols);
+    mf_mul(rows, cols, cols, h2, cols, Q, cols, h1, cols);
+    mf_t_mul(rows, rows, cols, P, rows, h1, cols, out, cols);
 }
 
 /* The exact step: b/a2, or 1 where there is none; within what keeps the factor non-negative. */
@@ -328,21 +338,12 @@ static void curvature(const Mf *d, const Block *b, const double *what, double *t
 static void solve_block(const Mf *d, const Block *b, int none, const double *what, double *to)
 {
     int n = b->cols;
-    double *W = d->small[3];
-    const double *c = d->eigen[1];
+    double *W = d->small[3];                      /* of the first block: one matrix for all genes */
     if (b->k) {
         solve(d, b->rows, n, b->P, b->Q, none, what, b->h1, b->h2, to);
         return;
     }
-    for (int i = 0; i < n; i++)                   /* of the first block: one matrix for all genes */
-        for (int j = 0; j < n; j++) {
-            double w = 0;
-            for (int q = 0; q < n; q++) {
-                int seen = c[q] > NULL_SHARE * c[0];
-                if (seen != none) w += b->Q[q * n + i] * b->Q[q * n + j] / (none ? 1 : c[q] + d->lambda);
-            }
-            W[i * n + j] = w;
-        }
+    inverse(d, n, d->eigen[1], b->Q, none, W, n);
     tall(d, b->rows, n, n, what, n, W, n, to, n);
 }
 
@@ -377,12 +378,9 @@ static void increment(Mf *d, Block *b)
     if (d->w0 > 0) {                              /* A'EC' = A'SC' - w0 A'A F CC' */
         curvature(d, b, b->F, fc);
         for (size_t j = 0; j < n; j++) b->g[j] -= d->w0 * fc[j];
-        for (int i = 0; i < b->rows; i++) b->along[i].xd = 0;
     }
     /* A'A delta CC' = g - lambda delta where it is not null, so <delta, that> needs no product; nor does <F, that> */
-    double *keep = b->k ? d->small[8] : NULL;
-    if (d->w0 > 0 && b->k) memcpy(keep, fc, n * sizeof *keep);      /* solve() needs h2 */
-    else keep = fc;
+    if (d->w0 > 0 && b->k) fc = memcpy(d->small[8], fc, n * sizeof *fc);      /* solve() needs h2 */
     solve_block(d, b, 0, b->g, b->delta);
     for (int i = 0; i < b->rows; i++) {
         size_t at = (size_t) i * cols;
@@ -390,7 +388,7 @@ static void increment(Mf *d, Block *b)
         w->dd = mf_dot(b->delta + at, b->delta + at, cols);
         w->fd = lambda > 0 ? mf_dot(b->F + at, b->delta + at, cols) : 0;
         w->dx = mf_dot(b->delta + at, b->g + at, cols) - lambda * w->dd;
-        w->xd = d->w0 > 0 ? mf_dot(b->delta + at, keep + at, cols) : 0;
+        w->xd = d->w0 > 0 ? mf_dot(b->delta + at, fc + at, cols) : 0;
     }
 }
 
@@ -424,7 +422,7 @@ static Status block_gene(Mf *d, int k)
         }
         if (moving) d->t[k] = sum / moving;
     }
-    if (d->step == MF_PLAIN && k < d->N - 1) mf_measure(d); else refresh(d);
+    if (d->step == MF_PLAIN && k < d->N - 1) mf_measure(d); else mf_left(d);
     return ST_OK;
 }
 
@@ -548,16 +546,10 @@ static Status block_cell(Mf *d)
     const double *a = d->eigen[0];
     Status st = eigen_of(d, d->LL, rN, R, 0, v);
     if (st) return st;
-    for (int i = 0; i < R; i++)
-        for (int j = 0; j < R; j++) {
-            double w = 0, o = 0;
-            for (int k = 0; k < rN && i < rN && j < rN; k++) {
-                double vv = v[k * rN + i] * v[k * rN + j];
-                if (a[k] > NULL_SHARE * a[0]) w += vv / (a[k] + d->lambda); else o += vv;
-            }
-            W[i * R + j] = w;
-            none[i * R + j] = o;
-        }
+    memset(W, 0, (size_t) (R * R) * sizeof *W);
+    memset(none, 0, (size_t) (R * R) * sizeof *none);
+    inverse(d, rN, a, v, 0, W, R);
+    inverse(d, rN, a, v, 1, none, R);
     d->norm2 = mf_norm2(d);
     d->t[d->N] = 1;
     if (!(a[0] > 0)) return ST_OK;
@@ -631,7 +623,7 @@ Status mf_new_cell(Mf *d, const int *i, const double *y, size_t n, double *norma
     if (st) return st;
     memset(z, 0, (size_t) R * sizeof *z);
     for (int k = 0; k < rN; k++) {
-        if (!(d->eigen[0][k] > NULL_SHARE * d->eigen[0][0])) break;
+        if (!is_seen(d->eigen[0][k], d->eigen[0][0])) break;
         double h = mf_dot(v + k * rN, right, (size_t) rN) / d->eigen[0][k];
         for (int a = 0; a < rN; a++) z[a] += h * v[k * rN + a];
     }

@@ -144,6 +144,28 @@ static double moved(const Lanczos *z, int n, int from, int r)
     return sqrt(worst);
 }
 
+/* The first `count` Ritz vectors, of n vectors of the basis. */
+static void ritz_vectors(const Lanczos *z, size_t g, int n, int count, double *to)
+{
+    memset(to, 0, g * (size_t) count * sizeof *to);
+    for (int k = 0; k < count; k++, to += g)
+        for (int j = 0; j < n; j++) {
+            double s = z->ritz[(size_t) k * (size_t) n + (size_t) j];
+            for (size_t i = 0; i < g; i++) to[i] += s * z->basis[(size_t) j * g + i];
+        }
+}
+
+/* The basis becomes its `top` best vectors, and the block that was to come next. */
+static void restart(Lanczos *z, size_t g, int n, int top, int size)
+{
+    ritz_vectors(z, g, n, top, z->spare);
+    memmove(z->basis + (size_t) top * g, z->basis + (size_t) n * g, BLOCK * g * sizeof *z->basis);
+    memcpy(z->basis, z->spare, (size_t) top * g * sizeof *z->basis);
+    memset(z->H, 0, (size_t) size * (size_t) size * sizeof *z->H);
+    memset(z->old, 0, (size_t) size * (size_t) size * sizeof *z->old);
+    for (int k = 0; k < top; k++) { z->H[k * size + k] = z->values[k]; z->old[k * top + k] = 1; }
+}
+
 static Status lanczos(Arena *a, const SvdTask *task, Lists *l, double *v, double *values, int *passes)
 {
     int r = task->r, least = 3 * (r + BLOCK), size = task->basis ? task->basis : 240, n = 0, kept = 0;
@@ -191,31 +213,11 @@ static Status lanczos(Arena *a, const SvdTask *task, Lists *l, double *v, double
         if (settled || *passes >= PASSES || (size_t) n >= g) break;
         for (int q = 0; q < BLOCK; q++) orthogonal(z.basis, g, n + q, task->seed, &draws);
         kept = top;
-        if (n + 2 * BLOCK > size) {                   /* restart with the best vectors, and the block that was to come next */
-            for (int k = 0; k < top; k++)
-                for (size_t i = 0; i < g; i++) z.spare[(size_t) k * g + i] = 0;
-            for (int k = 0; k < top; k++)
-                for (int j = 0; j < n; j++) {
-                    double s = z.ritz[(size_t) k * (size_t) n + (size_t) j];
-                    for (size_t i = 0; i < g; i++) z.spare[(size_t) k * g + i] += s * z.basis[(size_t) j * g + i];
-                }
-            memmove(z.basis + (size_t) top * g, z.basis + (size_t) n * g, BLOCK * g * sizeof *z.basis);
-            memcpy(z.basis, z.spare, (size_t) top * g * sizeof *z.basis);
-            memset(z.H, 0, (size_t) size * (size_t) size * sizeof *z.H);
-            memset(z.old, 0, (size_t) size * (size_t) size * sizeof *z.old);
-            for (int k = 0; k < top; k++) { z.H[k * size + k] = z.values[k]; z.old[k * top + k] = 1; }
-            n = top;
-        } else memcpy(z.old, z.ritz, (size_t) top * (size_t) n * sizeof *z.old);
+        if (n + 2 * BLOCK > size) { restart(&z, g, n, top, size); n = top; }
+        else memcpy(z.old, z.ritz, (size_t) top * (size_t) n * sizeof *z.old);
     }
-    for (int k = 0; k < r; k++) {
-        double *to = v + (size_t) k * g;
-        memset(to, 0, g * sizeof *to);
-        for (int j = 0; j < n; j++) {
-            double s = z.ritz[(size_t) k * (size_t) n + (size_t) j];
-            for (size_t i = 0; i < g; i++) to[i] += s * z.basis[(size_t) j * g + i];
-        }
-        values[k] = z.values[k];
-    }
+    ritz_vectors(&z, g, n, r, v);
+    memcpy(values, z.values, (size_t) r * sizeof *values);
     return ST_OK;
 }
 

@@ -453,8 +453,7 @@ static Status fit(Arena *a, const void *params, Fit *f)
     m.s = ARENA(a, real, l->n);
     m.grad = one_block ? NULL : ARENA(a, real, l->n);
     uint8_t *bit = p->train.stop == STOP_VALIDATION ? ARENA(a, uint8_t, entries / 8 + 1) : NULL;
-    int longest = 0;
-    for (int c = 0; c < f->x.ncol; c++) if (f->x.p[c + 1] - f->x.p[c] > longest) longest = f->x.p[c + 1] - f->x.p[c];
+    int longest = sparse_longest(&f->x);
     in_block = in_block * (size_t) longest < entries ? in_block * (size_t) longest : entries;
     rows_take(a, &m.by_gene, l->genes, in_block);
     m.entry = ARENA(a, size_t, in_block);

@@ -586,11 +586,10 @@ static Status fit(Arena *a, const void *params, Fit *f)
     const Params *p = params;
     Shared s = { .p = p, .x = &f->x, .seed = f->seed, .layers = f->plan[1], .units = f->plan + PLAN_HEAD,
                  .n_held = nn_held_cells(&p->train, f->x.ncol) };
-    int n_nets = f->plan[0], longest = 0;
+    int n_nets = f->plan[0], longest = sparse_longest(&f->x);
     size_t most_in = 0, most_out = 0;
     s.n_learn = f->x.ncol - s.n_held;
     s.batch = p->train.batch_size && p->train.batch_size < s.n_learn ? p->train.batch_size : s.n_learn;
-    for (int c = 0; c < f->x.ncol; c++) if (f->x.p[c + 1] - f->x.p[c] > longest) longest = f->x.p[c + 1] - f->x.p[c];
     for (int k = 0; k < f->x.p[f->x.ncol]; k++) if (f->x.x[k] > s.limit) s.limit = f->x.x[k];
     Net *nets = ARENA(a, Net, n_nets);
     Network *hooks = ARENA(a, Network, n_nets);
@@ -681,9 +680,8 @@ static Status predict(Arena *a, const void *params, const Predict *job)
     static const Progress idle = { 0, 0, 0, 0, 0 };
     const Params *p = params;
     Shared s = { .p = p, .x = &job->x, .layers = job->plan[1], .units = job->plan + PLAN_HEAD };
-    int n_nets = job->plan[0], longest = 0, threads = job->threads;
+    int n_nets = job->plan[0], longest = sparse_longest(&job->x), threads = job->threads;
     size_t most_in = 0, most_out = 0, G = (size_t) job->x.nrow;
-    for (int c = 0; c < s.x->ncol; c++) if (s.x->p[c + 1] - s.x->p[c] > longest) longest = s.x->p[c + 1] - s.x->p[c];
     /* every thread has nets of its own, which point into the same weights */
     Net *nets = ARENA(a, Net, (size_t) n_nets * (size_t) threads);
     s.work = ARENA(a, Work, threads);

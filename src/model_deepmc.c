@@ -203,45 +203,38 @@ static void start_random(Mf *d, uint64_t seed)
 /* ---- Anderson's acceleration ---- */
 
 enum { PAIRS = 6 };
-typedef struct { size_t n; double *f, *g, *r, *last_g, *last_r, *dg[PAIRS], *dr[PAIRS]; int pairs, started; } Anderson;
+typedef struct { size_t n; double *f, *g, *r, *last_g, *last_r, *dg[PAIRS], *dr[PAIRS]; int pairs, started; LaWork la; } Anderson;
 
 static void take_anderson(Arena *a, Anderson *w, size_t n)
 {
     w->n = n;
+    w->la = la_take(a, PAIRS);
     w->f = ARENA(a, double, n); w->g = ARENA(a, double, n); w->r = ARENA(a, double, n);
     w->last_g = ARENA(a, double, n); w->last_r = ARENA(a, double, n);
     for (int k = 0; k < PAIRS; k++) { w->dg[k] = ARENA(a, double, n); w->dr[k] = ARENA(a, double, n); }
 }
 
-/* gamma = (dr'dr + 1e-10 trace)^-1 dr'r by Gauss elimination with pivots */
-static void mixing(const Anderson *w, double *gamma)
+/* gamma = (dr'dr + 1e-10 trace)^-1 dr'r */
+static Status mixing(Anderson *w, double *gamma)
 {
     int n = w->pairs;
-    double A[PAIRS][PAIRS + 1], trace = 0;
+    double A[PAIRS * PAIRS], right[PAIRS], value[PAIRS], v[PAIRS * PAIRS], trace = 0;
     for (int i = 0; i < n; i++) {
-        for (int j = 0; j < n; j++) A[i][j] = mf_dot(w->dr[i], w->dr[j], w->n);
-        A[i][n] = mf_dot(w->dr[i], w->r, w->n);
-        trace += A[i][i];
+        for (int j = 0; j < n; j++) A[i * n + j] = mf_dot(w->dr[i], w->dr[j], w->n);
+        right[i] = mf_dot(w->dr[i], w->r, w->n);
+        gamma[i] = 0;
+        trace += A[i * n + i];
     }
-    for (int i = 0; i < n; i++) A[i][i] += 1e-10 * trace;
-    for (int i = 0; i < n; i++) {
-        int best = i;
-        for (int j = i + 1; j < n; j++) if (fabs(A[j][i]) > fabs(A[best][i])) best = j;
-        for (int j = 0; j <= n; j++) { double t = A[i][j]; A[i][j] = A[best][j]; A[best][j] = t; }
-        for (int k = i + 1; k < n; k++) {
-            double s = A[i][i] != 0 ? A[k][i] / A[i][i] : 0;
-            for (int j = i; j <= n; j++) A[k][j] -= s * A[i][j];
-        }
+    Status st = la_eigen(&w->la, n, n, A, value, v);
+    for (int k = 0; k < n && !st; k++) {
+        double l = value[k] + 1e-10 * trace, s = l > 0 ? mf_dot(v + k * n, right, (size_t) n) / l : 0;
+        for (int i = 0; i < n; i++) gamma[i] += s * v[k * n + i];
     }
-    for (int i = n - 1; i >= 0; i--) {
-        double s = A[i][n];
-        for (int j = i + 1; j < n; j++) s -= A[i][j] * gamma[j];
-        gamma[i] = A[i][i] != 0 ? s / A[i][i] : 0;
-    }
+    return st;
 }
 
 /* From f before and the factors (g) after a sweep to a candidate, kept when its objective is not above `now`. */
-static void accelerate(Anderson *w, Mf *d, double now)
+static Status accelerate(Anderson *w, Mf *d, double now)
 {
     mf_save(d, w->g);
     for (size_t k = 0; k < w->n; k++) w->r[k] = w->g[k] - w->f[k];
@@ -255,9 +248,10 @@ static void accelerate(Anderson *w, Mf *d, double now)
     memcpy(w->last_g, w->g, w->n * sizeof *w->g);
     memcpy(w->last_r, w->r, w->n * sizeof *w->r);
     w->started = 1;
-    if (!w->pairs) return;
+    if (!w->pairs) return ST_OK;
     double gamma[PAIRS];
-    mixing(w, gamma);
+    Status st = mixing(w, gamma);
+    if (st) return st;
     double *candidate = w->f;                                       /* f is taken anew before the next sweep */
     for (size_t k = 0; k < w->n; k++) {
         double v = w->g[k];
@@ -266,10 +260,11 @@ static void accelerate(Anderson *w, Mf *d, double now)
     }
     mf_load(d, candidate);
     mf_measure(d);
-    if (mf_data(d) + mf_ridge(d) <= now) return;
+    if (mf_data(d) + mf_ridge(d) <= now) return ST_OK;
     w->pairs = w->started = 0;
     mf_load(d, w->g);
     mf_measure(d);
+    return ST_OK;
 }
 
 /* ---- fit ---- */
@@ -294,7 +289,7 @@ static Status fit(Arena *a, const void *params, Fit *f)
     int sweeps = f->plan[PLAN_SWEEPS], passes = 0, n = f->x.ncol;
     if (!plan_fits(f->plan, &f->x) || f->plan[PLAN_CELLS] != n) return ST_SHAPE;
     Mf d = opened(p, &f->x, f->plan, f->threads, f->tick);
-    Anderson w = { 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, 0, 0 };
+    Anderson w = { .n = 0 };
     double summary[SUMMARY] = { 0 }, *steps;
     mf_take(a, &d);
     steps = ARENA(a, double, (size_t) sweeps * (size_t) (d.N + 1));
@@ -330,7 +325,10 @@ static Status fit(Arena *a, const void *params, Fit *f)
         double now = f->h->train[it - 1] + f->h->penalty[it - 1];
         if (!isfinite(now)) return ST_DIVERGED;
         if (p->tol > 0 && sqrt(d.moved) <= p->tol * sqrt(mf_norm2(&d))) f->h->stopped = STOPPED_SETTLED;
-        else if (p->accelerate && it < sweeps) accelerate(&w, &d, now);
+        else if (p->accelerate && it < sweeps) {
+            Status st = accelerate(&w, &d, now);
+            if (st) return st;
+        }
         Progress say = { it, sweeps, it, f->h->train[it - 1], 0 };
         f->tick.call(f->tick.ctx, &say);
     }
