@@ -12,6 +12,8 @@
         return(if (is.character(x) && !is.na(x)) dQuote(x, FALSE)
             else format(x))
     }
+    if (is.numeric(x) && is.null(dim(x)) && length(x) %in% 2:6) return(sprintf("c(%s)",
+        paste(vapply(x, format, ""), collapse = ", ")))
     if (is.atomic(x) && is.null(dim(x))) {
         return(sprintf("a %s vector of length %d", typeof(x), length(x)))
     }

@@ -131,7 +131,7 @@ setClass("DeepMcParam", contains = "InfillParam",
 setMethod(".ownProblems", "DeepMcParam", function(object) {
     out <- character()
     must <- function(name, ok, what) if (!ok) out <<- c(out, sprintf("'%s' must be %s, not %s", name, what,
-        if (name == "ranks" && length(object@ranks)) .someOf(object@ranks) else .describe(slot(object, name))))
+        .describe(slot(object, name))))
     r <- object@ranks
     must("ranks", length(r) %in% 1:8 && all(is.finite(r)) && all(r == round(r) & r >= 1 & r <= 1e4) && !is.unsorted(-r),
         "1 to 8 whole numbers from 1 to 10000, none larger than the one before")
