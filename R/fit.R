@@ -53,7 +53,9 @@ setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = 
     resume <- .unfinished(resume, checkpoint)
     param <- .fixed(param, seed, resume)
     started <- proc.time()[["elapsed"]]
-    prepared <- .prepared(param, counts, param@seed, .threads(num.threads, param))
+    .checkFlag(progress, "progress")
+    prepared <- .prepared(param, counts, param@seed, .threads(num.threads, param), if (progress) .say else function(...) NULL,
+        if (is(resume, "InfillFit")) resume@recipe)
     rm(counts)
     fit <- fitInfill(prepared, param, num.threads = num.threads,
         progress = progress, resume = resume, keep.state = keep.state,
@@ -68,7 +70,12 @@ setMethod(".preparation", "InfillParam", function(param) NULL)
 setMethod(".planned", "InfillParam", function(param, x) x)
 setMethod(".finished", "InfillParam", function(param, fit) fit)
 
-setMethod(".prepared", "InfillParam", function(param, counts, seed, threads)
+setMethod(".resumes", "InfillParam", function(param) FALSE)
+setMethod(".resumes", "NetworkParam", function(param) TRUE)
+
+.say <- function(...) message(sprintf(...))
+
+setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say, before)
     do.call(.prepare, c(list(counts), .preparation(param))))
 
 # The parameters checked, with the seed in force: the one given, that of the fit to resume, or a drawn one.
@@ -121,7 +128,7 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     if (is.null(.preparation(param)) && is.null(x@recipe$plan)) .stop(paste(
         "'x' must be counts, not what prepareCounts() returns: %s prepares them itself"), class(param))
     iterative <- !is.null(.shownLoss(param, 0, 0, 1))
-    if (iterative && !is(param, "NetworkParam") && (!is.null(resume) || keep.state || !is.null(checkpoint))) .stop(
+    if (iterative && !.resumes(param) && (!is.null(resume) || keep.state || !is.null(checkpoint))) .stop(
         "'resume', 'keep.state' and 'checkpoint' are for networks, not for %s", class(param))
     x <- .planned(param, x)
     if (!is.null(resume)) .checkResume(resume, x, param)
@@ -129,7 +136,7 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     if (!length(x@x@x)) warning("'x' has no counts after preparation: nothing to learn from",
         call. = FALSE)
     report <- if (progress && iterative) .progress(param, length(x@x@x))
-    last <- if (is(param, "NetworkParam")) param@max.iter else 1
+    last <- .lastIteration(param, x@recipe)
     if (!is.null(BPPARAM)) return(.fitOnWorkers(x, param, threads, resume, keep.state, checkpoint,
         BPPARAM, started))
     repeat {
@@ -149,15 +156,25 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     fit
 })
 
+# The last iteration there may be. recipe$plan.iterations: where in its plan a model has that.
+.lastIteration <- function(param, recipe) {
+    if (!is.null(recipe$plan.iterations)) recipe$plan[recipe$plan.iterations]
+    else if (is(param, "NetworkParam")) param@max.iter
+    else 1
+}
+
+.curves <- 4L            # CURVES of the core: parts of a loss
+
 .fitOnce <- function(x, param, threads, resume, pause, keep.state, report, plan = x@recipe$plan) {
-    out <- .Call(C_fit, param, x@x, plan, param@seed, threads,
+    curves <- strsplit(.Call(C_curves, param@model), "|", fixed = TRUE)[[1L]]
+    out <- .Call(C_fit, param, x@x, plan, x@recipe$given, param@seed, threads,
         if (!is.null(resume)) c(list(resume@weights, resume@state),
             as.list(resume@history[c("train", "valid", "penalty")]),
-            list(.iterations(resume), match(resume@stopped, .stopReasons) - 1L)),
+            list(.iterations(resume), match(resume@stopped, .stopReasons) - 1L), list(.partsOf(resume@history, curves))),
         c(as.integer(pause), as.integer(keep.state)), report)
     h <- out$history
     if (out$status != 0L) {
-        if (!is(param, "NetworkParam")) .stop("the fit of %s came to values that are not finite after %d sweeps",
+        if (!.resumes(param)) .stop("the fit of %s came to values that are not finite after %d sweeps",
             class(param), max(h$iterations), class = "infill_diverged")
         .stop(paste("the loss of %s is no longer finite after %d iterations; a smaller",
             "'learning.rate' (now %g) may help"), class(param), max(h$iterations),
@@ -165,6 +182,7 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     }
     history <- data.frame(iteration = sequence(h$iterations), train = h$train,
         valid = h$valid, penalty = h$penalty)
+    if (length(curves)) history[curves] <- as.data.frame(t(matrix(h$part, .curves)[seq_along(curves), , drop = FALSE]))
     if (isTRUE(x@recipe$networks)) history <- cbind(network = rep(seq_along(h$iterations), h$iterations), history)
     .finished(param, new("InfillFit", param = param, recipe = x@recipe, weights = out$weights,
         shapes = data.frame(name = out$shapes[[1L]], nrow = out$shapes[[2L]], ncol = out$shapes[[3L]]),
@@ -174,6 +192,13 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
         state = if (is.null(out$state)) numeric() else out$state,
         entries = as.double(length(x@x@x)), cells = ncol(x@x),
         version = as.character(packageVersion("infill"))))
+}
+
+# The parts of the loss as the core has them: .curves of each iteration.
+.partsOf <- function(history, curves) {
+    out <- matrix(0, .curves, nrow(history))
+    if (length(curves)) out[seq_along(curves), ] <- t(history[curves])
+    as.double(out)
 }
 
 .checkResume <- function(resume, x, param) {
@@ -204,12 +229,15 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     }
     if (resume@cells != ncol(x) || resume@entries != length(x@x@x) ||
         !identical(resume@recipe$selected, x@recipe$selected) ||
-        !identical(resume@recipe$plan, x@recipe$plan)) {
+        !identical(.planToMatch(resume@recipe), .planToMatch(x@recipe))) {
         .stop("'resume' was fitted to other counts (%d cells, %.0f non-zeros in the modelled genes; 'x': %d, %d)",
             resume@cells, resume@entries, ncol(x), length(x@x@x),
             class = "infill_mismatch")
     }
 }
+
+# A plan without the number of iterations, which a resumed fit may have more of.
+.planToMatch <- function(recipe) if (is.null(recipe$plan.iterations)) recipe$plan else recipe$plan[-recipe$plan.iterations]
 
 # Of networks: four single-precision copies of the weights, the result and, when kept, the state in double.
 setMethod(".fitBytes", "InfillParam", function(param, x, n, keep.state) n * (16 + 8 + if (keep.state) 16 else 0))
@@ -224,13 +252,16 @@ setMethod(".fitBytes", "InfillParam", function(param, x, n, keep.state) n * (16 
             class(param), nrow(x),
             if ("ranks" %in% slotNames(param)) sprintf(" x %d cells", ncol(x)) else "", .bytes(bytes), n, .bytes(limit),
             if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %s", .someOf(format(trim = TRUE,
-                scientific = FALSE, if (anyNA(param@hidden)) x@recipe$plan[2L + seq_len(x@recipe$plan[2L])] else param@hidden)))
+                scientific = FALSE, if (anyNA(param@hidden)) .hiddenInPlan(param, x@recipe$plan) else param@hidden)))
             else if ("ranks" %in% slotNames(param)) sprintf("'ranks', now %s", .someOf(param@ranks)) else "its parameters")
     }
 }
 
+.hiddenInPlan <- function(param, plan) if (is(param, "ScInnParam")) plan[4L] else plan[2L + seq_len(plan[2L])]
+
 # Does training hold out cells or entries?
-.holdsOut <- function(param) "stop" %in% slotNames(param) && identical(param@stop, "validation")
+.holdsOut <- function(param) if ("stop" %in% slotNames(param)) identical(param@stop, "validation") else
+    "valid.fraction" %in% slotNames(param) && param@valid.fraction > 0
 
 # NULL: nothing to show
 setMethod(".shownLoss", "InfillParam", function(param, train, valid, entries) NULL)

@@ -103,8 +103,8 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     # on the normalised scales every cell is divided by its own size, whatever the model did; an empty cell by 1
     size <- new$total / fit@recipe$usual
     over <- if (how$output == "counts") rep(1, length(cols)) else ifelse(size > 0, size, 1)
-    out <- .Call(C_restore, counts, 0L, pred, new$row, new$size, over,
-        c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)))
+    out <- .Call(C_restore, counts, 0L, pred, new$row, new$size, new$stretch, over,
+        c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)), if (is.null(fit@recipe$least)) 0 else fit@recipe$least)
     dimnames(out) <- .namesOf(counts)
     out
 }

@@ -192,7 +192,7 @@ setMethod(".ownProblems", "DeepImputeParam", function(object) {
     ok
 }
 
-setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads) {
+setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads, say, before) {
     if (ncol(counts) < 2L) .stop("'x' must have at least two cells, not %d", ncol(counts))
     if (param@cell.fraction < 1) {
         n <- max(2, floor(param@cell.fraction * ncol(counts)))

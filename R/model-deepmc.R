@@ -151,7 +151,7 @@ setMethod(".preparation", "DeepMcParam", function(param) list(min.count = if (pa
     n.genes = if (is.infinite(param@n.genes)) NULL else param@n.genes, log = param@log))
 
 # Without any count there is nothing to prepare: one gene stands for all, and everything stays as it came.
-setMethod(".prepared", "DeepMcParam", function(param, counts, seed, threads) {
+setMethod(".prepared", "DeepMcParam", function(param, counts, seed, threads, say, before) {
     if (length(counts@x)) return(callNextMethod())
     n <- nrow(counts)
     new("PreparedCounts", x = counts[1L, , drop = FALSE], total = numeric(ncol(counts)), recipe = list(

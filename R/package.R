@@ -30,7 +30,7 @@
 #' @importFrom utils packageVersion head tail
 #' @importFrom Matrix sparseMatrix drop0
 #' @importFrom S4Vectors DataFrame metadata metadata<-
-#' @importFrom SummarizedExperiment assay assay<- assayNames rowData rowData<-
+#' @importFrom SummarizedExperiment assay assay<- assayNames rowData rowData<- colData colData<-
 #' @importFrom DelayedArray DelayedArray extract_array chunkdim
 #' @importClassesFrom Matrix dgCMatrix Matrix
 #' @importClassesFrom SummarizedExperiment SummarizedExperiment

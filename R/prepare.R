@@ -188,8 +188,8 @@ restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
     n <- ncol(prepared)
     none <- sparseMatrix(i = integer(), j = integer(), x = numeric(), dims = dim(prepared))
     out <- .Call(C_restore, none, 0L, values, seq_len(nrow(prepared)) - 1L,
-        .modelSizes(prepared@total, prepared@recipe), rep(1, n),
-        c(match(prepared@recipe$log, .logs) - 1L, 0L, 0L, 0L))
+        .modelSizes(prepared@total, prepared@recipe), NULL, rep(1, n),
+        c(match(prepared@recipe$log, .logs) - 1L, 0L, 0L, 0L), 0)
     dimnames(out) <- .namesOf(prepared)
     out
 }
@@ -205,8 +205,27 @@ restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
     row <- rep.int(-1L, nrow(counts))
     row[genes] <- seq_along(genes) - 1L
     row[genes[recipe$status[recipe$selected] != "modelled"]] <- -1L      # predictors only
-    list(x = .takeGenes(counts, total, recipe, genes), row = row, total = total,
+    new <- list(x = .takeGenes(counts, total, recipe, genes), row = row, total = total,
         size = .modelSizes(total, recipe))
+    if (isTRUE(recipe$stretched)) {
+        new$stretch <- .stretches(counts, total, recipe)
+        new$x <- .overStretch(new$x, new$stretch)
+    }
+    new
+}
+
+# The largest logarithm of each cell, over all genes; 1 for a cell without counts.
+.stretches <- function(counts, total, recipe) {
+    most <- .Call(C_largest, counts)
+    if (recipe$target > 0) most <- ifelse(total > 0, most * (recipe$target / total), 0)
+    s <- switch(recipe$log, log2 = log2(most + 1), log1p = log1p(most), none = most)
+    ifelse(s > 0, s, 1)
+}
+
+# Every cell of x over its number.
+.overStretch <- function(x, stretch) {
+    x@x <- x@x / rep.int(stretch, diff(x@p))
+    x
 }
 
 # Where each gene of the recipe stands among the rows of counts.

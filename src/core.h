@@ -37,7 +37,8 @@ void *arena_get(Arena *a, size_t n, size_t size);
 #define ARENA(a, type, n) ((type *) arena_get((a), (size_t) (n), sizeof(type)))
 
 /* ---- randomness: Philox4x32-10 (Salmon et al. 2011) ---- */
-typedef enum { RNG_INIT_1 = 1, RNG_INIT_2, RNG_INIT_3, RNG_INIT_4, RNG_HOLD_OUT, RNG_ORDER, RNG_MASK, RNG_DROPOUT } Stream;
+typedef enum { RNG_INIT_1 = 1, RNG_INIT_2, RNG_INIT_3, RNG_INIT_4, RNG_HOLD_OUT, RNG_ORDER, RNG_MASK, RNG_DROPOUT,
+               RNG_CLUSTER, RNG_NOISE } Stream;
 void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 double rng_unif(uint64_t seed, Stream stream, uint64_t position);     /* in (0, 1) */
 double rng_normal(uint64_t seed, Stream stream, uint64_t position);   /* mean 0, sd 1 */
@@ -96,11 +97,13 @@ typedef struct { int iteration, max_iter, best; double train, valid; } Progress;
 typedef struct { void (*call)(void *ctx, const Progress *now); void *ctx; } Tick;
 
 /* ---- models ---- */
+enum { CURVES = 4 };
 typedef enum { STOPPED_MAX, STOPPED_VALID, STOPPED_PAPER, STOPPED_WINDOW, STOPPED_PAUSE, STOPPED_CLOSED,
                STOPPED_SETTLED } Stopped;
 /* One training curve. A model of several networks that are trained apart has one for each. */
 typedef struct {
     double *train, *valid, *penalty;     /* one value per iteration, room for max_iter; the first `done` are given */
+    double *part;                        /* CURVES per iteration: the parts of the loss, of a model that names them */
     int done;                            /* iterations already there; > 0 resumes, unless `stopped` says it has ended */
     int n_iter, best_iter;
     Stopped stopped;
@@ -111,6 +114,7 @@ typedef struct {
     /* given */
     Sparse x;                 /* prepared genes x cells, at least one of each; a stored zero would count as observed */
     const int *plan;          /* what was decided before the fit, in the model's own encoding; NULL for most */
+    const double *given;      /* numbers that go with the plan */
     uint64_t seed;
     int threads;
     Tick tick;
@@ -146,6 +150,8 @@ typedef struct {
     Status (*fit)(Arena *, const void *params, Fit *);
     Status (*predict)(Arena *, const void *params, const Predict *);
     int needs_plan;           /* `plan` must not be NULL */
+    const char *curves;       /* names of up to CURVES parts of the loss, separated by '|'; NULL: none */
+    size_t (*given)(const int *plan);                            /* how many numbers must be given with it; NULL: none */
 } Model;
 const Model *model_find(const char *name);      /* NULL when there is none */
 const Model *model_at(int k);                   /* k-th model, NULL behind the last */
@@ -173,12 +179,15 @@ Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const do
 /* Predictions on the prepared scale, back to the scale asked for, merged with what was seen.
  * pred: n_pred x n, the cells first..first+n-1 of counts; row[g]: row of pred for gene g of counts, -1: pass it through.
  * model_size[c]: what the model's values were divided by (0: a cell without counts, it stays as it came);
+ * stretch[c] (NULL: 1): what the model's logarithms were divided by. Predictions below how.least, on the log scale, are 0.
  * out_size[c] > 0: what the result is divided by. how.to: the logarithm of the result. Undone values are floored at 0;
  * predictions that need no undoing are as the model gave them unless nonneg is set. NaN: no prediction, the entry stays
  * as it came. out: nrow x n, column-major. */
-typedef struct { Log from, to; Keep keep; int nonneg; } Restore;
+typedef struct { Log from, to; Keep keep; int nonneg; double least; } Restore;
 void prep_restore(const Sparse *counts, int first, int n, const double *pred, int n_pred, const int *row,
-                  const double *model_size, const double *out_size, Restore how, double *out);
+                  const double *model_size, const double *stretch, const double *out_size, Restore how, double *out);
+/* out[c]: the largest value of column c, 0 where it has none. */
+void prep_largest(const Sparse *s, double *out);
 
 /* ---- correlation of genes (prep_correlation.c) ---- */
 typedef struct {

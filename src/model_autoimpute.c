@@ -442,7 +442,7 @@ static void initialise(const Params *p, const Fit *f, const Block *b, real *w, d
 static Status fit(Arena *a, const void *params, Fit *f)
 {
     const Params *p = params;
-    Auto m = { .p = p, .f = f, .opt = { OPT_RMSPROP, p->train.learning_rate, 0, 0, 0 } };
+    Auto m = { .p = p, .f = f, .opt = { OPT_RMSPROP, p->train.learning_rate, 0, 0, 0, 0 } };
     Layout *l = &m.b.l;
     *l = layout_of(f->x.nrow, p->hidden);
     take_block(a, p, &f->x, f->threads, 1, &m.b);
@@ -539,4 +539,5 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
 
 static int max_iter(const void *params, const int *plan) { (void) plan; return ((const Params *) params)->train.max_iter; }
 
-const Model model_autoimpute = { "autoimpute", fields, sizeof(Params), shape, NULL, max_iter, 2, fit, predict, 0 };
+const Model model_autoimpute = { .name = "autoimpute", .fields = fields, .params_size = sizeof(Params), .shape = shape, .max_iter = max_iter,
+                                 .state_per_weight = 2, .fit = fit, .predict = predict };

@@ -63,5 +63,7 @@ static Status mean_predict(Arena *a, const void *params, const Predict *p)
     return ST_OK;
 }
 
-const Model model_none = { "none", none_fields, sizeof(Params), no_shape, NULL, NULL, 0, no_fit, no_predict, 0 };
-const Model model_genemean = { "genemean", mean_fields, sizeof(Params), mean_shape, NULL, NULL, 0, mean_fit, mean_predict, 0 };
+const Model model_none = { .name = "none", .fields = none_fields, .params_size = sizeof(Params), .shape = no_shape, .fit = no_fit,
+                           .predict = no_predict };
+const Model model_genemean = { .name = "genemean", .fields = mean_fields, .params_size = sizeof(Params), .shape = mean_shape, .fit = mean_fit,
+                               .predict = mean_predict };

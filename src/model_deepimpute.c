@@ -420,10 +420,7 @@ static Status forward(void *self, const int *cells, int n, int learn, Losses *su
 {
     Net *net = self;
     load(net, cells, n);
-    if (learn) {
-        net->opt.t++;
-        net->opt.rate = optim_rate(&net->opt);
-    }
+    if (learn) optim_next(&net->opt);
     PARALLEL_FOR(net->team)
     for (int t = 0; t < net->team; t++) {
         size_t r0, r1;
@@ -563,7 +560,7 @@ static void report(Net *net, const Fit *f, const int *held, History *h)
 {
     const Rows *out = &net->s->work->y;
     double n = 0, y = 0, z = 0, yy = 0, zz = 0, yz = 0, miss = 0;
-    Losses sum = { 0, 0, 0 };
+    Losses sum = { 0 };
     if (net->kept) memcpy(net->cur, net->kept, net->n * sizeof(real));
     team(net, 0, f->threads);
     for (int c = 0, batch = net->s->batch; c < net->s->n_held; c += batch) {
@@ -619,7 +616,7 @@ static Status fit(Arena *a, const void *params, Fit *f)
     const double *from = f->state;
     for (int k = 0; k < n_nets; k++) {
         Net *net = nets + k;
-        net->opt = (Optim) { OPT_ADAM, p->train.learning_rate, 0, 0, 0 };
+        net->opt = (Optim) { OPT_ADAM, p->train.learning_rate, 0, 0, 0, 0 };
         if (f->h[k].done) {
             net->opt.t = f->h[k].done * ((s.n_learn + s.batch - 1) / s.batch);
             from_natural(net, from, net->cur);
@@ -629,7 +626,8 @@ static Status fit(Arena *a, const void *params, Fit *f)
             from += net_naturals(net);
         } else initialise(net);
     }
-    Crew crew = { hooks, n_nets, f->x.ncol, s.n_held, p->joint, p->best };
+    Crew crew = { .nets = hooks, .n_nets = n_nets, .n_cells = f->x.ncol, .held_cells = s.n_held, .joint = p->joint,
+                  .keep_best = p->best };
     Status st = nn_train(a, &p->train, &crew, f);
     if (st) return st;
     double *to = f->weights;
@@ -749,4 +747,5 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
 static int parts(const int *plan) { return plan[0]; }
 static int max_iter(const void *params, const int *plan) { (void) plan; return ((const Params *) params)->train.max_iter; }
 
-const Model model_deepimpute = { "deepimpute", fields, sizeof(Params), shape, parts, max_iter, 3, fit, predict, 1 };
+const Model model_deepimpute = { .name = "deepimpute", .fields = fields, .params_size = sizeof(Params), .shape = shape, .parts = parts,
+                                 .max_iter = max_iter, .state_per_weight = 3, .fit = fit, .predict = predict, .needs_plan = 1 };

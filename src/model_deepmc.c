@@ -421,4 +421,5 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
 
 static int max_iter(const void *params, const int *plan) { (void) params; return plan[PLAN_SWEEPS]; }
 
-const Model model_deepmc = { "deepmc", fields, sizeof(Params), shape, NULL, max_iter, 0, fit, predict, 1 };
+const Model model_deepmc = { .name = "deepmc", .fields = fields, .params_size = sizeof(Params), .shape = shape, .max_iter = max_iter,
+                             .fit = fit, .predict = predict, .needs_plan = 1 };

@@ -17,6 +17,10 @@ typedef struct {
 } Rows;
 /* Room for so many rows and entries, and one entry more. */
 void rows_take(Arena *a, Rows *r, size_t rows, size_t entries);
+/* The entries of these cells of x. */
+void rows_load(Rows *r, const Sparse *x, const int *cells, int n);
+/* The first entry of row r whose column is at least `col`. */
+size_t rows_from(const Rows *rows, int r, int col);
 /* What thread t of `of` does of n things: from..to-1. */
 static inline void share(size_t n, int t, int of, size_t *from, size_t *to)
 {
@@ -45,6 +49,8 @@ void act_relu(real *y, size_t n);
 void act_relu_back(const real *y, real *dy, size_t n);
 void act_softplus(real *y, size_t n);
 void act_softplus_back(const real *y, real *dy, size_t n);
+void act_selu(real *y, size_t n);
+void act_selu_back(const real *y, real *dy, size_t n);
 /* dropout: y[k] becomes 0 where bits[k] < below, scale times what it was elsewhere */
 void act_drop(real *y, const uint32_t *bits, uint32_t below, real scale, size_t n);
 
@@ -52,24 +58,28 @@ void act_drop(real *y, const uint32_t *bits, uint32_t below, real scale, size_t 
 double loss_squared(const real *y, const real *target, size_t n, real *dy);                       /* (y - t)^2 */
 double loss_weighted(const real *y, const real *target, const real *weight, size_t n, real *dy);  /* w (y - t)^2 */
 
+/* y: n differences. The sum of their squares or sizes; y becomes each * y, or each * the sign of y. */
+double residual_square(real *y, size_t n, real each);
+double residual_absolute(real *y, size_t n, real each);
+
 /* ---- optimisers (nn_optim.c) ---- */
-typedef enum { OPT_SGD, OPT_RMSPROP, OPT_ADAM } Rule;
+typedef enum { OPT_SGD, OPT_RMSPROP, OPT_ADAM, OPT_ADAMW } Rule;
 typedef struct {
     Rule rule;
     double learning_rate;
     int t;                     /* steps done, this one included: Adam's bias correction */
-    double decay;              /* added to every gradient: decay times the weight */
-    double rate;               /* optim_rate() of this t, once for all rows of a step; 0: worked out at every call */
+    double decay;              /* added to every gradient: decay times the weight; AdamW: the weight shrinks by rate and decay */
+    double rate, root;         /* what depends on t, set by optim_next(); rate 0: worked out at every call */
 } Optim;
-double optim_rate(const Optim *o);
-static inline size_t optim_states(Rule rule) { return rule == OPT_ADAM ? 2 : rule == OPT_RMSPROP ? 1 : 0; }
+void optim_next(Optim *o);     /* to the next step: t, rate, root */
+static inline size_t optim_states(Rule rule) { return rule >= OPT_ADAM ? 2 : rule == OPT_RMSPROP ? 1 : 0; }
 /* The state before the first step: RMSProp starts at 1 (TensorFlow 1), Adam at 0. */
 void optim_start(Rule rule, real *s, size_t n);
 /* One step on n weights: to = w - step(g). to may be w. s: the first moment's place of RMSProp, or Adam's m; v: Adam's v. */
 void optim_step(const Optim *o, const real *w, const real *g, real *s, real *v, real *to, size_t n);
 
 /* ---- training (nn_train.c) ---- */
-typedef enum { STOP_VALIDATION, STOP_WINDOW, STOP_PAPER } StopRule;
+typedef enum { STOP_VALIDATION, STOP_WINDOW, STOP_PAPER, STOP_NEVER } StopRule;
 typedef struct {
     double learning_rate, threshold, valid_fraction;
     int max_iter, batch_size, patience, stop;      /* batch_size 0: all cells at once */
@@ -83,7 +93,7 @@ typedef struct {
     { "valid.fraction", P_REAL, offsetof(type, member.valid_fraction), 0.001, 0.5, NULL }, \
     { "threshold",      P_REAL, offsetof(type, member.threshold),      0, 1e6, NULL }
 
-typedef struct { double train, valid, penalty; } Losses;
+typedef struct { double train, valid, penalty, part[CURVES]; } Losses;
 /* What a model gives to nn_train. forward() adds the losses of these cells at the current weights; with learn set it also
  * keeps what update() needs. update() makes one step; with keep set the weights before it stay behind as the best so
  * far. keep() does the same without a step. One batch is one forward() and one update(). */
@@ -101,6 +111,8 @@ typedef struct {
                               networks hold out entries themselves and report them in Losses.valid */
     int joint;             /* all networks stop together, by the sum of their held-out losses */
     int keep_best;         /* keep() the best weights; otherwise those of the last iteration stay */
+    int full_batches;      /* a batch that would be incomplete is left out, and one batch of all cells is a batch like others */
+    int between_ticks;     /* batches; 0: 128 shared by the networks */
 } Crew;
 /* max(1, valid_fraction of the cells), 0 of a single cell. */
 int nn_held_cells(const Train *t, int n_cells);

@@ -80,6 +80,21 @@ FOR_CPUS(act_softplus_back, (const real *y, real *dy, size_t n), (y, dy, n), {
     for (size_t k = 0; k < n; k++) dy[k] *= one_minus_exp(y[k]);
 })
 
+/* scale z, or scale alpha (exp(z) - 1) for z < 0 (Klambauer et al. 2017) */
+#define SELU_SCALE ((real) 1.0507009873554805)
+#define SELU_LOW ((real) (1.0507009873554805 * 1.6732632423543772))
+FOR_CPUS(act_selu, (real *y, size_t n), (y, n), {
+    for (size_t k = 0; k < n; k++) {
+        real z = y[k], low = SELU_LOW * one_minus_exp(z < 0 ? -z : 0);
+        y[k] = z > 0 ? SELU_SCALE * z : -low;
+    }
+})
+
+/* scale, or scale alpha exp(z) = y + scale alpha */
+FOR_CPUS(act_selu_back, (const real *y, real *dy, size_t n), (y, dy, n), {
+    for (size_t k = 0; k < n; k++) dy[k] *= y[k] > 0 ? SELU_SCALE : y[k] + SELU_LOW;
+})
+
 FOR_CPUS(act_drop, (real *y, const uint32_t *bits, uint32_t below, real scale, size_t n), (y, bits, below, scale, n), {
     for (size_t k = 0; k < n; k++) y[k] *= bits[k] < below ? 0 : scale;
 })

@@ -12,6 +12,30 @@ void rows_take(Arena *a, Rows *r, size_t rows, size_t entries)
     r->x = ARENA(a, real, entries + 1);
 }
 
+void rows_load(Rows *r, const Sparse *x, const int *cells, int n)
+{
+    size_t at = 0;
+    r->n = n;
+    for (int c = 0; c < n; c++) {
+        r->p[c] = at;
+        for (int k = x->p[cells[c]]; k < x->p[cells[c] + 1]; k++, at++) {
+            r->i[at] = x->i[k];
+            r->x[at] = (real) x->x[k];
+        }
+    }
+    r->p[n] = at;
+}
+
+size_t rows_from(const Rows *rows, int r, int col)
+{
+    size_t lo = rows->p[r], hi = rows->p[r + 1];
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (rows->i[mid] < col) lo = mid + 1; else hi = mid;
+    }
+    return lo;
+}
+
 void rows_transpose(const Rows *from, int n_cols, Rows *to, size_t *from_entry)
 {
     to->n = n_cols;

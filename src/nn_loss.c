@@ -27,9 +27,9 @@ KERNEL_INLINE void squares(const real *y, const real *target, const real *weight
     memcpy(sums, s, sizeof s);
 }
 
-FOR_CPUS(loss_squared_sums, (const real *y, const real *target, size_t n, real *dy, double *sums), (y, target, n, dy, sums),
+LOCAL_FOR_CPUS(loss_squared_sums, (const real *y, const real *target, size_t n, real *dy, double *sums), (y, target, n, dy, sums),
          { squares(y, target, NULL, n, dy, sums); })
-FOR_CPUS(loss_weighted_sums, (const real *y, const real *target, const real *weight, size_t n, real *dy, double *sums),
+LOCAL_FOR_CPUS(loss_weighted_sums, (const real *y, const real *target, const real *weight, size_t n, real *dy, double *sums),
          (y, target, weight, n, dy, sums), { squares(y, target, weight, n, dy, sums); })
 
 double loss_squared(const real *y, const real *target, size_t n, real *dy)
@@ -43,5 +43,43 @@ double loss_weighted(const real *y, const real *target, const real *weight, size
 {
     double sums[SUMS];
     loss_weighted_sums(y, target, weight, n, dy, sums);
+    return tree(sums);
+}
+
+/* the same sums of differences that are there already: y turns into its own gradient */
+LOCAL_FOR_CPUS(residual_square_sums, (real *y, size_t n, real each, double *sums), (y, n, each, sums), {
+    double s[SUMS] = { 0 };
+    for (size_t k = 0; k < n; k += SUMS) {
+        size_t here = n - k < SUMS ? n - k : SUMS;
+        real r[SUMS] = { 0 };
+        for (size_t j = 0; j < here; j++) r[j] = y[k + j];
+        for (size_t j = 0; j < SUMS; j++) s[j] += (double) r[j] * r[j];
+        for (size_t j = 0; j < here; j++) y[k + j] = each * r[j];
+    }
+    memcpy(sums, s, sizeof s);
+})
+LOCAL_FOR_CPUS(residual_absolute_sums, (real *y, size_t n, real each, double *sums), (y, n, each, sums), {
+    double s[SUMS] = { 0 };
+    for (size_t k = 0; k < n; k += SUMS) {
+        size_t here = n - k < SUMS ? n - k : SUMS;
+        real r[SUMS] = { 0 };
+        for (size_t j = 0; j < here; j++) r[j] = y[k + j];
+        for (size_t j = 0; j < SUMS; j++) s[j] += (double) (r[j] < 0 ? -r[j] : r[j]);
+        for (size_t j = 0; j < here; j++) y[k + j] = r[j] > 0 ? each : r[j] < 0 ? -each : 0 * r[j];
+    }
+    memcpy(sums, s, sizeof s);
+})
+
+double residual_square(real *y, size_t n, real each)
+{
+    double sums[SUMS];
+    residual_square_sums(y, n, each, sums);
+    return tree(sums);
+}
+
+double residual_absolute(real *y, size_t n, real each)
+{
+    double sums[SUMS];
+    residual_absolute_sums(y, n, each, sums);
     return tree(sums);
 }

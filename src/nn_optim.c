@@ -2,6 +2,8 @@
  *   SGD      w -= lr g
  *   RMSProp  s = 0.9 s + 0.1 g^2, w -= lr g / sqrt(s + 1e-10), s starts at 1: TensorFlow 1's RMSPropOptimizer
  *   Adam     m = 0.9 m + 0.1 g, v = 0.999 v + 0.001 g^2, w -= lr sqrt(1 - 0.999^t)/(1 - 0.9^t) m/(sqrt(v) + 1e-7): Keras
+ *   AdamW    the same moments, w = (1 - lr decay) w - lr/(1 - 0.9^t) m/(sqrt(v)/sqrt(1 - 0.999^t) + 1e-7): Loshchilov and
+ *            Hutter 2019, eps outside the correction
  */
 #include <math.h>
 #include <string.h>
@@ -41,9 +43,34 @@ attr static void adam##suffix(real step, real decay, const real *w, const real *
 }
 BY_LANES(ADAM)
 
-double optim_rate(const Optim *o)
+#define ADAMW(suffix, attr, W) \
+attr static void adamw##suffix(real step, real root, real shrink, const real *w, const real *g, real *s, real *v, real *to, size_t n) \
+{ \
+    for (size_t k = 0; k < n; k += W) { \
+        Lanes##W gk = CONST_LANES(Lanes##W, g + k); \
+        Lanes##W m = (real) 0.9 * LANES(Lanes##W, s + k) + (real) 0.1 * gk; \
+        Lanes##W u = (real) 0.999 * LANES(Lanes##W, v + k) + (real) 0.001 * (gk * gk); \
+        LANES(Lanes##W, s + k) = m; \
+        LANES(Lanes##W, v + k) = u; \
+        LANES(Lanes##W, to + k) = shrink * CONST_LANES(Lanes##W, w + k) - step * m / (root * SQRT_LANES_##W(u) + (real) 1e-7); \
+    } \
+}
+BY_LANES(ADAMW)
+
+static double rate_of(const Optim *o)
 {
-    return o->rule == OPT_ADAM ? o->learning_rate * sqrt(1 - pow(0.999, o->t)) / (1 - pow(0.9, o->t)) : o->learning_rate;
+    double first = 1 - pow(0.9, o->t);
+    return o->rule == OPT_ADAM ? o->learning_rate * sqrt(1 - pow(0.999, o->t)) / first :
+           o->rule == OPT_ADAMW ? o->learning_rate / first : o->learning_rate;
+}
+
+static double root_of(const Optim *o) { return 1 / sqrt(1 - pow(0.999, o->t)); }
+
+void optim_next(Optim *o)
+{
+    o->t++;
+    o->rate = rate_of(o);
+    o->root = root_of(o);
 }
 
 /* n a multiple of 16, or less than 16: a short rest is stepped in a padded copy */
@@ -53,7 +80,10 @@ static void step(const Optim *o, const real *w, const real *g, real *s, real *v,
         CALL_LANES(rmsprop, (real) o->learning_rate, (real) o->decay, w, g, s, to, n);
         return;
     }
-    CALL_LANES(adam, (real) (o->rate > 0 ? o->rate : optim_rate(o)), (real) o->decay, w, g, s, v, to, n);
+    double rate = o->rate > 0 ? o->rate : rate_of(o);
+    if (o->rule == OPT_ADAM) CALL_LANES(adam, (real) rate, (real) o->decay, w, g, s, v, to, n);
+    else CALL_LANES(adamw, (real) rate, (real) (o->rate > 0 ? o->root : root_of(o)), (real) (1 - o->learning_rate * o->decay),
+                    w, g, s, v, to, n);
 }
 
 void optim_step(const Optim *o, const real *w, const real *g, real *s, real *v, real *to, size_t n)

@@ -88,6 +88,7 @@ static void record(const Train *t, const Active *a, History *h, int it, int *bes
         History *p = h + a->who[k];
         const Losses *s = a->sum + a->who[k];
         p->train[it - 1] = s->train; p->valid[it - 1] = s->valid; p->penalty[it - 1] = s->penalty;
+        for (int c = 0; c < CURVES && p->part; c++) p->part[(it - 1) * CURVES + c] = s->part[c];
         p->n_iter = it;
     }
     for (int k = 0; k < a->n; k++) {
@@ -116,7 +117,8 @@ Status nn_train(Arena *a, const Train *t, const Crew *crew, Fit *f)
     Losses *after = ARENA(a, Losses, n_nets);
     Active now = { crew, ARENA(a, int, n_nets), 0, f->threads, ARENA(a, Losses, n_nets), ARENA(a, Status, n_nets) };
     if (a->failed) return ST_NOMEM;
-    int batch = t->batch_size && t->batch_size < n ? t->batch_size : n, whole = batch == n && !n_held;
+    int batch = t->batch_size && t->batch_size < n ? t->batch_size : n, whole = batch == n && !n_held && !crew->full_batches;
+    size_t learn = crew->full_batches ? (size_t) (n / batch) * (size_t) batch : (size_t) n;
     const int *held = cells + n;               /* cells: those to learn from, then those held out */
     uint64_t left = (uint64_t) n_held;
     for (int c = 0, l = 0, v = n; c < crew->n_cells; c++)
@@ -132,21 +134,21 @@ Status nn_train(Arena *a, const Train *t, const Crew *crew, Fit *f)
         now.who[now.n++] = k;
         done = h->done;                        /* those not yet ended have all gone equally far */
     }
-    int chunk = 1 + 127 / n_nets;              /* batches between two ticks */
+    int chunk = crew->between_ticks ? crew->between_ticks : 1 + 127 / n_nets;
     for (int it = done + 1; it <= t->max_iter && now.n; it++) {
         Status st = ST_OK;
-        for (int k = 0; k < n_nets; k++) now.sum[k] = (Losses) { 0, 0, 0 };
+        for (int k = 0; k < n_nets; k++) now.sum[k] = (Losses) { 0 };
         for (int c = 0; c < n; c++) order[c] = c;
         if (!whole) rng_permute(f->seed, RNG_ORDER, (uint64_t) it, order, n);
         for (int c = 0; c < n; c++) order[c] = cells[order[c]];
-        for (size_t c = 0, step = (size_t) batch * (size_t) chunk; c < (size_t) n && !st; c += step) {
-            st = pass(&now, order + c, c + step < (size_t) n ? (int) step : n - (int) c, batch, 1, !whole);
-            if (c + step < (size_t) n) f->tick.call(f->tick.ctx, &idle);
+        for (size_t c = 0, step = (size_t) batch * (size_t) chunk; c < learn && !st; c += step) {
+            st = pass(&now, order + c, (int) (c + step < learn ? step : learn - c), batch, 1, !whole);
+            if (c + step < learn) f->tick.call(f->tick.ctx, &idle);
         }
         if (!st && !whole && t->stop == STOP_VALIDATION) {     /* the held-out loss of one set of weights, not of many */
             Active check = now;
             check.sum = after;
-            for (int k = 0; k < n_nets; k++) after[k] = (Losses) { 0, 0, 0 };
+            for (int k = 0; k < n_nets; k++) after[k] = (Losses) { 0 };
             st = pass(&check, n_held ? held : order, n_held ? n_held : n, batch, 0, 0);
             for (int k = 0; k < n_nets; k++) now.sum[k].valid = after[k].valid;
         }

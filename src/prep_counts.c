@@ -110,18 +110,21 @@ Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const do
 }
 
 void prep_restore(const Sparse *counts, int first, int n, const double *pred, int n_pred, const int *row,
-                  const double *model_size, const double *out_size, Restore how, double *out)
+                  const double *model_size, const double *stretch, const double *out_size, Restore how, double *out)
 {
     size_t G = (size_t) counts->nrow;
     for (int c = 0; c < n; c++) {
         double *to = out + (size_t) c * G;
         const double *from = pred + (size_t) c * (size_t) n_pred;
-        double in = model_size[c], over = out_size[c];
+        double in = model_size[c], over = out_size[c], by = stretch ? stretch[c] : 1;
         int as_is = how.to == how.from && how.to != LOG_NONE && in == over;    /* nothing to undo: may be below 0 */
         for (size_t g = 0; g < G; g++) {
             double v = 0;
-            if (row[g] >= 0 && in > 0 && !isnan(from[row[g]]))
-                v = as_is ? from[row[g]] : logged(fmax(unlogged(from[row[g]], how.from), 0) * in / over, how.to);
+            if (row[g] >= 0 && in > 0 && !isnan(from[row[g]])) {
+                double p = by * from[row[g]];
+                if (how.least > 0 && p < how.least) p = 0;
+                v = as_is ? p : logged(fmax(unlogged(p, how.from), 0) * in / over, how.to);
+            }
             to[g] = how.nonneg && v < 0 ? 0 : v;
         }
         for (int k = counts->p[first + c]; k < counts->p[first + c + 1]; k++) {
@@ -131,5 +134,13 @@ void prep_restore(const Sparse *counts, int first, int n, const double *pred, in
             if (row[g] < 0 || isnan(from[row[g]]) || how.keep == KEEP_OBSERVED || (how.keep == KEEP_MAX && seen > to[g]))
                 to[g] = seen;
         }
+    }
+}
+
+void prep_largest(const Sparse *s, double *out)
+{
+    for (int c = 0; c < s->ncol; c++) {
+        out[c] = 0;
+        for (int k = s->p[c]; k < s->p[c + 1]; k++) if (s->x[k] > out[c]) out[c] = s->x[k];
     }
 }

@@ -85,6 +85,13 @@ SEXP C_fields(SEXP model)
     return out;
 }
 
+/* names of the parts of the loss, separated by '|', or "" */
+SEXP C_curves(SEXP model)
+{
+    const Model *m = model_of(model);
+    return Rf_mkString(m->curves ? m->curves : "");
+}
+
 static const int *plan_of(const Model *m, SEXP plan)
 {
     if (plan == R_NilValue && m->needs_plan) Rf_error("model '%s' needs a plan", m->name);
@@ -116,20 +123,23 @@ static SEXP shapes_of(const Model *m, const void *params, int n_genes, const int
     return out;
 }
 
-/* The curves of all parts, one after the other: list(train, valid, penalty, iterations, best, stopped, pearson, mse). */
+/* The curves of all parts, one after the other: list(train, valid, penalty, iterations, best, stopped, pearson, mse, part); part: CURVES
+ * numbers per iteration. */
 static SEXP history_of(const History *h, int parts)
 {
-    static const char *names[] = { "train", "valid", "penalty", "iterations", "best", "stopped", "pearson", "mse", "" };
+    static const char *names[] = { "train", "valid", "penalty", "iterations", "best", "stopped", "pearson", "mse", "part", "" };
     R_xlen_t total = 0;
     for (int k = 0; k < parts; k++) total += h[k].n_iter;
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
-    for (int k = 0; k < 8; k++)
-        SET_VECTOR_ELT(out, k, Rf_allocVector(k > 2 && k < 6 ? INTSXP : REALSXP, k < 3 ? total : parts));
+    for (int k = 0; k < 9; k++)
+        SET_VECTOR_ELT(out, k, Rf_allocVector(k > 2 && k < 6 ? INTSXP : REALSXP, k < 3 ? total : k < 8 ? parts : CURVES * total));
     R_xlen_t at = 0;
     for (int k = 0; k < parts; k++) {
         const double *curve[] = { h[k].train, h[k].valid, h[k].penalty };
         for (int c = 0; c < 3 && h[k].n_iter; c++)
             memcpy(REAL(VECTOR_ELT(out, c)) + at, curve[c], (size_t) h[k].n_iter * sizeof(double));
+        if (h[k].n_iter)
+            memcpy(REAL(VECTOR_ELT(out, 8)) + at * CURVES, h[k].part, (size_t) h[k].n_iter * CURVES * sizeof(double));
         at += h[k].n_iter;
         INTEGER(VECTOR_ELT(out, 3))[k] = h[k].n_iter;
         INTEGER(VECTOR_ELT(out, 4))[k] = h[k].best_iter;
@@ -158,14 +168,18 @@ static History *take_history(Arena *a, int parts, int max_iter, SEXP resume)
             *curve[c] = ARENA(a, double, room);
             if (h[k].done) memcpy(*curve[c], REAL(VECTOR_ELT(resume, 2 + c)) + at, (size_t) h[k].done * sizeof(double));
         }
+        h[k].part = ARENA(a, double, (size_t) room * CURVES);
+        if (h[k].done)
+            memcpy(h[k].part, REAL(VECTOR_ELT(resume, 7)) + at * CURVES, (size_t) h[k].done * CURVES * sizeof(double));
         at += h[k].done;
     }
     return h;
 }
 
-/* resume: NULL or list(weights, state, train, valid, penalty, iterations, stopped); control: c(pause_at, want_state).
+/* given: NULL or the numbers that go with the plan; resume: NULL or list(weights, state, train, valid, penalty, iterations,
+ * stopped, part); control: c(pause_at, want_state).
  * Value: list(status, weights, shapes, history, state). */
-SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report)
+SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP given, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report)
 {
     double params[PARAMS_MAX / sizeof(double)] = { 0 };
     const char *names[] = { "status", "weights", "shapes", "history", "state", "" };
@@ -173,6 +187,9 @@ SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, 
     Ticker ticker = { report, 0 };
     Fit f = { .x = r_sparse(x), .plan = plan_of(m, plan), .seed = (uint64_t) Rf_asReal(seed), .threads = r_threads(threads),
               .tick = r_tick(&ticker), .pause_at = INTEGER(control)[0], .want_state = INTEGER(control)[1] };
+    f.given = given == R_NilValue ? NULL : REAL(given);
+    if (m->given && (!f.given || (size_t) Rf_xlength(given) != m->given(f.plan)))
+        Rf_error("model '%s' needs other numbers with its plan", m->name);
     size_t n = model_weights(m, params, f.x.nrow, f.plan), n_state = n * m->state_per_weight;
     int parts = m->parts ? m->parts(f.plan) : 1, resumes = resume != R_NilValue;
     if (resumes && ((size_t) Rf_xlength(VECTOR_ELT(resume, 0)) != n || (size_t) Rf_xlength(VECTOR_ELT(resume, 1)) != n_state

@@ -65,16 +65,28 @@ SEXP C_take(SEXP x, SEXP row, SEXP n_rows, SEXP total, SEXP target, SEXP log)
     return out;
 }
 
-/* how: c(from, to, keep, nonneg) */
-SEXP C_restore(SEXP counts, SEXP first, SEXP pred, SEXP row, SEXP model_size, SEXP out_size, SEXP how)
+/* how: c(from, to, keep, nonneg); stretch: NULL or a number per cell */
+SEXP C_restore(SEXP counts, SEXP first, SEXP pred, SEXP row, SEXP model_size, SEXP stretch, SEXP out_size, SEXP how, SEXP least)
 {
     Sparse s = r_sparse(counts);
     int n = Rf_ncols(pred), from = Rf_asInteger(first), *h = INTEGER(how);
-    if (LENGTH(row) != s.nrow || LENGTH(model_size) != n || LENGTH(out_size) != n || from < 0 || from > s.ncol - n)
+    if (LENGTH(row) != s.nrow || LENGTH(model_size) != n || LENGTH(out_size) != n || from < 0 || from > s.ncol - n
+        || (stretch != R_NilValue && LENGTH(stretch) != n))
         r_status(ST_SHAPE);
     SEXP out = PROTECT(Rf_allocMatrix(REALSXP, s.nrow, n));
-    Restore r = { (Log) h[0], (Log) h[1], (Keep) h[2], h[3] };
-    prep_restore(&s, from, n, REAL(pred), Rf_nrows(pred), INTEGER(row), REAL(model_size), REAL(out_size), r, REAL(out));
+    Restore r = { (Log) h[0], (Log) h[1], (Keep) h[2], h[3], Rf_asReal(least) };
+    prep_restore(&s, from, n, REAL(pred), Rf_nrows(pred), INTEGER(row), REAL(model_size),
+                 stretch == R_NilValue ? NULL : REAL(stretch), REAL(out_size), r, REAL(out));
+    UNPROTECT(1);
+    return out;
+}
+
+/* the largest value of each cell */
+SEXP C_largest(SEXP x)
+{
+    Sparse s = r_sparse(x);
+    SEXP out = PROTECT(Rf_allocVector(REALSXP, s.ncol));
+    prep_largest(&s, REAL(out));
     UNPROTECT(1);
     return out;
 }

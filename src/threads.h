@@ -40,7 +40,7 @@ void threads_guard_fork(void);
 /* A kernel is written once, for lanes of W numbers, and compiled for 4, 8 and 16 of them (SSE2, AVX2, AVX-512); the
  * processor's best is chosen at the call. BY_LANES(DEFINE) defines the variants, CALL_LANES(name, arguments) calls one.
  * FOR_CPUS(name, (parameters), (arguments), { body }) does so with a function that returns nothing and whose loop the
- * compiler vectorises by itself.
+ * compiler vectorises by itself; LOCAL_FOR_CPUS() with one that no other file calls.
  * (gcc's target_clones would need one body for all widths: its lowering of 16 lanes to AVX2 was 15 times slower.) */
 typedef real Lanes4 __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
 typedef real Lanes8 __attribute__((vector_size(8 * sizeof(real)), aligned(sizeof(real)), may_alias));
@@ -62,18 +62,20 @@ typedef real Lanes16 __attribute__((vector_size(16 * sizeof(real)), aligned(size
     if (__builtin_cpu_supports("avx512f")) name##_16(__VA_ARGS__); \
     else if (__builtin_cpu_supports("avx2")) name##_8(__VA_ARGS__); \
     else name##_4(__VA_ARGS__); } while (0)
-#define FOR_CPUS(name, params, args, ...) \
+#define FOR_CPUS_AS(linkage, name, params, args, ...) \
     __attribute__((target("avx512f"))) static void name##_16 params __VA_ARGS__ \
     __attribute__((target("avx2"))) static void name##_8 params __VA_ARGS__ \
     static void name##_4 params __VA_ARGS__ \
-    void name params { if (__builtin_cpu_supports("avx512f")) name##_16 args; \
+    linkage void name params { if (__builtin_cpu_supports("avx512f")) name##_16 args; \
         else if (__builtin_cpu_supports("avx2")) name##_8 args; else name##_4 args; }
 #else
 #include <math.h>
 #define SQRT_LANES_4(v) ((Lanes4) { (real) sqrt((v)[0]), (real) sqrt((v)[1]), (real) sqrt((v)[2]), (real) sqrt((v)[3]) })
 #define BY_LANES(DEFINE) DEFINE(_4, , 4)
 #define CALL_LANES(name, ...) name##_4(__VA_ARGS__)
-#define FOR_CPUS(name, params, args, ...) void name params __VA_ARGS__
+#define FOR_CPUS_AS(linkage, name, params, args, ...) linkage void name params __VA_ARGS__
 #endif
+#define FOR_CPUS(...) FOR_CPUS_AS(, __VA_ARGS__)
+#define LOCAL_FOR_CPUS(...) FOR_CPUS_AS(static, __VA_ARGS__)
 
 #endif

@@ -7,6 +7,7 @@ typedef struct {
     const Model *m;
     double params[PARAMS_MAX / sizeof(double)];
     const int *plan;                     /* of the models that have one */
+    const double *given;
 } Setup;
 
 static inline const Field *field_of(const Model *m, const char *name)
@@ -106,7 +107,7 @@ static inline Fit new_fit(const Setup *s, Sparse x)
 {
     size_t n = weights_of(s, x.nrow);
     size_t iterations = s->m->max_iter ? (size_t) s->m->max_iter(s->params, s->plan) : 0;
-    Fit f = { .x = x, .plan = s->plan, .seed = 17, .threads = 1, .tick = any_tick(), .want_state = 1 };
+    Fit f = { .x = x, .plan = s->plan, .given = s->given, .seed = 17, .threads = 1, .tick = any_tick(), .want_state = 1 };
     f.weights = NEW(double, n);
     f.state = NEW(double, n * s->m->state_per_weight);
     f.h = NEW(History, parts_of(s));
@@ -114,6 +115,7 @@ static inline Fit new_fit(const Setup *s, Sparse x)
         f.h[k].train = NEW(double, iterations + 1);
         f.h[k].valid = NEW(double, iterations + 1);
         f.h[k].penalty = NEW(double, iterations + 1);
+        f.h[k].part = NEW(double, CURVES * (iterations + 1));
         f.h[k].pearson = f.h[k].mse = NAN;
     }
     return f;

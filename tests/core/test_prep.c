@@ -117,9 +117,9 @@ static void round_trip(void)
                     double v = toy[4 * c + g] / size[c];
                     pred[3 * c + row[g]] = from == LOG_2 ? log2(v + 1) : from == LOG_1P ? log1p(v) : v;
                 }
-            prep_restore(&s, 0, 5, pred, 3, row, size, ones, (Restore) { (Log) from, LOG_NONE, (Keep) k, 0 }, out);
+            prep_restore(&s, 0, 5, pred, 3, row, size, NULL, ones, (Restore) { (Log) from, LOG_NONE, (Keep) k, 0, 0 }, out);
             WITHIN(apart(out, toy, 20), 1e-12);
-            prep_restore(&s, 2, 2, pred + 6, 3, row, size + 2, ones, (Restore) { (Log) from, LOG_NONE, (Keep) k, 0 },
+            prep_restore(&s, 2, 2, pred + 6, 3, row, size + 2, NULL, ones, (Restore) { (Log) from, LOG_NONE, (Keep) k, 0, 0 },
                 out);
             WITHIN(apart(out, toy + 8, 8), 1e-12);       /* some of the cells */
         }
@@ -128,6 +128,7 @@ static void round_trip(void)
 /* one entry by the words of core.h */
 static double restored(double count, double pred, int modelled, double in, double over, Restore how)
 {
+    if (how.least > 0 && pred < how.least) pred = 0;
     double seen = count / over, v = 0;
     if (how.to == LOG_2) seen = log2(seen + 1);
     if (how.to == LOG_1P) seen = log1p(seen);
@@ -149,23 +150,27 @@ static void every_way_back(void)
 {
     enum { G = 9, M = 6, N = 7 };
     int row[G], below_zero = 0;
-    double x[G * M], pred[N * M], in[M], over[M], out[G * M], want[G * M];
+    double x[G * M], pred[N * M], in[M], over[M], by[M], out[G * M], want[G * M];
     for (int g = 0; g < G; g++) row[g] = g == 2 || g == 5 ? -1 : g < 2 ? 6 - g : g < 5 ? g - 3 : g - 4;
     for (int k = 0; k < 54; k++) {
-        Restore how = { (Log) (k % 3), (Log) (k / 3 % 3), (Keep) (k / 9 % 3), k / 27 };
+        Restore how = { (Log) (k % 3), (Log) (k / 3 % 3), (Keep) (k / 9 % 3), k / 27, k % 2 ? 0.5 : 0 };
         for (int same = 0; same < 2; same++) {
             for (int j = 0; j < G * M; j++) x[j] = u01() < 0.5 ? below(20) : 0;
             for (int j = 0; j < N * M; j++) pred[j] = between(-1, 4);
-            for (int c = 0; c < M; c++) { in[c] = between(0.5, 2); over[c] = same ? in[c] : between(0.5, 2); }
+            for (int c = 0; c < M; c++) { in[c] = between(0.5, 2); over[c] = same ? in[c] : between(0.5, 2); by[c] = k % 4 ? between(0.5, 2) : 1; }
             in[3] = 0;                                   /* a cell without counts of the modelled genes */
             for (int g = 0; g < G; g++) if (row[g] >= 0) x[3 * G + g] = 0;
             for (int c = 0; c < M; c++)
                 for (int g = 0; g < G; g++)
-                    want[c * G + g] = restored(x[c * G + g], row[g] < 0 ? 0 : pred[c * N + row[g]], row[g] >= 0,
+                    want[c * G + g] = restored(x[c * G + g], row[g] < 0 ? 0 : by[c] * pred[c * N + row[g]], row[g] >= 0,
                         in[c], over[c], how);
             Sparse s = sparse_of(x, G, M);
             memset(out, 0xFF, sizeof out);
-            prep_restore(&s, 0, M, pred, N, row, in, over, how, out);
+            prep_restore(&s, 0, M, pred, N, row, in, k % 4 ? by : NULL, over, how, out);
+            double most[M], largest[M] = { 0 };
+            prep_largest(&s, most);
+            for (int j = 0; j < G * M; j++) largest[j / G] = fmax(largest[j / G], x[j]);
+            CHECK(!memcmp(most, largest, sizeof most));
             WITHIN(apart(out, want, G * M), 1e-12);
             for (int j = 0; j < G * M; j++) {
                 if (how.nonneg) CHECK(out[j] >= 0);

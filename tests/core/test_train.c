@@ -293,7 +293,7 @@ static Status train_crew(const Train *t, Script **s, int n, int joint, int best,
     Arena a = new_arena();
     Network nets[4];
     for (int k = 0; k < n; k++) nets[k] = (Network) { s[k], forward, update, keep_it, teams ? team : NULL };
-    Crew crew = { nets, n, s[0]->n_cells, s[0]->held, joint, best };
+    Crew crew = { .nets = nets, .n_nets = n, .n_cells = s[0]->n_cells, .held_cells = s[0]->held, .joint = joint, .keep_best = best };
     n_progress = 0;
     return nn_train(&a, t, &crew, f);
 }
@@ -431,7 +431,7 @@ static void crew_trouble(void)
     Script *s[3] = { new_held(12, 2, NULL), new_held(12, 2, NULL), new_held(12, 2, NULL) };
     Network nets[3];
     for (int k = 0; k < 3; k++) nets[k] = (Network) { s[k], forward, update, keep_it, team };
-    Crew crew = { nets, 3, 12, 2, 0, 1 };
+    Crew crew = { .nets = nets, .n_nets = 3, .n_cells = 12, .held_cells = 2, .keep_best = 1 };
     for (int k = 1; k < 8; k++) {
         Grabs g = { 0, k };
         Arena a = failing_arena(&g);

@@ -1,0 +1,413 @@
+# Clusters of the latents and their consensus, against the page (2.3, 6.2 to 6.4) written out without thought of speed.
+
+unitRows <- infill:::.unitRows
+spectral <- infill:::.spectral
+consensus <- infill:::.consensusClusters
+propagate <- infill:::.propagateLabels
+
+# Cells around directions drawn at random: the labels are the names of the rows.
+groupedLatent <- function(sizes, spread = 0.3, L = 10, seed = 1) withSeed(seed, {
+    label <- rep(seq_along(sizes), sizes)
+    z <- matrix(rnorm(length(sizes) * L), length(sizes))[label, , drop = FALSE] + spread * rnorm(length(label) * L)
+    rownames(z) <- label
+    z
+})
+truth <- function(z) as.integer(rownames(z))
+noisyLabels <- function(label, share, k, seed) withSeed(seed,
+    ifelse(runif(length(label)) < share, sample.int(k, length(label), replace = TRUE), label))
+
+refDistance <- function(z) {
+    u <- unitRows(z)
+    d <- 1 - tcrossprod(u)
+    d[rowSums(u != 0) == 0, ] <- 1
+    d[, rowSums(u != 0) == 0] <- 1
+    d
+}
+
+refNeighbours <- function(d, nn) {
+    diag(d) <- Inf
+    matrix(unlist(lapply(seq_len(nrow(d)), function(i) order(d[i, ])[seq_len(nn)])), ncol = nn, byrow = TRUE)
+}
+
+refComponents <- function(edge) {
+    reach <- (edge + diag(nrow(edge))) > 0
+    repeat {
+        further <- reach %*% reach > 0
+        if (identical(further, reach)) break
+        reach <- further
+    }
+    apply(reach, 1L, function(r) which(r)[1L])
+}
+
+refWeights <- function(d, nn) {
+    n <- nrow(d)
+    near <- refNeighbours(d, nn)
+    W <- matrix(0, n, n)
+    w <- numeric(n)
+    for (i in seq_len(n)) w[i] <- max(d[i, near[i, nn]], 1e-12)
+    for (i in seq_len(n)) for (j in near[i, ]) {
+        W[i, j] <- W[j, i] <- max(dnorm(abs(qnorm(1 / (2 * (nn + 1)))) * d[i, j]^2 / (w[i] * w[j])), 1e-12)
+    }
+    W
+}
+
+denseWeights <- function(edges, n) {
+    W <- matrix(0, n, n)
+    W[cbind(edges$i, edges$j)] <- edges$weight
+    W + t(W)
+}
+
+refConsensus <- function(partitions) {
+    n <- nrow(partitions)
+    P <- ncol(partitions)
+    A <- Reduce(`+`, lapply(seq_len(P), function(p) outer(partitions[, p], partitions[, p], "=="))) / P
+    w <- (4 / n * rowSums(A * (1 - A)) + 0.01) / 1.01
+    objects <- list()
+    for (p in seq_len(P)) for (a in sort(unique(partitions[, p]))) objects <- c(objects, list(list(p = p, a = a,
+        cells = which(partitions[, p] == a))))
+    m <- length(objects)
+    s <- matrix(0, m, m)
+    for (a in seq_len(m)) for (b in seq_len(m)) s[a, b] <- sum(w[intersect(objects[[a]]$cells, objects[[b]]$cells)]) /
+        sum(w[union(objects[[a]]$cells, objects[[b]]$cells)])
+    list(w = w, labels = function(k) {
+        meta <- cutree(hclust(as.dist(1 - s), "ward.D"), k)
+        vapply(seq_len(n), function(x) {
+            mine <- vapply(seq_len(P), function(p) meta[[which(vapply(objects, function(o) o$p == p &&
+                o$a == partitions[x, p], NA))]], 0L)
+            as.integer(names(which.max(table(mine))))
+        }, 0L)
+    })
+}
+
+test_that("the dot products of unit rows are the correlations, and constant rows are 0", {
+    z <- groupedLatent(c(10, 10), L = 15)
+    expect_lt(max(abs(tcrossprod(unitRows(z)) - cor(t(z)))), 1e-12)
+    z[3, ] <- 0
+    z[7, ] <- 0.1
+    z[9, ] <- 1e6 + 1e-8 * seq_len(15)
+    z[11, ] <- 1e6 + seq_len(15)
+    u <- unitRows(z)
+    expect_identical(which(rowSums(u != 0) == 0), c(`1` = 3L, `1` = 7L, `1` = 9L))
+    expect_lt(max(abs(rowSums(u^2)[-c(3, 7, 9)] - 1)), 1e-12)
+    expect_lt(max(abs(tcrossprod(u[-c(3, 7, 9), ]) - cor(t(z[-c(3, 7, 9), ])))), 1e-9)
+})
+
+test_that("random sets have distinct members, each as often as any other", {
+    sets <- infill:::.randomSets(7, 3, 2000, 1, 5)
+    expect_true(all(sets %in% 1:7))
+    expect_true(all(apply(sets, 1L, anyDuplicated) == 0))
+    expect_lt(max(abs(tabulate(sets, 7) / 2000 - 3 / 7)), 0.05)
+    expect_identical(t(apply(infill:::.randomSets(4, 4, 3, 1, 5), 1L, sort)), matrix(1:4, 3, 4, byrow = TRUE))
+    expect_false(identical(infill:::.randomSets(7, 3, 2000, 1, 6), sets))
+    expect_false(identical(infill:::.randomSets(7, 3, 2000, 2, 5), sets))
+    parts <- as.vector(outer(outer(infill:::.part(latent = 0:20), infill:::.part(subsample = 0:10), "+"), 0:100, "+"))
+    expect_identical(anyDuplicated(parts), 0L)
+})
+
+test_that("neighbours are those of sorting all distances, ties by index", {
+    z <- groupedLatent(c(20, 20, 20))
+    z[c(5, 33), ] <- 2                                   # u = 0
+    z[c(11, 14, 27, 41, 50:54), ] <- z[rep(7, 9), ]      # ten in one place
+    u <- unitRows(z)
+    d <- infill:::.distances(u, u)
+    expect_lt(max(abs(d - refDistance(z))[-c(5, 33), ]), 1e-12)
+    expect_true(all(d[c(5, 33), ] == 1) && all(d[, c(5, 33)] == 1))
+    for (nn in c(1, 4, 8, 9, 10, 30, 58, 59)) {
+        near <- infill:::.nearest(u, nn)
+        expect_identical(near$index, refNeighbours(d, nn))
+        expect_identical(near$dist, matrix(vapply(seq_len(60), function(i) d[i, near$index[i, ]], numeric(nn)),
+            ncol = nn, byrow = TRUE))
+    }
+    q <- unitRows(rbind(z[c(7, 5, 1), ], groupedLatent(c(5, 5), seed = 9)))
+    expect_identical(infill:::.nearest(u, 6, q)$index, unname(t(apply(infill:::.distances(q, u), 1L,
+        function(r) order(r)[1:6]))))
+})
+
+test_that("edge weights are those of the formula, one by one", {
+    z <- groupedLatent(c(12, 18))
+    for (nn in c(1, 7, 11, 29)) {
+        edges <- infill:::.similarityEdges(unitRows(z), nn)
+        W <- refWeights(refDistance(z), nn)
+        expect_equal(denseWeights(edges, 30), W, tolerance = 1e-10)
+        expect_equal(edges$degree, rowSums(W), tolerance = 1e-10)
+        expect_equal(edges$x, (W / sqrt(outer(rowSums(W), rowSums(W))))[cbind(edges$i, edges$j)], tolerance = 1e-10)
+    }
+})
+
+test_that("the number of neighbours grows as long as the graph has too many components", {
+    for (z in list(groupedLatent(c(10, 12, 15, 9, 20), 0.02), groupedLatent(c(40, 12), 0.01), groupedLatent(30, 1),
+        groupedLatent(c(3, 3), 0.1))) {
+        graph <- infill:::.spectralGraph(z)
+        d <- refDistance(z)
+        components <- function(nn) {
+            near <- refNeighbours(d, nn)
+            edge <- matrix(FALSE, nrow(z), nrow(z))
+            edge[cbind(as.vector(row(near)), as.vector(near))] <- TRUE
+            sum(table(refComponents(edge | t(edge))) >= 4)
+        }
+        expected <- vapply(2:8, function(k) {
+            nn <- min(7, nrow(z) - 1)
+            while ((count <- components(nn)) > 1 && count >= k - 1) nn <- min(nn + 2, nrow(z) - 1)
+            nn
+        }, 0)
+        expect_identical(infill:::.neighboursFor(graph, 2:8), as.integer(expected))
+    }
+    expect_identical(infill:::.components(6, c(1, 5, 2), c(4, 3, 6)), c(1L, 2L, 3L, 1L, 3L, 2L))
+    long <- withSeed(4, sample(500))
+    expect_identical(infill:::.components(501, long[-1], long[-500]), rep(1:2, c(500, 1)))
+})
+
+test_that("leading eigenvectors are those of the whole matrix, also where eigenvalues are multiple", {
+    angle <- function(a, b) 1 - min(svd(crossprod(qr.Q(qr(a)), b))$d)
+    cases <- list(list(z = groupedLatent(rep(60, 6), 0.02), nn = 7, k = 8),       # six components
+        list(z = groupedLatent(rep(30, 12), 0.02), nn = 7, k = 12),
+        list(z = groupedLatent(rep(60, 6), 0.02), nn = 61, k = 6),                # joined by least weights
+        list(z = groupedLatent(c(150, 150), 0.7), nn = 7, k = 5))
+    for (case in cases) {
+        u <- unitRows(case$z)
+        W <- denseWeights(infill:::.similarityEdges(u, case$nn), nrow(u))
+        S <- W / sqrt(outer(rowSums(W), rowSums(W)))
+        full <- eigen(S, symmetric = TRUE)
+        expect_gt(full$values[case$k] - full$values[case$k + 1], 1e-3)
+        v <- infill:::.leadingVectors(u, case$nn, case$k)
+        expect_lt(angle(v, full$vectors[, seq_len(case$k)]), 1e-8)
+        start <- matrix(infill:::.uniforms(nrow(u) * 18, 3, 9) - 0.5, ncol = 18)
+        own <- infill:::.largestEigen(S, case$k, start)
+        expect_equal(own$values, full$values[seq_len(case$k)], tolerance = 1e-10)
+        expect_lt(max(abs(S %*% own$vectors - own$vectors * rep(own$values, each = nrow(u)))), 1e-6)
+        expect_null(infill:::.largestEigen(S, case$k, start, tolerance = 1e-30, turns = 2L))
+    }
+})
+
+test_that("spectral clustering finds groups apart, near or far, few or many", {
+    two <- groupedLatent(c(25, 40))
+    found <- spectral(two, 2, 1, 0)
+    expect_identical(adjustedRandIndex(found$labels, truth(two)), 1)
+    expect_identical(sort(unique(found$labels)), 1:2)
+    expect_gt(found$between.total, 0.9)
+    expect_identical(spectral(two, 2, 1, 0), found)
+    for (sizes in list(rep(30, 6), c(12, 90, 40, 25), rep(60, 5))) {
+        z <- groupedLatent(sizes, 0.02)
+        expect_identical(adjustedRandIndex(spectral(z, length(sizes), 1, 0)$labels, truth(z)), 1)
+        expect_false(is.null(spectral(z, 2, 1, 0)))      # the graph must be joined first
+    }
+})
+
+test_that("k-means statistics of spectral clustering are those of its labels", {
+    z <- groupedLatent(c(20, 20, 20), 0.6)
+    graph <- infill:::.spectralGraph(z)
+    x <- infill:::.embeddings(graph, 4)[[1L]]
+    expect_lt(max(abs(rowSums(x^2) - 1)), 1e-12)
+    found <- spectral(z, 4, 1, 0)
+    centre <- rowsum(x, found$labels) / as.vector(table(found$labels))
+    expect_equal(found$within, sum((x - centre[found$labels, ])^2), tolerance = 1e-10)
+    expect_equal(found$between.total, 1 - found$within / sum(scale(x, scale = FALSE)^2), tolerance = 1e-10)
+})
+
+test_that("duplicated cells count once and share their label; as many groups as cells cannot be had", {
+    z <- groupedLatent(c(10, 14))
+    again <- c(1:24, 24:1, 3, 3, 3)
+    expect_identical(spectral(z[again, ], 3, 1, 0)$labels, spectral(z, 3, 1, 0)$labels[again])
+    expect_null(spectral(z, 24, 1, 0))
+    expect_null(spectral(z[again, ], 24, 1, 0))
+    expect_null(spectral(z[rep(1, 9), ], 2, 1, 0))
+    expect_false(is.null(spectral(z, 23, 1, 0)))
+    zero <- matrix(rep(1:12, 5), 12)                     # all constant: all at distance 1
+    expect_true(is.null(out <- spectral(zero, 2, 1, 0)) || length(out$labels) == 12L)
+})
+
+test_that("one cell very far from a tight group does no harm", {
+    for (size in c(20, 150)) {                           # all eigenvectors, or the leading ones alone
+        z <- groupedLatent(rep(size, 2), 1e-5)
+        far <- z[1, ] + 0.3 * sin(1:10)                  # 1e9 times farther than the group is wide, but nearest to it
+        scaled <- 1e6 * z[size + 1, ]
+        found <- spectral(rbind(z, far, scaled), 2, 1, 0)
+        expect_identical(adjustedRandIndex(found$labels, c(truth(z), 1, 2)), 1)
+        expect_true(is.finite(found$within))
+    }
+    expect_identical(min(infill:::.similarityEdges(unitRows(rbind(z, far)), 7)$weight), 1e-12)
+    same <- rbind(outer(1:15, 1:10), outer(1:15, (10:1)^2))                  # all D of a group 0, or nearly
+    expect_identical(adjustedRandIndex(spectral(same, 2, 1, 0)$labels, rep(1:2, each = 15)), 1)
+    sides <- cbind(1:20, c(20:11, 1:10 + 0.5))                               # two coordinates: D is 0 or 2
+    expect_identical(adjustedRandIndex(spectral(sides, 2, 1, 0)$labels, sides[, 1] > sides[, 2]), 1)
+})
+
+test_that("the number of clusters is that of groups apart", {
+    z <- groupedLatent(rep(40, 4), 0.1)
+    expect_identical(infill:::.clusterNumber(z, 1, 65536, 7), 4L)
+    expect_identical(infill:::.clusterNumber(groupedLatent(rep(200, 3), 0.1), 1, 65536, 4), 3L)     # subsamples of 500
+    expect_identical(infill:::.clusterNumber(z[1:5, ], 1, 65536, 10), 1L)     # kmax = 1
+    expect_identical(infill:::.clusterNumber(z[rep(1, 30), ], 1, 65536, 10), 1L)
+    expect_identical(infill:::.clusterNumber(z[c(1:3, 41:43), ], 1, 65536, 10), 2L)
+})
+
+test_that("k-means from spread starts finds groups that random starts may miss", {
+    z <- withSeed(1, matrix(rnorm(400), 200) + c(rep(0, 190), rep(c(30, 60), each = 5)))
+    fit <- infill:::.spreadKmeans(z, 3, 5L, 1, 0)
+    expect_identical(adjustedRandIndex(fit$cluster, rep(1:3, c(190, 5, 5))), 1)
+    expect_equal(sort(as.vector(table(infill:::.spreadKmeans(z[rep(191:192, 10), ], 2, 5L, 1, 0)$cluster))), c(10, 10))
+    expect_null(infill:::.randomKmeans(z[rep(1:2, 10), ], 3, 5L, 1, 0))
+    # a start that cannot be is left out
+    expect_equal(infill:::.bestKmeans(z, rbind(c(1, 1, 1), c(1, 191, 196)))$tot.withinss, fit$tot.withinss)
+    expect_null(infill:::.bestKmeans(z, rbind(c(1, 1, 1))))
+})
+
+test_that("labels of a latent: the ends, fewer groups with a warning", {
+    labels <- function(z, k) infill:::.latentLabels(z, k, 1, 65536)
+    z <- groupedLatent(rep(20, 6), 0.1)
+    for (k in c(3, 6)) {                                 # k-means, spectral
+        some <- z[truth(z) <= k, ]
+        expect_identical(labels(some, k), truth(some))   # numbered by first appearance
+    }
+    expect_identical(labels(z, 1), rep(1L, 120))
+    expect_identical(labels(z[c(1:4, 2), ], 4), c(1L, 2L, 3L, 4L, 2L))
+    expect_warning(out <- labels(z[c(1:4, 2), ], 9), "4 are taken")
+    expect_identical(out, c(1L, 2L, 3L, 4L, 2L))
+    expect_warning(out <- labels(z[1:12, ], 12), "11 are taken")
+    expect_identical(max(out), 11L)
+    expect_warning(out <- labels(z[rep(1, 8), ], 2), "1 are taken")
+    expect_identical(out, rep(1L, 8))
+    expect_silent(labels(z[rep(1, 8), ], 1))
+})
+
+test_that("latents: the same for any number of threads, without R's generator; nothing said in a child is lost", {
+    latents <- list(groupedLatent(rep(5, 3), 0.1), groupedLatent(rep(5, 3), 0.8, seed = 2),
+        groupedLatent(rep(5, 3), 1.2, L = 2, seed = 3))
+    withSeed(7, {
+        before <- .Random.seed
+        one <- infill:::.clusterLatents(latents, seed = 5)
+        expect_identical(infill:::.clusterLatents(latents, seed = 5, threads = 2L), one)
+        infill:::.consensusClusters(one$partitions, 5)
+        propagate(latents[[1L]], latents[[1L]], one$partitions[, 1L])
+        expect_identical(.Random.seed, before)
+    })
+    expect_identical(dim(one$partitions), c(15L, 3L))
+    expect_type(one$partitions, "integer")
+    expect_identical(one$k, apply(one$partitions, 2L, max))
+    expect_identical(one$k[1L], 3L)
+    expect_identical(infill:::.clusterLatents(latents, k = 6, seed = 5)$k, c(6L, 6L, 6L))
+    expect_identical(infill:::.clusterLatents(latents[1L], k = 3)$partitions, matrix(truth(latents[[1L]])))
+    few <- rep(list(groupedLatent(c(3, 3))), 3)
+    for (threads in 1:2) {
+        said <- capture_warnings(infill:::.clusterLatents(few, k = 8, threads = threads))
+        expect_length(said, 1L)
+        expect_match(said, "8 groups")
+        expect_error(infill:::.clusterLatents(list(few[[1L]], matrix(letters, 13)), k = 5, threads = threads),
+            "non-numeric")
+    }
+})
+
+test_that("the consensus is the literal one", {
+    base <- rep(1:4, c(9, 12, 7, 14))
+    for (seed in 1:3) {
+        partitions <- vapply(1:9, function(p) as.integer(noisyLabels(base, c(0.1, 0.3, 0.6)[p %% 3 + 1], 2 + p %% 4,
+            10 * seed + p)), base)
+        found <- consensus(partitions, 1)
+        ref <- refConsensus(partitions)
+        expect_equal(found$weight, ref$w, tolerance = 1e-12)
+        expect_identical(found$cluster, infill:::.renumbered(ref$labels(found$k.meta)))
+        expect_identical(found$K, max(found$cluster))
+        own <- outer(1:9, 1:9, Vectorize(function(a, b) adjustedRandIndex(partitions[, a], partitions[, b])))
+        diag(own) <- (colSums(own) - 1) / 8
+        expect_equal(found$agreement, own, tolerance = 1e-12)
+        expect_equal(found$mean.agreement, mean(own[row(own) != col(own)]), tolerance = 1e-12)
+        expect_identical(found$chosen, which.max(apply(partitions, 2L, adjustedRandIndex, found$cluster)))
+    }
+})
+
+test_that("a consensus by hand", {
+    # A: cells 1 2 together in all, cell 4 with 5 in all, cell 3 once with 1 2, twice with 4 5.
+    partitions <- cbind(c(1L, 1L, 1L, 2L, 2L), c(1L, 1L, 2L, 2L, 2L), c(7L, 7L, 3L, 3L, 3L))
+    found <- consensus(partitions, 1)
+    # A(1 - A) = 2/9 wherever it is not 0: four times for cell 3, once for the others
+    expect_equal(found$weight, (4 / 5 * 2 / 9 * c(1, 1, 4, 1, 1) + 0.01) / 1.01, tolerance = 1e-14)
+    expect_identical(found$cluster, c(1L, 1L, 2L, 2L, 2L))
+    expect_identical(found$chosen, 2L)
+    expect_identical(found$k.meta, 3L)
+})
+
+test_that("identical partitions give themselves back; cell order and copies of all cells change nothing", {
+    base <- rep(c(2L, 1L, 5L), c(10, 20, 5))
+    found <- consensus(matrix(base, 35, 9), 1)
+    expect_identical(found$cluster, rep(1:3, c(10, 20, 5)))
+    expect_identical(found$K, 3L)
+    expect_identical(found$chosen, 1L)
+    expect_identical(found$mean.agreement, 1)
+    expect_equal(found$weight, rep(0.01 / 1.01, 35))
+    one <- consensus(matrix(1L, 12, 9), 1)
+    expect_identical(one[c("cluster", "K")], list(cluster = rep(1L, 12), K = 1L))
+
+    partitions <- vapply(1:9, function(p) as.integer(noisyLabels(base, 0.4, 4, p)), base)
+    found <- consensus(partitions, 1)
+    expect_gt(found$K, 1L)
+    order <- withSeed(2, sample(35))
+    other <- consensus(partitions[order, ], 1)
+    expect_identical(other$cluster, infill:::.renumbered(found$cluster[order]))
+    expect_identical(other$weight, found$weight[order])
+    expect_identical(other[c("K", "chosen", "k.meta")], found[c("K", "chosen", "k.meta")])
+    twice <- consensus(partitions[rep(1:35, 2), ], 1)
+    expect_identical(twice$cluster, rep(found$cluster, 2))
+    expect_equal(twice$weight, rep(found$weight, 2), tolerance = 1e-14)
+    expect_identical(consensus(partitions, 1, threads = 2L), found)
+    # multiplicities count: cells of one pattern alone repeated are not all cells repeated
+    some <- consensus(partitions[c(1:35, rep(1, 60)), ], 1)
+    expect_gt(max(abs(some$weight[1:35] - found$weight)), 0.01)
+    expect_equal(some$weight, refConsensus(partitions[c(1:35, rep(1, 60)), ])$w, tolerance = 1e-12)
+})
+
+test_that("one partition is the result; two are enough", {
+    one <- consensus(matrix(c(4L, 4L, 2L, 9L, 2L)), 1)
+    expect_identical(one$cluster, c(1L, 1L, 2L, 3L, 2L))
+    expect_identical(one[c("K", "chosen", "k.meta", "mean.agreement")], list(K = 3L, chosen = 1L, k.meta = NA_integer_,
+        mean.agreement = NA_real_))
+    two <- consensus(cbind(rep(1:2, each = 6), rep(1:3, each = 4)), 1)
+    expect_length(two$cluster, 12L)
+    expect_identical(two$k.meta, 4L)                     # (2 + 3)/2, halves up, and one
+})
+
+test_that("the partitions that agree best decide on the number of groups", {
+    best <- function(a) {
+        diag(a) <- (colSums(a) - diag(a)) / (nrow(a) - 1)
+        infill:::.bestAgreeing(a, 1)
+    }
+    block <- matrix(0.2, 9, 9)
+    block[c(2, 4:7), c(2, 4:7)] <- 0.99
+    expect_identical(best(block), c(2L, 4:7))
+    expect_identical(best(matrix(0.9, 9, 9)), 1:9)       # one group will do
+    expect_identical(best(matrix(0.1, 9, 9)), 1:9)       # no groups to be had
+    expect_identical(best(matrix(0.1, 2, 2)), 1:2)
+    three <- matrix(0.3, 3, 3)
+    three[1:2, 1:2] <- 0.95
+    expect_identical(best(three), 1:2)
+    pair <- block                                        # alone is not a group, however well it agrees with itself
+    pair[c(1, 3), ] <- pair[, c(1, 3)] <- 0
+    expect_identical(best(pair), c(2L, 4:7))
+})
+
+test_that("propagation: the vote of the ten nearest, first met on ties, in blocks of any size", {
+    sample <- groupedLatent(c(20, 25, 15), 0.7)
+    sample[c(4, 30), ] <- 5                              # u = 0
+    sample[c(8, 41, 42), ] <- sample[c(8, 8, 8), ]
+    all <- rbind(groupedLatent(c(30, 30, 30), 1, seed = 5), sample)
+    all[c(3, 50), ] <- -1
+    label <- withSeed(3, base::sample(c(3L, 7L, 8L, 11L), 60, replace = TRUE))
+    found <- propagate(all, sample, label)
+    d <- infill:::.distances(unitRows(all), unitRows(sample))
+    expected <- apply(d, 1L, function(r) {
+        near <- label[order(r)[1:10]]
+        votes <- vapply(near, function(l) sum(near == l), 0L)
+        near[which.max(votes)]
+    })
+    expect_identical(found, unname(expected))
+    expect_identical(found[3], label[which.max(vapply(label[1:10], function(l) sum(label[1:10] == l), 0L))])
+    for (block in c(1, 7, 64, 1e4)) expect_identical(propagate(all, sample, label, block = block), found)
+    expect_identical(propagate(all[1:9, ], sample[1:4, ], c(2L, 5L, 5L, 2L))[3], 2L)          # a tie: the first met
+    expect_identical(propagate(all[1:9, ], sample[1, , drop = FALSE], 6L), rep(6L, 9))
+})
+
+test_that("propagation to the sample itself gives its labels back", {
+    z <- groupedLatent(c(10, 30, 11), 0.1)
+    expect_identical(propagate(z, z, truth(z)), truth(z))
+    far <- groupedLatent(c(10, 30, 11), 0.1) * rep(c(1, 1e6), c(50, 1))
+    expect_identical(propagate(far, z, truth(z)), truth(z))
+})
