@@ -102,7 +102,8 @@ setValidity("InfillParam", function(object) {
         if (!is(args[[name]], slots[[name]])) {
             problems <- c(problems, sprintf("'%s' must be %s, not %s", name,
                 switch(slots[[name]], numeric = "a number", character = "a string",
-                    logical = "TRUE or FALSE", GeneList = "names or positions of genes", slots[[name]]),
+                    logical = "TRUE or FALSE", GeneList = "names or positions of genes",
+                    MatrixOrNULL = "a matrix or NULL", LabelsOrNULL = "a vector of labels or NULL", slots[[name]]),
                 .describe(args[[name]])))
             args[[name]] <- NULL
         }

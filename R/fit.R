@@ -164,9 +164,10 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
 }
 
 .curves <- 4L            # CURVES of the core: parts of a loss
+.curveNames <- function(param) strsplit(.Call(C_curves, param@model), "|", fixed = TRUE)[[1L]]
 
 .fitOnce <- function(x, param, threads, resume, pause, keep.state, report, plan = x@recipe$plan) {
-    curves <- strsplit(.Call(C_curves, param@model), "|", fixed = TRUE)[[1L]]
+    curves <- .curveNames(param)
     out <- .Call(C_fit, param, x@x, plan, x@recipe$given, param@seed, threads,
         if (!is.null(resume)) c(list(resume@weights, resume@state),
             as.list(resume@history[c("train", "valid", "penalty")]),

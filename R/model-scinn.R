@@ -92,7 +92,7 @@ ScInnParam <- function(k = NA, latent = NULL, cluster = NULL, paper = FALSE, n.f
     if (paper) {
         other <- c(if (!missing(reconstruction.weight)) "reconstruction.weight", if (!missing(zero.weight)) "zero.weight",
             if (!missing(drop)) "drop")
-        other <- other[!vapply(mget(other), identical, TRUE, 0)]
+        other <- other[!vapply(other, function(name) identical(get(name), 0), TRUE)]
         if (length(other)) .stop("paper = TRUE sets %s to 0: leave out one or the other", paste0("'", other, "'", collapse = ", "))
         reconstruction.weight <- zero.weight <- drop <- 0
     }

@@ -4,7 +4,8 @@ NULL
 #' Plots
 #'
 #' `plotTraining()`: root mean squared error over iterations, of the entries
-#' trained on and of the held-out ones, with the iteration whose weights are kept.
+#' trained on and of the held-out ones, with the iteration whose weights are kept; of models whose
+#' loss has several parts, each part.
 #' `plotBeforeAfter()`: the first two principal components of the cells before
 #' and after filling in, of the `n.genes` most variable genes on the log scale.
 #'
@@ -25,6 +26,8 @@ plotTraining <- function(fit) {
     .checkFit(fit, "fit")
     if (!nrow(fit@history)) .stop("'fit' is of a model without training (%s)", class(fit@param))
     h <- fit@history
+    curves <- .curveNames(fit@param)
+    if (length(curves)) return(.plotParts(fit, h, curves))
     shown <- .shownLoss(fit@param, h$train, h$valid, fit@entries)
     h$network <- if (is.null(h$network)) 1L else h$network
     d <- data.frame(iteration = h$iteration, value = shown$train, network = h$network,
@@ -41,6 +44,21 @@ plotTraining <- function(fit) {
             title = sprintf("%s: training", sub("Param$", "", class(fit@param))),
             subtitle = if (one) sprintf("kept: iteration %d; stopped: %s", fit@best, fit@stopped)
             else sprintf("%d networks", length(fit@best))) +
+        ggplot2::theme_minimal()
+}
+
+# One panel for each part of the loss, one for the held-out entries.
+.plotParts <- function(fit, h, curves) {
+    panels <- c(curves, if (.holdsOut(fit@param)) "valid")
+    d <- data.frame(iteration = h$iteration, value = unlist(h[panels]),
+        panel = factor(rep(panels, each = nrow(h)), panels, sub("valid", "held out", panels)))
+    .data <- ggplot2::.data
+    ggplot2::ggplot(d, ggplot2::aes(.data$iteration, .data$value)) +
+        ggplot2::geom_vline(xintercept = fit@best, linetype = 2, colour = "grey50") + ggplot2::geom_line() +
+        ggplot2::facet_wrap("panel", scales = "free_y") + ggplot2::expand_limits(y = 0) +
+        ggplot2::labs(x = "iteration", y = "part of the loss, without its weight",
+            title = sprintf("%s: training", sub("Param$", "", class(fit@param))),
+            subtitle = sprintf("kept: iteration %d; stopped: %s", fit@best, fit@stopped)) +
         ggplot2::theme_minimal()
 }
 

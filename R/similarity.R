@@ -1,7 +1,7 @@
 #' @include fit.R similarity-clusters.R
 NULL
 
-# Genes that vary enough to be worth 3 autoencoders, cells to train on, batches: constants of scDHA's R code, by number of cells.
+# Constants of scDHA's R code, by number of cells.
 .moduleOnePlan <- function(n) {
     train <- if (n <= 2000) n else if (n < 50000) 2000 else 5000
     large <- n >= 50000
@@ -16,13 +16,19 @@ NULL
     sort(order(.Call(C_uniforms, as.integer(n), seed, 2^31 + part))[seq_len(k)])
 }
 
-# What a fit of module one says of its progress, before each piece of work.
+.finiteLoss <- function(fit) {
+    if (is.null(fit)) .stop("the loss of module one is no longer finite; give 'latent' and 'cluster' instead", class = "infill_diverged")
+    fit
+}
+
+# Genes that vary enough to be worth an autoencoder: ranked by the spread of their encoder weights.
 .filteredGenes <- function(x, param, how, seed, threads, say) {
     if (nrow(x) <= param@n.filter) return(list(keep = rep(TRUE, nrow(x)), score = NULL, losses = NULL))
     fits <- lapply(seq_len(param@replicates), function(r) {
         say("scINN: gene filter %d of %d", r, param@replicates)
         cells <- .sampled(ncol(x), how$train, seed, r)
-        .Call(C_scinn_filter, x, cells - 1L, as.integer(c(r, how$batch, 0, 0, 0)), c(1e-3, how$filter.decay, 0), seed, threads)
+        .finiteLoss(.Call(C_scinn_filter, x, cells - 1L, as.integer(c(r, how$batch, 0, 0, 0)), c(1e-3, how$filter.decay, 0),
+            seed, threads))
     })
     score <- rowMeans(vapply(fits, function(f) {
         range <- range(f[[1L]])
@@ -51,8 +57,8 @@ NULL
     for (r in seq_len(param@replicates)) {
         say("scINN: autoencoder %d of %d", r, param@replicates)
         cells <- .sampled(n, how$train, seed, 1000 + r)
-        fit <- .Call(C_scinn_encoder, x, cells - 1L, as.integer(c(r, how$batch, how$latent, norm, param@snapshots)),
-            c(how$learning.rate, how$decay, how$beta), seed, threads)
+        fit <- .finiteLoss(.Call(C_scinn_encoder, x, cells - 1L, as.integer(c(r, how$batch, how$latent, norm, param@snapshots)),
+            c(how$learning.rate, how$decay, how$beta), seed, threads))
         losses <- cbind(losses, fit[[2L]])
         for (s in seq_len(param@snapshots)) {
             stored <- c(stored, list(fit[[1L]][, s]))

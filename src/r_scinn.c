@@ -32,7 +32,7 @@ static Learn learn_of(const Sparse *x, SEXP cells, SEXP control, SEXP rate, SEXP
                      .decay = REAL(rate)[1], .tick = r_tick(NULL) };
 }
 
-/* list(spread of each gene, loss of each epoch) */
+/* list(spread of each gene, loss of each epoch); NULL: the loss was not finite */
 SEXP C_scinn_filter(SEXP x, SEXP cells, SEXP control, SEXP rate, SEXP seed, SEXP threads)
 {
     Sparse s = r_sparse(x);
@@ -41,12 +41,13 @@ SEXP C_scinn_filter(SEXP x, SEXP cells, SEXP control, SEXP rate, SEXP seed, SEXP
     SET_VECTOR_ELT(out, 0, Rf_allocVector(REALSXP, s.nrow));
     SET_VECTOR_ELT(out, 1, Rf_allocVector(REALSXP, FILTER_EPOCHS));
     Arena a = r_arena();
-    r_status(scinn_filter(&a, &job, REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1))));
+    Status st = scinn_filter(&a, &job, REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1)));
+    if (st != ST_DIVERGED) r_status(st);
     UNPROTECT(1);
-    return out;
+    return st == ST_DIVERGED ? R_NilValue : out;
 }
 
-/* list(encoders, one column each; loss of each epoch) */
+/* list(encoders, one column each; loss of each epoch); NULL: the loss was not finite */
 SEXP C_scinn_encoder(SEXP x, SEXP cells, SEXP control, SEXP rate, SEXP seed, SEXP threads)
 {
     Sparse s = r_sparse(x);
@@ -58,9 +59,10 @@ SEXP C_scinn_encoder(SEXP x, SEXP cells, SEXP control, SEXP rate, SEXP seed, SEX
     SET_VECTOR_ELT(out, 0, Rf_allocMatrix(REALSXP, (int) encoder_size(s.nrow, e.latent), e.snapshots));
     SET_VECTOR_ELT(out, 1, Rf_allocVector(REALSXP, ENCODER_WARM + ENCODER_EPOCHS + e.snapshots));
     Arena a = r_arena();
-    r_status(scinn_encoder(&a, &job, &e, REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1))));
+    Status st = scinn_encoder(&a, &job, &e, REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1)));
+    if (st != ST_DIVERGED) r_status(st);
     UNPROTECT(1);
-    return out;
+    return st == ST_DIVERGED ? R_NilValue : out;
 }
 
 /* latent x cells */

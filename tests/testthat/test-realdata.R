@@ -78,3 +78,60 @@ test_that("init = \"reference\" fails as the authors' code does on zheng500_facs
         stop = "paper", max.iter = 500), seed = 1, progress = FALSE, num.threads = 2)
     expect_gt(task$rmse(filled), 3)
 })
+
+# ---- scINN ----
+
+hideReal <- function(set, genes) {
+    x <- as(as(as(realData(set), "dMatrix"), "generalMatrix"), "CsparseMatrix")
+    set.seed(1)
+    at <- sort(sample.int(length(x@x), floor(0.1 * length(x@x))))
+    m <- x
+    m@x[at] <- 0
+    m <- Matrix::drop0(m)
+    by <- if (genes == "seen") m else x                       # whose variance chooses the genes
+    by@x <- log2(by@x + 1)
+    v <- Matrix::rowMeans(by^2) - Matrix::rowMeans(by)^2
+    keep <- sort(order(-v)[1:2000])
+    l <- m[keep, ]
+    l@x <- log2(l@x + 1)
+    n <- tabulate(l@i + 1L, nrow(l))
+    truth <- data.frame(row = match(x@i[at] + 1L, keep), col = rep.int(seq_len(ncol(x)), diff(x@p))[at], value = log2(x@x[at] + 1))
+    truth <- truth[!is.na(truth$row) & n[truth$row] >= 3, ]
+    list(all = m, x = m[keep, ], truth = truth, mean = (Matrix::rowSums(l) / pmax(n, 1))[truth$row])
+}
+rmse <- function(a, b) sqrt(mean((a - b)^2))
+
+test_that("deng, as the page has it: at least 10 % below the gene mean; replicates alike", {
+    d <- hideReal("deng", "seen")
+    one <- similarityModule(d$all, ScInnParam(log = "log2"), seed = 1, num.threads = 2)
+    fit <- fitInfill(d$x, ScInnParam(log = "log2", latent = one$latent, cluster = one$cluster), seed = 1, num.threads = 2)
+    out <- infill(d$x, fit)
+    at <- cbind(d$truth$row, d$truth$col)
+    expect_lt(rmse(log2(out[at] + 1), d$truth$value), 0.9 * rmse(d$mean, d$truth$value))
+    expect_gt(one$mean.agreement, 0.5)
+})
+
+test_that("goolam, as the page has it: default 15 % below the gene mean, paper = TRUE above it; module one finds the stages", {
+    d <- hideReal("goolam", "all")
+    one <- similarityModule(d$all, ScInnParam(log = "log2"), seed = 1, num.threads = 2)
+    labels <- read.delim(file.path(Sys.getenv("INFILL_DATA"), "goolam", "labels.tsv"))$label
+    expect_gt(adjustedRandIndex(one$cluster, labels), 0.75)
+    expect_gt(sd(one$latent), 0.12)
+    expect_lt(sd(one$latent), 0.20)
+    with <- function(...) suppressWarnings(fitInfill(d$x, ScInnParam(log = "log2", latent = one$latent, cluster = one$cluster, ...),
+        seed = 1, num.threads = 2))
+    at <- cbind(d$truth$row, d$truth$col)
+    fit <- with()
+    out <- infill(d$x, fit)
+    expect_lt(rmse(log2(out[at] + 1), d$truth$value), 0.85 * rmse(d$mean, d$truth$value))
+    h <- fitHistory(fit)
+    for (part in c("cluster", "similarity", "reconstruction", "zero")) expect_lt(h[[part]][nrow(h)], 1.05 * h[[part]][1])
+    pc <- prcomp(t(log2(out + 1)), rank. = 2)$x
+    k <- withSeed(1, kmeans(pc, max(one$cluster), nstart = 50)$cluster)
+    expect_gt(adjustedRandIndex(k, one$cluster), 0.8)
+    paper <- with(paper = TRUE)
+    expect_gt(rmse(log2(infill(d$x, paper)[at] + 1), d$truth$value), rmse(d$mean, d$truth$value))
+    h <- fitHistory(paper)
+    expect_gt(h$reconstruction[nrow(h)], h$reconstruction[1])
+    expect_gt(h$zero[nrow(h)], h$zero[1])
+})
