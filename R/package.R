@@ -5,8 +5,10 @@
 #' * [infill()] fits a model and fills in the zeros in one call; [fitInfill()]
 #'   and [infill()] on the fit do it in two, so that a fit can be saved and
 #'   used on new cells.
-#' * Models are parameter objects: [AutoImputeParam()]; the baselines
-#'   [NoneParam()] and [GeneMeanParam()] have the same interface.
+#' * Models are parameter objects: [AutoImputeParam()], [DeepImputeParam()],
+#'   [DeepMcParam()], [ScInnParam()]; the baselines [NoneParam()] and
+#'   [GeneMeanParam()] have the same interface.
+#' * [similarityModule()] gives the clusters that scINN builds on.
 #' * [maskCounts()] hides entries, [recoveryError()] says how well they were
 #'   recovered; [adjustedRandIndex()], [normalizedMutualInfo()],
 #'   [silhouetteWidth()] and [geneCv()] look at the rest.

@@ -195,12 +195,8 @@ NULL
         values <- small$values
         x <- x %*% small$vectors
         y <- y %*% small$vectors
-        if (max(colSums((y - times(x, values))[, first, drop = FALSE]^2)) <= tolerance^2) {
-            # S x / value is x with better digits where x is next to nothing: in cells of very low degree
-            sure <- values > 0.5
-            x[, sure] <- times(y[, sure, drop = FALSE], 1 / values[sure])
-            return(list(values = values[first], vectors = x[, first, drop = FALSE]))
-        }
+        if (max(colSums((y - times(x, values))[, first, drop = FALSE]^2)) <= tolerance^2) return(list(
+            values = values[first], vectors = x[, first, drop = FALSE]))
         top <- max(values[length(values)], -0.5)                     # [-1, top] goes to [-1, 1]
         half <- (1 + top) / 2
         centre <- (top - 1) / 2

@@ -44,6 +44,8 @@ double rng_unif(uint64_t seed, Stream stream, uint64_t position);     /* in (0, 
 double rng_normal(uint64_t seed, Stream stream, uint64_t position);   /* mean 0, sd 1 */
 /* n draws at once, of 32 bits each, from position on (4 draws a position); `part` tells the draws of several networks apart. */
 void rng_words(uint64_t seed, Stream stream, uint32_t part, uint64_t position, uint32_t *out, size_t n);
+/* 64 normal numbers, mean 0, sd 1, all at once; `part` and `index` tell runs apart. */
+void rng_normals64(uint64_t seed, Stream stream, uint32_t part, uint64_t index, real *out);
 /* order[0..n) becomes a permutation of 0..n-1; `round` tells the permutations of one seed apart. */
 void rng_permute(uint64_t seed, Stream stream, uint64_t round, int *order, int n);
 /* Picks exactly k of n, uniformly, in rising order, in one pass: call for i = 0..n-1 with *left starting at k. */
@@ -201,6 +203,17 @@ typedef struct {
  * times entries per cell. */
 Status prep_nearest(Arena *, const Sparse *x, const Sparse *by_gene, const Nearest *n, const int *targets, int n_targets,
                     int threads, Tick, int *gene, double *r);
+
+/* ---- graph of genes (prep_graph.c) ---- */
+/* Bit j % 64 of word j / 64 of row i: |Pearson r| of genes i and j, over all cells, above `threshold`, i != j. A gene that
+ * does not vary has no edge. bits: nrow x (nrow + 63)/64 zeroed words. */
+Status prep_graph(Arena *a, const Sparse *by_gene, double threshold, int threads, Tick tick, uint64_t *bits);
+
+/* ---- cells known again (core_cells.c) ---- */
+/* What a cell looks like, as two whole numbers of 52 bits, in single precision. */
+void cell_key(const Sparse *x, int cell, double key[2]);
+/* known[c] = 1 + the fitted cell that looks like cell c of x, the first of several; 0: none. keys: 2 numbers for each. */
+Status cells_known(Arena *a, const Sparse *x, const double *keys, int n_keys, int *known);
 
 /* ---- metrics (metric_*.c) ---- */
 typedef struct { double rmse, mae, nmse, pearson; size_t n; } Recovery;

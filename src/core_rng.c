@@ -2,6 +2,7 @@
  * 1, 2, 3", SC 2011. The key is the seed, the counter is (position, stream): no state, so nothing depends on the order,
  * the thread or the block in which draws are made. */
 #include <math.h>
+#include <string.h>
 #include "core.h"
 
 KERNEL_FILE
@@ -75,6 +76,52 @@ double rng_normal(uint64_t seed, Stream stream, uint64_t position)
     double u[2];
     draw(seed, stream, position, u);
     return sqrt(-2 * log(u[0])) * cos(6.283185307179586 * u[1]);
+}
+
+/* Box and Muller: the words k and n + k make the numbers k and n + k. log, cos and the root are short polynomials: to 3e-5. */
+LOCAL_FOR_CPUS(normals_of, (const uint32_t *words, size_t n, real *restrict out), (words, n, out), {
+    for (size_t k = 0; k < n; k++) {
+        float u = ((float) (int32_t) (words[k] >> 8) + 0.5f) * 0x1p-24f;
+        uint32_t bits;
+        memcpy(&bits, &u, 4);
+        int32_t e = (int32_t) (bits - 0x3F3504F3u) >> 23;           /* the rest is from sqrt(1/2) to sqrt(2) */
+        bits -= (uint32_t) e << 23;
+        float m;
+        memcpy(&m, &bits, 4);
+        float s = (m - 1.0f) / (m + 1.0f);
+        float q = s * s;
+        float log_u = (float) e * 0.693147181f + 2.0f * s * (1.0f + q * (0.333333333f + q * (0.2f + q * (0.142857143f + q * (0.111111111f + q * 0.0909090909f)))));
+        float y = -2.0f * log_u;
+        uint32_t half;
+        memcpy(&half, &y, 4);
+        half = 0x5F3759DFu - (half >> 1);                           /* 1/sqrt(y), by three steps of Newton's */
+        float z;
+        memcpy(&z, &half, 4);
+        z = z * (1.5f - 0.5f * y * z * z);
+        z = z * (1.5f - 0.5f * y * z * z);
+        z = z * (1.5f - 0.5f * y * z * z);
+        float r = y * z;
+        /* a whole turn is 2^32: two bits say which quarter, the rest an angle of -45 to 45 degrees about its middle */
+        uint32_t turn = words[n + k];
+        float a = ((float) (int32_t) (turn & 0x3FFFFFFFu) * 0x1p-30f - 0.5f) * 1.57079633f;
+        float a2 = a * a;
+        float sn = a * (1.0f - a2 * (0.166666667f - a2 * (0.00833333333f - a2 * 0.000198412698f)));
+        float cs = 1.0f - a2 * (0.5f - a2 * (0.0416666667f - a2 * (0.00138888889f - a2 * 2.48015873e-5f)));
+        uint32_t quarter = turn >> 30;
+        float c = quarter & 1 ? -sn : cs;
+        float d = quarter & 1 ? cs : sn;
+        c = quarter & 2 ? -c : c;
+        d = quarter & 2 ? -d : d;
+        out[k] = (real) (r * c);
+        out[n + k] = (real) (r * d);
+    }
+})
+
+void rng_normals64(uint64_t seed, Stream stream, uint32_t part, uint64_t index, real *out)
+{
+    uint32_t words[64];
+    rng_words(seed, stream, part, 16 * index, words, 64);
+    normals_of(words, 32, out);
 }
 
 void rng_permute(uint64_t seed, Stream stream, uint64_t round, int *order, int n)

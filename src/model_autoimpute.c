@@ -539,5 +539,5 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
 
 static int max_iter(const void *params, const int *plan) { (void) plan; return ((const Params *) params)->train.max_iter; }
 
-const Model model_autoimpute = { .name = "autoimpute", .fields = fields, .params_size = sizeof(Params), .shape = shape, .max_iter = max_iter,
-                                 .state_per_weight = 2, .fit = fit, .predict = predict };
+const Model model_autoimpute = { .name = "autoimpute", .fields = fields, .params_size = sizeof(Params), .shape = shape,
+                                 .max_iter = max_iter, .state_per_weight = 2, .fit = fit, .predict = predict };

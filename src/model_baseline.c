@@ -65,5 +65,5 @@ static Status mean_predict(Arena *a, const void *params, const Predict *p)
 
 const Model model_none = { .name = "none", .fields = none_fields, .params_size = sizeof(Params), .shape = no_shape, .fit = no_fit,
                            .predict = no_predict };
-const Model model_genemean = { .name = "genemean", .fields = mean_fields, .params_size = sizeof(Params), .shape = mean_shape, .fit = mean_fit,
-                               .predict = mean_predict };
+const Model model_genemean = { .name = "genemean", .fields = mean_fields, .params_size = sizeof(Params), .shape = mean_shape,
+                               .fit = mean_fit, .predict = mean_predict };

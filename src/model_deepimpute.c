@@ -747,5 +747,6 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
 static int parts(const int *plan) { return plan[0]; }
 static int max_iter(const void *params, const int *plan) { (void) plan; return ((const Params *) params)->train.max_iter; }
 
-const Model model_deepimpute = { .name = "deepimpute", .fields = fields, .params_size = sizeof(Params), .shape = shape, .parts = parts,
-                                 .max_iter = max_iter, .state_per_weight = 3, .fit = fit, .predict = predict, .needs_plan = 1 };
+const Model model_deepimpute = { .name = "deepimpute", .fields = fields, .params_size = sizeof(Params), .shape = shape,
+                                 .parts = parts, .max_iter = max_iter, .state_per_weight = 3, .fit = fit, .predict = predict,
+                                 .needs_plan = 1 };

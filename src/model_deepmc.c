@@ -82,23 +82,6 @@ static const double *from_natural(Mf *d, const double *from)
     return from;
 }
 
-/* What a cell looks like, as two whole numbers of 52 bits: cells of the fit are known again by it. */
-static void fingerprint(const Sparse *x, int cell, double out[2])
-{
-    for (int k = 0; k < 2; k++) {
-        uint64_t h = k ? 0x9E3779B97F4A7C15u : 0xD1B54A32D192ED03u;
-        for (int e = x->p[cell]; e < x->p[cell + 1]; e++) {
-            uint64_t bits;
-            double v = (float) x->x[e];              /* logarithms of two machines may differ in their last bit */
-            memcpy(&bits, &v, 8);
-            h = (h ^ (uint64_t) x->i[e]) * 0xFF51AFD7ED558CCDu;
-            h = ((h ^ h >> 33) ^ bits) * 0xC4CEB9FE1A85EC53u;
-            h ^= h >> 29;
-        }
-        out[k] = (double) (h >> 12);
-    }
-}
-
 /* ---- the start ---- */
 
 /* Standard deviation of what an additive model of genes and cells leaves of the entries. */
@@ -184,7 +167,7 @@ static void start_random(Mf *d, uint64_t seed)
     }
     for (int c = 0; c < y->ncol; c++) {
         double key[2];                            /* equal cells start equal */
-        fingerprint(y, c, key);
+        cell_key(y, c, key);
         for (int q = 0; q < d->r[d->N] && y->p[c] < y->p[c + 1]; q++) {
             double g = rng_normal(seed, RNG_INIT_2, (uint64_t) key[0] << 12 ^ (uint64_t) q) / sqrt(d->r[d->N]);
             d->Z[(size_t) c * (size_t) d->R + (size_t) q] = d->nonneg ? fabs(g) : g;
@@ -334,7 +317,7 @@ static Status fit(Arena *a, const void *params, Fit *f)
     }
     summary[START_PASSES] = passes;
     double *to = to_natural(&d, f->weights);
-    for (int c = 0; c < n; c++, to += 2) fingerprint(&f->x, c, to);
+    for (int c = 0; c < n; c++, to += 2) cell_key(&f->x, c, to);
     memcpy(to, steps, (size_t) sweeps * (size_t) (d.N + 1) * sizeof *to);
     memcpy(to + (size_t) sweeps * (size_t) (d.N + 1), summary, sizeof summary);
     return ST_OK;
@@ -342,48 +325,23 @@ static Status fit(Arena *a, const void *params, Fit *f)
 
 /* ---- prediction ---- */
 
-/* The cells of a block by fingerprint: open addressing, slots hold 1 + cell. The cells of the fit, which may be many more, are
- * streamed past it. */
-typedef struct { size_t size; int *slot; const double *key; } Index;
-
-static size_t place(const Index *t, const double *key)
-{
-    size_t at = (size_t) ((uint64_t) key[0] * 0x9E3779B97F4A7C15u >> 20) & (t->size - 1);
-    while (t->slot[at]) {
-        const double *there = t->key + 2 * (size_t) (t->slot[at] - 1);
-        if (there[0] == key[0] && there[1] == key[1]) break;
-        at = (at + 1) & (t->size - 1);
-    }
-    return at;
-}
-
 static Status predict(Arena *a, const void *params, const Predict *job)
 {
     static const Progress idle = { 0, 0, 0, 0, 0 };
     if (!plan_fits(job->plan, &job->x)) return ST_SHAPE;
     Mf d = opened(params, &job->x, job->plan, job->threads, job->tick);
     int n_fit = job->plan[PLAN_CELLS], n = job->x.ncol, T = job->threads, rN = d.r[d.N];
-    Index t = { 1, NULL, NULL };
     mf_take_left(a, &d);
-    while (t.size < 2 * (size_t) n + 2) t.size *= 2;
-    t.slot = ARENA(a, int, t.size);
-    double *normal = ARENA(a, double, (size_t) d.R * (size_t) d.R), *key = ARENA(a, double, 2 * (size_t) n);
-    int *next = ARENA(a, int, n), *known = ARENA(a, int, n);     /* the next cell like this one; 1 + that of the fit */
+    double *normal = ARENA(a, double, (size_t) d.R * (size_t) d.R);
+    int *known = ARENA(a, int, n);
     if (a->failed) return ST_NOMEM;
     const double *Z = from_natural(&d, job->weights), *fitted = Z + (size_t) rN * (size_t) n_fit;
     const double *summary = fitted + 2 * (size_t) n_fit + (size_t) job->plan[PLAN_SWEEPS] * (size_t) (d.N + 1);
     d.lambda = summary[LAMBDA];
     d.w0 = summary[W0];
     mf_left(&d);
-    t.key = key;
-    for (int c = 0; c < n; c++) {
-        fingerprint(&job->x, c, key + 2 * (size_t) c);
-        size_t at = place(&t, key + 2 * (size_t) c);
-        next[c] = t.slot[at];
-        t.slot[at] = c + 1;
-    }
-    for (int c = 0; c < n_fit; c++)
-        for (int k = t.slot[place(&t, fitted + 2 * (size_t) c)]; k && !known[k - 1]; k = next[k - 1]) known[k - 1] = c + 1;
+    Status found = cells_known(a, &job->x, fitted, n_fit, known);
+    if (found) return found;
     for (int c = 0; c < n; c++) {
         size_t from = (size_t) job->x.p[c], entries = (size_t) job->x.p[c + 1] - from;
         double *z = d.Z + (size_t) c * (size_t) d.R;
@@ -421,5 +379,5 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
 
 static int max_iter(const void *params, const int *plan) { (void) params; return plan[PLAN_SWEEPS]; }
 
-const Model model_deepmc = { .name = "deepmc", .fields = fields, .params_size = sizeof(Params), .shape = shape, .max_iter = max_iter,
-                             .fit = fit, .predict = predict, .needs_plan = 1 };
+const Model model_deepmc = { .name = "deepmc", .fields = fields, .params_size = sizeof(Params), .shape = shape,
+                             .max_iter = max_iter, .fit = fit, .predict = predict, .needs_plan = 1 };

@@ -85,7 +85,8 @@ static void to_natural(const Places *p, const real *w, double *out)
 {
     for (int k = 0; k < N_PARTS; k++) {
         const Part *m = p->part + shown[k];
-        for (size_t c = 0; c < (size_t) m->ncol; c++) for (size_t r = 0; r < (size_t) m->nrow; r++) *out++ = (double) w[place(m, r, c)];
+        size_t rows = (size_t) m->nrow, cols = (size_t) m->ncol;
+        for (size_t c = 0; c < cols; c++) for (size_t r = 0; r < rows; r++) *out++ = (double) w[place(m, r, c)];
     }
 }
 
@@ -93,15 +94,14 @@ static void from_natural(const Places *p, const double *in, real *w)
 {
     for (int k = 0; k < N_PARTS; k++) {
         const Part *m = p->part + shown[k];
-        for (size_t c = 0; c < (size_t) m->ncol; c++) for (size_t r = 0; r < (size_t) m->nrow; r++) w[place(m, r, c)] = (real) *in++;
+        size_t rows = (size_t) m->nrow, cols = (size_t) m->ncol;
+        for (size_t c = 0; c < cols; c++) for (size_t r = 0; r < rows; r++) w[place(m, r, c)] = (real) *in++;
     }
 }
 
 /* ---- a batch ---- */
 
 enum { SEEN, DROPPED, HELD };                       /* roles of an entry; HELD: for validation */
-
-typedef struct { real *dxi, *grad, *bias, *scratch; double *row; } Room;      /* of a thread */
 
 typedef struct {
     const Params *p;
@@ -153,7 +153,8 @@ static void load(Net *n, const int *cells, int B, int learn)
         int c = cells[r];
         size_t entries = (size_t) (x->p[c + 1] - x->p[c]);
         if (learn && n->p->drop > 0)
-            rng_words(n->seed, RNG_DROPOUT, 0, ((uint64_t) n->opt.t * (uint64_t) n->B + (uint64_t) r) * positions, n->bits, entries);
+            rng_words(n->seed, RNG_DROPOUT, 0, ((uint64_t) n->opt.t * (uint64_t) n->B + (uint64_t) r) * positions, n->bits,
+                      entries);
         n->in.p[r] = at;
         for (size_t k = 0; k < entries; k++, at++) {
             size_t e = (size_t) x->p[c] + k;
@@ -188,19 +189,31 @@ static size_t panel_width(const Net *n, size_t q)
     return left < PANEL ? left : PANEL;
 }
 
+static void bias_rows(real *y, size_t rows, size_t ld, const real *bias, size_t n)
+{
+    for (size_t r = 0; r < rows; r++) memcpy(y + r * ld, bias, n * sizeof(real));
+}
+
+/* R of a block of genes */
+static void block_outputs(const Net *n, size_t B, size_t block, real *out, real *scratch)
+{
+    size_t w = block_width(n->G, (int) block), g = block * GENE_BLOCK, G = (size_t) n->G;
+    bias_rows(out, B, w, n->w + n->at.part[B2].at + g, w);
+    for (size_t q = 0; q < n->panels; q++)
+        gemm(0, 1, B, w, panel_width(n, q), n->h1 + q * B * PANEL, PANEL, n->w + n->at.part[W2].at + (q * G + g) * PANEL, PANEL,
+             1, out, w, scratch);
+    act_relu(out, B * w);
+}
+
 /* XI of these blocks of genes, their share of A3, and the sums of squares. */
 static void blocks_forward(Net *n, size_t from, size_t to, const Room *room)
 {
-    size_t B = (size_t) n->in.n, G = (size_t) n->G;
+    size_t B = (size_t) n->in.n;
     for (size_t b = from; b < to; b++) {
         size_t w = block_width(n->G, (int) b), g = b * GENE_BLOCK;
         real *xi = n->xi + g * B;
         double all = 0, seen = 0, filled = 0;
-        for (size_t r = 0; r < B; r++) memcpy(xi + r * w, n->w + n->at.part[B2].at + g, w * sizeof(real));
-        for (size_t q = 0; q < n->panels; q++)
-            gemm(0, 1, B, w, panel_width(n, q), n->h1 + q * B * PANEL, PANEL, n->w + n->at.part[W2].at + (q * G + g) * PANEL, PANEL,
-                 1, xi, w, room->scratch);
-        act_relu(xi, B * w);
+        block_outputs(n, B, b, xi, room->scratch);
         for (size_t r = 0; r < B; r++) {
             real *row = xi + r * w;
             all += residual_square(row, w, 1);
@@ -236,14 +249,10 @@ static double clusters(Net *n, const int *cells, double *row)
         const real *a = n->logits + (size_t) r * (size_t) n->K;
         int c = n->plan[PLAN_LABELS + cells[r]];
         loss += scinn_cell_loss((ClusterLoss) n->p->cluster_loss, a, n->K, c, row);
-        for (int k = 0; k < n->K; k++) n->da[(size_t) r * (size_t) n->K + (size_t) k] = (real) (n->p->w_cluster * row[k] / share_of);
+        real *da = n->da + (size_t) r * (size_t) n->K;
+        for (int k = 0; k < n->K; k++) da[k] = (real) (n->p->w_cluster * row[k] / share_of);
     }
     return loss / share_of;
-}
-
-static void bias_rows(real *y, size_t rows, size_t ld, const real *bias, size_t n)
-{
-    for (size_t r = 0; r < rows; r++) memcpy(y + r * ld, bias, n * sizeof(real));
 }
 
 /* f_P from A3 (in h3) to Z and the logits */
@@ -336,7 +345,7 @@ static void blocks_back(Net *n, size_t from, size_t to, const Room *room)
     for (size_t b = from; b < to; b++) {
         size_t w = block_width(n->G, (int) b), g = b * GENE_BLOCK, w3 = n->at.part[W3].at + g * PANEL;
         const real *xi = n->xi + g * B;
-        real *d = room->dxi;
+        real *d = room->out;
         gemm(0, 1, B, w, J, n->dh3, PANEL, n->w + w3, PANEL, 0, d, w, room->scratch);
         memset(room->grad, 0, w * PANEL * sizeof(real));
         gemm(1, 0, w, J, B, xi, w, n->dh3, PANEL, 0, room->grad, PANEL, room->scratch);
@@ -482,10 +491,7 @@ static void net_take(Arena *a, Net *n, int threads)
     n->parts = ARENA(a, real, parts > Z * K ? parts : Z * K);
     n->loss = ARENA(a, double, 2 * blocks);
     similar_take(a, &n->similar, B, L);
-    n->room = ARENA(a, Room, threads);
-    for (int t = 0; t < threads && !a->failed; t++)
-        n->room[t] = (Room) { ARENA(a, real, B * GENE_BLOCK), ARENA(a, real, GENE_BLOCK * PANEL), ARENA(a, real, GENE_BLOCK),
-                              ARENA(a, real, GEMM_SCRATCH), ARENA(a, double, B > K ? B : K) };
+    n->room = scinn_rooms(a, threads, B, PANEL, B > K ? B : K);
 }
 
 /* Which entries are held out; the genes' means of the others into b2; v. mean, count: one per gene, 0. */
@@ -610,11 +616,7 @@ static Status predict(Arena *a, const void *params, const Predict *job)
             for (int b = 0; b < blocks; b++) {
                 size_t w = block_width(n->G, b), g = (size_t) b * GENE_BLOCK, B = (size_t) cols;
                 if (!want[b]) continue;
-                bias_rows(n->xi, B, w, n->w + n->at.part[B2].at + g, w);
-                for (size_t q = 0; q < n->panels; q++)
-                    gemm(0, 1, B, w, panel_width(n, q), n->h1 + q * B * PANEL, PANEL, n->w + n->at.part[W2].at + (q * G + g) * PANEL,
-                         PANEL, 1, n->xi, w, n->room->scratch);
-                act_relu(n->xi, B * w);
+                block_outputs(n, B, (size_t) b, n->xi, n->room->scratch);
                 for (size_t r = 0; r < B; r++)
                     for (size_t j = 0; j < w; j++) job->out[((size_t) c0 + r) * G + g + j] = (double) n->xi[r * w + j];
             }
@@ -638,6 +640,6 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
 static size_t given(const int *plan) { return (size_t) plan[PLAN_CELLS] * (size_t) plan[PLAN_LATENT]; }
 static int max_iter(const void *params, const int *plan) { (void) params; return plan[PLAN_EPOCHS]; }
 
-const Model model_scinn = { .name = "scinn", .fields = fields, .params_size = sizeof(Params), .shape = shape, .max_iter = max_iter,
-                            .curves = "cluster|similarity|reconstruction|zero", .state_per_weight = 3, .fit = fit,
-                            .predict = predict, .needs_plan = 1, .given = given };
+const Model model_scinn = { .name = "scinn", .fields = fields, .params_size = sizeof(Params), .shape = shape,
+                            .max_iter = max_iter, .curves = "cluster|similarity|reconstruction|zero", .state_per_weight = 3,
+                            .fit = fit, .predict = predict, .needs_plan = 1, .given = given };

@@ -62,6 +62,15 @@ double loss_weighted(const real *y, const real *target, const real *weight, size
 double residual_square(real *y, size_t n, real each);
 double residual_absolute(real *y, size_t n, real each);
 
+/* ---- counts (nn_zinb.c): negative log-likelihood, and the outputs of the heads for log mean, theta and zero inflation turned
+ * into their gradients, times `scale`. pull: weight of (R - x)^2/2 beside the likelihood. l is not used unless inflated. ---- */
+typedef struct { int inflated; double scale, pull; } Zinb;
+/* n zeros of one cell */
+void zinb_zeros(const Zinb *z, size_t n, double log_size, real *mean, real *theta, real *l, double *nll);
+/* n counts x > 0, or any */
+void zinb_counts(const Zinb *z, size_t n, const double *x, const double *log_size, double *mean, double *theta, double *l,
+                 double *nll);
+
 /* ---- optimisers (nn_optim.c) ---- */
 typedef enum { OPT_SGD, OPT_RMSPROP, OPT_ADAM, OPT_ADAMW } Rule;
 typedef struct {

@@ -44,7 +44,8 @@ attr static void adam##suffix(real step, real decay, const real *w, const real *
 BY_LANES(ADAM)
 
 #define ADAMW(suffix, attr, W) \
-attr static void adamw##suffix(real step, real root, real shrink, const real *w, const real *g, real *s, real *v, real *to, size_t n) \
+attr static void adamw##suffix(real step, real root, real shrink, const real *w, const real *g, real *s, real *v, real *to, \
+                               size_t n) \
 { \
     for (size_t k = 0; k < n; k += W) { \
         Lanes##W gk = CONST_LANES(Lanes##W, g + k); \

@@ -123,8 +123,9 @@ static SEXP shapes_of(const Model *m, const void *params, int n_genes, const int
     return out;
 }
 
-/* The curves of all parts, one after the other: list(train, valid, penalty, iterations, best, stopped, pearson, mse, part); part: CURVES
- * numbers per iteration. */
+/* The curves of all parts, one after the other: list(train, valid, penalty, iterations, best, stopped, pearson, mse,
+ * part (CURVES numbers per iteration)).
+ */
 static SEXP history_of(const History *h, int parts)
 {
     static const char *names[] = { "train", "valid", "penalty", "iterations", "best", "stopped", "pearson", "mse", "part", "" };

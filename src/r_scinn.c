@@ -27,9 +27,9 @@ SEXP C_disputed(SEXP patterns, SEXP times, SEXP threads)
 /* control: c(part, batch, latent, norm, snapshots); rate: c(learning rate, decay, beta); cells: from 0 */
 static Learn learn_of(const Sparse *x, SEXP cells, SEXP control, SEXP rate, SEXP seed, SEXP threads)
 {
-    return (Learn) { .x = x, .cells = INTEGER(cells), .n = LENGTH(cells), .batch = INTEGER(control)[1], .threads = r_threads(threads),
-                     .seed = (uint64_t) Rf_asReal(seed), .part = INTEGER(control)[0], .learning_rate = REAL(rate)[0],
-                     .decay = REAL(rate)[1], .tick = r_tick(NULL) };
+    return (Learn) { .x = x, .cells = INTEGER(cells), .n = LENGTH(cells), .batch = INTEGER(control)[1],
+                     .threads = r_threads(threads), .seed = (uint64_t) Rf_asReal(seed), .part = INTEGER(control)[0],
+                     .learning_rate = REAL(rate)[0], .decay = REAL(rate)[1], .tick = r_tick(NULL) };
 }
 
 /* list(spread of each gene, loss of each epoch); NULL: the loss was not finite */

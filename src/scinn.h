@@ -19,7 +19,7 @@ typedef struct {
     Tick tick;
 } Learn;
 
-/* Part A, gene filter (scinn_filter.c): a linear autoencoder of FILTER_UNITS hidden units whose encoder is kept from going below 0.
+/* Part A, gene filter (scinn_filter.c): a linear autoencoder of FILTER_UNITS hidden units whose encoder stays from 0 up.
  * spread[g]: standard deviation of gene g's encoder weights after FILTER_EPOCHS; loss[e]: mean squared error of epoch e. */
 enum { FILTER_UNITS = 32, FILTER_EPOCHS = 10 };
 Status scinn_filter(Arena *a, const Learn *job, double *spread, double *loss);
@@ -49,6 +49,19 @@ static inline size_t block_width(int genes, int block)
     int left = genes - block * GENE_BLOCK;
     return (size_t) (left < GENE_BLOCK ? left : GENE_BLOCK);
 }
+/* Weights with AdamW's moments of each. */
+typedef struct { real *w, *m, *v; } Trained;
+static inline Trained trained_take(Arena *a, size_t n)
+{
+    return (Trained) { ARENA(a, real, n), ARENA(a, real, n), ARENA(a, real, n) };
+}
+static inline void trained_step(const Optim *o, const Trained *t, size_t at, const real *g, size_t n)
+{
+    optim_step(o, t->w + at, g, t->m + at, t->v + at, t->w + at, n);
+}
+/* What a thread needs for a block of genes of B cells: outputs or their gradient, gradients of the block's weights and biases. */
+typedef struct { real *out, *grad, *bias, *scratch; double *row; } Room;
+Room *scinn_rooms(Arena *a, int threads, size_t B, size_t width, size_t row);
 /* w[r * ld + c], uniform in +- times * sqrt(6/(rows + cols)); part tells uses of the stream apart. */
 void scinn_glorot(uint64_t seed, Stream stream, int part, size_t rows, size_t cols, double times, size_t ld, real *w);
 /* out (n x genes of the block) = bias - x: what a product with the weights is added to. */

@@ -16,15 +16,12 @@ enum { H = ENCODER_UNITS };                /* one panel */
 /* Where the small parameters stand in one vector. */
 typedef struct { size_t b, gamma, delta, A, a0, V, v0, P[2], p[2], n; } Places;
 
-typedef struct { real *w, *m, *v; } Weights;
-typedef struct { real *out, *grad, *bias, *scratch; } Room;
-
 typedef struct {
     const Learn *job;
     const Encoder *e;
     int G, B, T, L, warm;
     Places at;
-    Weights W, Q[2], q[2], small;
+    Trained W, Q[2], q[2], small;
     real *dsmall, mean[H], var[H];         /* running mean and variance */
     real inv[H];                           /* 1/sqrt(variance of the batch + eps) */
     Rows rows, genes;
@@ -52,16 +49,14 @@ static Places places(int latent)
     return p;
 }
 
-static Weights weights(Arena *a, size_t n) { return (Weights) { ARENA(a, real, n), ARENA(a, real, n), ARENA(a, real, n) }; }
-
 static void net_take(Arena *a, Net *n, const Learn *job, const Encoder *e)
 {
     *n = (Net) { .job = job, .e = e, .G = job->x->nrow, .B = job->batch, .T = job->threads, .L = e->latent };
     size_t G = (size_t) n->G, B = (size_t) n->B, L = (size_t) n->L, most = (size_t) sparse_longest(job->x) * B;
     n->at = places(n->L);
-    n->W = weights(a, G * H);
-    for (int d = 0; d < 2; d++) { n->Q[d] = weights(a, G * H); n->q[d] = weights(a, G); }
-    n->small = weights(a, n->at.n);
+    n->W = trained_take(a, G * H);
+    for (int d = 0; d < 2; d++) { n->Q[d] = trained_take(a, G * H); n->q[d] = trained_take(a, G); }
+    n->small = trained_take(a, n->at.n);
     n->dsmall = ARENA(a, real, n->at.n);
     rows_take(a, &n->rows, B, most);
     rows_take(a, &n->genes, G, most);
@@ -74,16 +69,13 @@ static void net_take(Arena *a, Net *n, const Learn *job, const Encoder *e)
     n->parts = ARENA(a, real, 2 * (size_t) gene_blocks(n->G) * B * H);
     n->loss = ARENA(a, double, 2 * (size_t) gene_blocks(n->G));
     n->scratch = ARENA(a, real, GEMM_SCRATCH);
-    n->room = ARENA(a, Room, n->T);
-    for (int t = 0; t < n->T && !a->failed; t++)
-        n->room[t] = (Room) { ARENA(a, real, B * GENE_BLOCK), ARENA(a, real, GENE_BLOCK * H), ARENA(a, real, GENE_BLOCK),
-                              ARENA(a, real, GEMM_SCRATCH) };
+    n->room = scinn_rooms(a, n->T, B, H, 0);
 }
 
 static void optim_anew(Net *n)
 {
     size_t G = (size_t) n->G;
-    Weights *w[] = { &n->W, &n->Q[0], &n->Q[1], &n->q[0], &n->q[1], &n->small };
+    Trained *w[] = { &n->W, &n->Q[0], &n->Q[1], &n->q[0], &n->q[1], &n->small };
     size_t len[] = { G * H, G * H, G * H, G, G, n->at.n };
     for (int k = 0; k < 6; k++) {
         memset(w[k]->m, 0, len[k] * sizeof(real));
@@ -141,7 +133,8 @@ static void norm_back(Net *n)
         }
         n->dsmall[n->at.delta + j] = (real) sum;
         n->dsmall[n->at.gamma + j] = (real) with;
-        real by = n->small.w[n->at.gamma + j] * n->inv[j], mean = (real) (sum / (double) B), mean_with = (real) (with / (double) B);
+        real by = n->small.w[n->at.gamma + j] * n->inv[j], mean = (real) (sum / (double) B);
+        real mean_with = (real) (with / (double) B);
         for (size_t r = 0; r < B; r++)
             n->dh[r * H + j] = by * (n->dh[r * H + j] - mean - n->a[r * H + j] * mean_with);
     }
@@ -158,7 +151,8 @@ static void layer(const Net *n, size_t in, size_t out, const real *x, const real
 }
 
 /* dw = x' dy, db = column sums of dy, both into places that are 0; dx (may be NULL) += dy w' */
-static void layer_back(const Net *n, size_t in, size_t out, const real *x, const real *dy, const real *w, real *dw, real *db, real *dx)
+static void layer_back(const Net *n, size_t in, size_t out, const real *x, const real *dy, const real *w, real *dw, real *db,
+                       real *dx)
 {
     size_t B = (size_t) n->B;
     gemm(1, 0, in, out, B, x, in, dy, out, 0, dw, out, n->scratch);
@@ -192,8 +186,8 @@ static double latent(Net *n)
 /* One decoder's outputs for a block of genes; their share of dD; AdamW on the block's Q and q. */
 static void outputs(Net *n, int d, int block, const Room *m)
 {
-    size_t w = block_width(n->G, block), g = (size_t) block * GENE_BLOCK, B = (size_t) n->B, part = (size_t) d * (size_t) gene_blocks(n->G)
-        + (size_t) block;
+    size_t w = block_width(n->G, block), g = (size_t) block * GENE_BLOCK, B = (size_t) n->B;
+    size_t part = (size_t) d * (size_t) gene_blocks(n->G) + (size_t) block;
     real each = (real) ((n->warm ? 1 : 2 * n->e->beta) / ((double) B * n->G)), *Q = n->Q[d].w + g * H, *q = n->q[d].w + g;
     double sum = 0;
     scinn_against(&n->rows, (int) g, w, q, m->out);
@@ -205,8 +199,8 @@ static void outputs(Net *n, int d, int block, const Room *m)
     scinn_collect(m->bias, m->out, B, w);
     gemm(0, 0, B, H, w, m->out, w, Q, H, 0, n->parts + part * B * H, H, m->scratch);
     gemm(1, 0, w, H, B, m->out, w, n->d[d], H, 0, m->grad, H, m->scratch);
-    optim_step(&n->opt, Q, m->grad, n->Q[d].m + g * H, n->Q[d].v + g * H, Q, w * H);
-    optim_step(&n->opt, q, m->bias, n->q[d].m + g, n->q[d].v + g, q, w);
+    trained_step(&n->opt, n->Q + d, g * H, m->grad, w * H);
+    trained_step(&n->opt, n->q + d, g, m->bias, w);
 }
 
 /* From both decoders to dmu and ds (a gradient of the logits of var). */
@@ -257,7 +251,7 @@ static void inputs(Net *n, int d, int block, const Room *m)
     size_t w = block_width(n->G, block), g = (size_t) block * GENE_BLOCK;
     (void) d;
     panel_sums(m->grad, NULL, n->dh, n->genes.p + g, n->genes.i, n->genes.x, w);
-    optim_step(&n->opt, n->W.w + g * H, m->grad, n->W.m + g * H, n->W.v + g * H, n->W.w + g * H, w * H);
+    trained_step(&n->opt, &n->W, g * H, m->grad, w * H);
 }
 
 /* One step on these cells; the loss before it. */
@@ -303,7 +297,7 @@ static double batch(Net *n, const int *cells)
     if (n->e->norm) norm_back(n); else act_selu_back(n->h, n->dh, B * H);
     scinn_collect(n->dsmall + n->at.b, n->dh, B, H);
     each_block(n, 1, inputs);
-    optim_step(&n->opt, s, n->dsmall, n->small.m, n->small.v, s, n->at.n);
+    trained_step(&n->opt, &n->small, 0, n->dsmall, n->at.n);
     return loss;
 }
 

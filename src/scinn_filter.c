@@ -26,22 +26,10 @@ LOCAL_FOR_CPUS(sums32, (real *restrict out, const real *start, const real *restr
 
 LOCAL_FOR_CPUS(floor_at_0, (real *w, size_t n), (w, n), { for (size_t k = 0; k < n; k++) w[k] = w[k] > 0 ? w[k] : 0; })
 
-/* Weights and the moments of each behind them. */
-typedef struct { real *w, *m, *v; } FilterWeights;
-
-static FilterWeights weights(Arena *a, size_t n) { return (FilterWeights) { ARENA(a, real, n), ARENA(a, real, n), ARENA(a, real, n) }; }
-
-static void step(const Optim *o, const FilterWeights *p, size_t at, const real *g, size_t n)
-{
-    optim_step(o, p->w + at, g, p->m + at, p->v + at, p->w + at, n);
-}
-
-typedef struct { real *out, *grad, *bias, *scratch; } Room;        /* of a thread */
-
 typedef struct {
     const Learn *job;
     int G, B, T;
-    FilterWeights W1, W2, b1, b2;
+    Trained W1, W2, b1, b2;
     Rows rows, genes;
     size_t *from;
     real *H, *dH, *parts;
@@ -55,10 +43,10 @@ static void filter_take(Arena *a, Filter *f, const Learn *job)
     *f = (Filter) { .job = job, .G = job->x->nrow, .B = job->batch, .T = job->threads,
                     .opt = { OPT_ADAMW, job->learning_rate, 0, job->decay, 0, 0 } };
     size_t G = (size_t) f->G, B = (size_t) f->B, most = (size_t) sparse_longest(job->x) * B;
-    f->W1 = weights(a, G * FILTER_UNITS);
-    f->W2 = weights(a, G * FILTER_UNITS);
-    f->b1 = weights(a, FILTER_UNITS);
-    f->b2 = weights(a, G);
+    f->W1 = trained_take(a, G * FILTER_UNITS);
+    f->W2 = trained_take(a, G * FILTER_UNITS);
+    f->b1 = trained_take(a, FILTER_UNITS);
+    f->b2 = trained_take(a, G);
     rows_take(a, &f->rows, B, most);
     rows_take(a, &f->genes, G, most);
     f->from = ARENA(a, size_t, most + 1);
@@ -66,10 +54,7 @@ static void filter_take(Arena *a, Filter *f, const Learn *job)
     f->dH = ARENA(a, real, B * FILTER_UNITS);
     f->parts = ARENA(a, real, (size_t) gene_blocks(f->G) * B * FILTER_UNITS);
     f->loss = ARENA(a, double, gene_blocks(f->G));
-    f->room = ARENA(a, Room, f->T);
-    for (int t = 0; t < f->T && !a->failed; t++)
-        f->room[t] = (Room) { ARENA(a, real, B * GENE_BLOCK), ARENA(a, real, GENE_BLOCK * FILTER_UNITS), ARENA(a, real, GENE_BLOCK),
-                              ARENA(a, real, GEMM_SCRATCH) };
+    f->room = scinn_rooms(a, f->T, B, FILTER_UNITS, 0);
 }
 
 static void filter_start(Filter *f)
@@ -91,17 +76,18 @@ static void outputs(Filter *f, int block, const Room *m)
     f->loss[block] = sum;
     memset(m->bias, 0, n * sizeof(real));
     scinn_collect(m->bias, m->out, B, n);
-    gemm(0, 0, B, FILTER_UNITS, n, m->out, n, W2, FILTER_UNITS, 0, f->parts + (size_t) block * B * FILTER_UNITS, FILTER_UNITS, m->scratch);
+    gemm(0, 0, B, FILTER_UNITS, n, m->out, n, W2, FILTER_UNITS, 0, f->parts + (size_t) block * B * FILTER_UNITS, FILTER_UNITS,
+         m->scratch);
     gemm(1, 0, n, FILTER_UNITS, B, m->out, n, f->H, FILTER_UNITS, 0, m->grad, FILTER_UNITS, m->scratch);
-    step(&f->opt, &f->W2, g * FILTER_UNITS, m->grad, n * FILTER_UNITS);
-    step(&f->opt, &f->b2, g, m->bias, n);
+    trained_step(&f->opt, &f->W2, g * FILTER_UNITS, m->grad, n * FILTER_UNITS);
+    trained_step(&f->opt, &f->b2, g, m->bias, n);
 }
 
 static void inputs(Filter *f, int block, const Room *m)
 {
     size_t n = block_width(f->G, block), g = (size_t) block * GENE_BLOCK;
     sums32(m->grad, NULL, f->dH, f->genes.p + g, f->genes.i, f->genes.x, n);
-    step(&f->opt, &f->W1, g * FILTER_UNITS, m->grad, n * FILTER_UNITS);
+    trained_step(&f->opt, &f->W1, g * FILTER_UNITS, m->grad, n * FILTER_UNITS);
     floor_at_0(f->W1.w + g * FILTER_UNITS, n * FILTER_UNITS);
 }
 
@@ -131,7 +117,7 @@ static double filter_batch(Filter *f, const int *cells)
     }
     real db1[FILTER_UNITS] = { 0 };
     scinn_collect(db1, f->dH, B, FILTER_UNITS);
-    step(&f->opt, &f->b1, 0, db1, FILTER_UNITS);
+    trained_step(&f->opt, &f->b1, 0, db1, FILTER_UNITS);
     for (int b = 0; b < blocks; b++) sum += f->loss[b];
     return sum / ((double) B * f->G);
 }

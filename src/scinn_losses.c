@@ -7,6 +7,15 @@
 
 KERNEL_FILE
 
+Room *scinn_rooms(Arena *a, int threads, size_t B, size_t width, size_t row)
+{
+    Room *r = ARENA(a, Room, threads);
+    for (int t = 0; t < threads && !a->failed; t++)
+        r[t] = (Room) { ARENA(a, real, B * GENE_BLOCK), ARENA(a, real, GENE_BLOCK * width), ARENA(a, real, GENE_BLOCK),
+                        ARENA(a, real, GEMM_SCRATCH), ARENA(a, double, row) };
+    return r;
+}
+
 void scinn_glorot(uint64_t seed, Stream stream, int part, size_t rows, size_t cols, double times, size_t ld, real *w)
 {
     double r = times * sqrt(6.0 / (double) (rows + cols));
@@ -33,7 +42,8 @@ void scinn_collect(real *sum, const real *parts, size_t n_parts, size_t n)
 
 /* ---- similarity ---- */
 
-LOCAL_FOR_CPUS(row_against, (size_t n, size_t L, const double *a, const double *b_t, double sign, double *out), (n, L, a, b_t, sign, out), {
+LOCAL_FOR_CPUS(row_against, (size_t n, size_t L, const double *a, const double *b_t, double sign, double *out),
+               (n, L, a, b_t, sign, out), {
     for (size_t l = 0; l < L; l++) {
         double al = sign * a[l];
         for (size_t j = 0; j < n; j++) out[j] += al * b_t[l * n + j];

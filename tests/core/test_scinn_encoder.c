@@ -79,7 +79,7 @@ static void gradient(int norm, int warm)
     net_take(&a, &old, &job, &e);
     net_start(&n);
     n.warm = old.warm = warm;
-    Weights *w[] = { &n.W, &n.Q[0], &n.Q[1], &n.q[0], &n.q[1], &n.small }, *was[] = { &old.W, &old.Q[0], &old.Q[1], &old.q[0], &old.q[1], &old.small };
+    Trained *w[] = { &n.W, &n.Q[0], &n.Q[1], &n.q[0], &n.q[1], &n.small }, *was[] = { &old.W, &old.Q[0], &old.Q[1], &old.q[0], &old.q[1], &old.small };
     size_t len[] = { GENES * H, GENES * H, GENES * H, GENES, GENES, n.at.n };
     for (int k = 0; k < 6; k++) {
         for (size_t j = 0; j < len[k]; j++) w[k]->w[j] += (real) between(-0.1, 0.1);

@@ -43,7 +43,7 @@ static void gradient(void)
     filter_take(&a, &f, &job);
     filter_take(&a, &before, &job);
     filter_start(&f);
-    FilterWeights *w[] = { &f.W1, &f.W2, &f.b1, &f.b2 }, *old[] = { &before.W1, &before.W2, &before.b1, &before.b2 };
+    Trained *w[] = { &f.W1, &f.W2, &f.b1, &f.b2 }, *old[] = { &before.W1, &before.W2, &before.b1, &before.b2 };
     size_t len[] = { GENES * FILTER_UNITS, GENES * FILTER_UNITS, FILTER_UNITS, GENES };
     for (int k = 0; k < 4; k++) {
         for (size_t j = 0; j < len[k]; j++) w[k]->w[j] = (real) between(0.1, 0.2);     /* W1 stays above 0 */
@@ -69,7 +69,7 @@ static void gradient(void)
     if (IS_DOUBLE) WITHIN(most / scale, 1e-5);
 }
 
-static double spread_of(const FilterWeights *W1, size_t g)
+static double spread_of(const Trained *W1, size_t g)
 {
     double mean = 0, ss = 0;
     for (size_t j = 0; j < FILTER_UNITS; j++) mean += (double) W1->w[g * FILTER_UNITS + j] / FILTER_UNITS;

@@ -291,7 +291,7 @@ state <- function(fit) {
 }
 
 # The oracle at the weights w of a fit to x
-oracle <- function(w, fit, x = counts, latent = data$latent, cluster = data$group, weights = c(1, 1, 0.1, 0.01),
+oracle <- function(w, fit, x = counts, latent = data$latent, cluster = data$group, weights = c(1, 1, 1, 0.1),
     predictor = "mlp", cluster.loss = "softmax.bce", log = "log2")
 {
     xs <- refScinnInput(x, modelledGenes(fit), log)$xs
@@ -313,7 +313,7 @@ expectStep <- function(..., lr = 0.01, wd = 1, labels = data$group, x = counts) 
     two <- state(second)
     expect_identical(fitWeights(first), one$w)
     expect_identical(fitWeights(second), two$w)
-    weights <- if (isTRUE(more$paper)) c(1, 1, 0, 0) else c(1, 1, 0.1, 0.01)
+    weights <- if (isTRUE(more$paper)) c(1, 1, 0, 0) else c(1, 1, 1, 0.1)
     own <- match(c("cluster.weight", "similarity.weight", "reconstruction.weight", "zero.weight"), names(more))
     weights[!is.na(own)] <- unlist(more[own[!is.na(own)]])
     known <- more[intersect(names(more), c("latent", "cluster", "predictor", "cluster.loss", "log"))]
@@ -471,7 +471,7 @@ test_that("losses with a weight go down", {
     for (more in list(list(), list(predictor = "linear"), list(cluster.loss = "sigmoid.bce"))) {
         h <- fitHistory(do.call(fitted, more))
         expect_true(all(is.finite(as.matrix(h[c("train", losses)]))))
-        weighted <- as.matrix(h[losses]) %*% c(1, 1, 0.1, 0.01)
+        weighted <- as.matrix(h[losses]) %*% c(1, 1, 1, 0.1)
         expect_equal(h$train, as.vector(weighted), tolerance = 1e-5)
         last <- nrow(h)
         for (name in c("train", losses)) expect_lte(h[[name]][last], 1.05 * h[[name]][1])
