@@ -103,7 +103,7 @@ setValidity("InfillParam", function(object) {
             problems <- c(problems, sprintf("'%s' must be %s, not %s", name,
                 switch(slots[[name]], numeric = "a number", character = "a string",
                     logical = "TRUE or FALSE", GeneList = "names or positions of genes",
-                    MatrixOrNULL = "a matrix or NULL", LabelsOrNULL = "a vector of labels or NULL", slots[[name]]),
+                    MatrixOrNULL = "a matrix or NULL", LabelsOrNULL = "a vector of labels or NULL", GraphOrNULL = "a matrix, a data.frame of edges or NULL", slots[[name]]),
                 .describe(args[[name]])))
             args[[name]] <- NULL
         }

@@ -129,7 +129,7 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
         "'x' must be counts, not what prepareCounts() returns: %s prepares them itself"), class(param))
     iterative <- !is.null(.shownLoss(param, 0, 0, 1))
     if (iterative && !.resumes(param) && (!is.null(resume) || keep.state || !is.null(checkpoint))) .stop(
-        "'resume', 'keep.state' and 'checkpoint' are for networks, not for %s", class(param))
+        "'resume', 'keep.state' and 'checkpoint' are not offered for %s", class(param))
     x <- .planned(param, x)
     if (!is.null(resume)) .checkResume(resume, x, param)
     .checkMemory(param, x, keep.state || !is.null(checkpoint))
@@ -175,7 +175,7 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
         c(as.integer(pause), as.integer(keep.state)), report)
     h <- out$history
     if (out$status != 0L) {
-        if (!.resumes(param)) .stop("the fit of %s came to values that are not finite after %d sweeps",
+        if (!"learning.rate" %in% slotNames(param)) .stop("the fit of %s came to values that are not finite after %d sweeps",
             class(param), max(h$iterations), class = "infill_diverged")
         .stop(paste("the loss of %s is no longer finite after %d iterations; a smaller",
             "'learning.rate' (now %g) may help"), class(param), max(h$iterations),

@@ -97,7 +97,8 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     new <- .applyRecipe(counts, fit@recipe)
     wanted <- if (!is.null(rows)) seq_len(nrow(new$x)) %in% (new$row[rows] + 1L)
     pred <- .Call(C_predict, fit@param, fit@weights, new$x, fit@recipe$plan, wanted, threads)
-    if (anyNA(pred)) .warnUnpredicted(pred, new$row, wanted)
+    if (isTRUE(fit@recipe$transductive)) .checkSeen(pred, new, counts)
+    else if (anyNA(pred)) .warnUnpredicted(pred, new$row, wanted)
     from <- match(fit@recipe$log, .logs) - 1L
     to <- if (how$output != "logcounts") 0L else if (from) from else 1L
     # on the normalised scales every cell is divided by its own size, whatever the model did; an empty cell by 1
@@ -107,6 +108,13 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
         c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)), if (is.null(fit@recipe$least)) 0 else fit@recipe$least)
     dimnames(out) <- .namesOf(counts)
     out
+}
+
+# A model that knows the cells of its fit only: others are NaN.
+.checkSeen <- function(pred, new, counts) {
+    other <- which(is.nan(pred[1L, ]) & new$total > 0)
+    if (length(other)) .stop(paste("'x' has %d cells that the fit has not seen, the first is %s; GraphSciParam() fills in the",
+        "cells it was fitted to"), length(other), .cellLabel(counts, other[1L]), class = "infill_mismatch")
 }
 
 # A model may give no value (NaN): that entry stays as it came, and the user is told of it.

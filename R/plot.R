@@ -52,10 +52,11 @@ plotTraining <- function(fit) {
     panels <- c(curves, if (.holdsOut(fit@param)) "valid")
     d <- data.frame(iteration = h$iteration, value = unlist(h[panels]),
         panel = factor(rep(panels, each = nrow(h)), panels, sub("valid", "held out", panels)))
+    d <- d[is.finite(d$value), ]               # held-out entries need not be looked at in every iteration
     .data <- ggplot2::.data
     ggplot2::ggplot(d, ggplot2::aes(.data$iteration, .data$value)) +
         ggplot2::geom_vline(xintercept = fit@best, linetype = 2, colour = "grey50") + ggplot2::geom_line() +
-        ggplot2::facet_wrap("panel", scales = "free_y") + ggplot2::expand_limits(y = 0) +
+        ggplot2::facet_wrap("panel", scales = "free_y") +
         ggplot2::labs(x = "iteration", y = "part of the loss, without its weight",
             title = sprintf("%s: training", sub("Param$", "", class(fit@param))),
             subtitle = sprintf("kept: iteration %d; stopped: %s", fit@best, fit@stopped)) +

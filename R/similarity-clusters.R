@@ -71,9 +71,9 @@ NULL
 }
 
 # The nn rows of u nearest to each row of `query` (to each row of u, without itself, when there is none): rows sorted by D,
-# ties by index. FNN (brute: faster than its trees from 15 coordinates on) gives one neighbour more than asked for; where the
-# last two cannot be told apart, and for u = 0, all distances are sorted. For FNN a row u = 0 has one more coordinate, 1: so it
-# is as far from the others as D = 1 says.
+# ties by index. FNN (brute force, which at 15 coordinates is faster than its trees) gives one neighbour more than asked for;
+# where the last two cannot be told apart, and for u = 0, all distances are sorted. For FNN a row u = 0 has one more coordinate,
+# 1: so it is as far from the others as D = 1 says.
 .nearest <- function(u, nn, query = NULL) {
     self <- is.null(query)
     if (self) query <- u
@@ -298,7 +298,7 @@ NULL
 
 # ---- one latent ----
 
-# Ten subsamples have two candidates each: the k that explains most, and the k before which the within sum rises most.
+# Ten subsamples have two candidates each: the k that explains most, and the k from 3 at which the within sum rises most.
 .clusterNumber <- function(z, seed, part, kmax) {
     n <- nrow(z)
     size <- min(500L, n)

@@ -132,8 +132,8 @@ NULL
 #'   cells of the sample. No cells x cells matrix is formed. Constants, and what differs from
 #'   scDHA's R code: see [ScInnParam()].
 #'
-#'   A k-means, Ward tree, neighbour or eigenvector is that of \pkg{stats}, \pkg{FNN} and
-#'   \pkg{irlba}; networks and consensus weights are this package's. The result depends on
+#'   k-means and the Ward tree are those of \pkg{stats}, neighbours those of \pkg{FNN}; networks, eigenvectors
+#'   (block iteration) and consensus weights are this package's. The result depends on
 #'   the seed, not on the number of threads.
 #' @references Tran, Nguyen, Tran, La Vecchia, Luu, Nguyen (2021). Fast and precise
 #'   single-cell data analysis using a hierarchical autoencoder. Nature

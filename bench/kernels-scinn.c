@@ -40,7 +40,7 @@ void floor_scinn(int *p_, int *i, int *tp_, int *ti, int *n_cells, int *n_batche
     size_t B = (size_t) *n_cells, N = (size_t) *n_batches, G = (size_t) *n_genes, *p = wide(p_, B * N + 1), *tp = wide(tp_, N * (G + 1));
     real *W[3], *m[3], *v[3], *val = take(p[B * N]), *h = take(B * PANEL), *back = take(B * PANEL), *out = take(B * GENE_BLOCK),
          *grad = take(G * PANEL), *scratch = take(GEMM_SCRATCH);
-    Optim o = { OPT_ADAMW, 1e-9, 1, 0, 1e-9, 1 };
+    Optim o = { OPT_ADAMW, 1e-9, 1, 0, 1e-9, 1, 0 };
     for (int k = 0; k < 3; k++) { W[k] = take(G * PANEL); m[k] = take(G * PANEL); v[k] = take(G * PANEL); }
     for (int r = 0; r < *repeats; r++) {
         double t0 = now();

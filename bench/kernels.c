@@ -26,7 +26,7 @@ void floor_autoimpute(int *p, int *i, int *tp, int *ti, int *n_cells, int *n_gen
     size_t n = 2 * G * panels * PANEL;
     real *w = take(n), *s = take(n), *g = take(PANEL * 1024), *h = take(M * panels * PANEL), *dp = take(M * panels * PANEL);
     real *val = take(nnz), *y = take(nnz);
-    Optim o = { OPT_RMSPROP, 1e-9, 1, 0, 0, 0 };
+    Optim o = { OPT_RMSPROP, 1e-9, 1, 0, 0, 0, 0 };
     int T = *threads;
     for (int r = 0; r < *repeats; r++) {
         double t0 = now();
@@ -82,7 +82,7 @@ void floor_deepimpute(int *xp_, int *xi, int *xtp_, int *xti, int *yp_, int *yi,
            *ytp = wide(ytp_, B * (S + 1));
     real *w = take(n), *s = take(n), *v = take(n), *g = take((P > S ? P : S) * PANEL), *h = take(M * PANEL), *dh = take(M * PANEL);
     real *val = take(xp[M * B] + yp[M * B]), *y = take(yp[M * B]);
-    Optim o = { OPT_ADAM, 1e-9, 1, 0, 1e-9, 1 };
+    Optim o = { OPT_ADAM, 1e-9, 1, 0, 1e-9, 1, 0 };
     for (int r = 0; r < *repeats; r++) {
         double t0 = now();
         for (size_t b = 0; b < B; b++) {

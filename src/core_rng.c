@@ -90,7 +90,8 @@ LOCAL_FOR_CPUS(normals_of, (const uint32_t *words, size_t n, real *restrict out)
         memcpy(&m, &bits, 4);
         float s = (m - 1.0f) / (m + 1.0f);
         float q = s * s;
-        float log_u = (float) e * 0.693147181f + 2.0f * s * (1.0f + q * (0.333333333f + q * (0.2f + q * (0.142857143f + q * (0.111111111f + q * 0.0909090909f)))));
+        float p = 0.2f + q * (0.142857143f + q * (0.111111111f + q * 0.0909090909f));
+        float log_u = (float) e * 0.693147181f + 2.0f * s * (1.0f + q * (0.333333333f + q * p));
         float y = -2.0f * log_u;
         uint32_t half;
         memcpy(&half, &y, 4);

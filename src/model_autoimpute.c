@@ -442,7 +442,7 @@ static void initialise(const Params *p, const Fit *f, const Block *b, real *w, d
 static Status fit(Arena *a, const void *params, Fit *f)
 {
     const Params *p = params;
-    Auto m = { .p = p, .f = f, .opt = { OPT_RMSPROP, p->train.learning_rate, 0, 0, 0, 0 } };
+    Auto m = { .p = p, .f = f, .opt = { OPT_RMSPROP, p->train.learning_rate, 0, 0, 0, 0, 0 } };
     Layout *l = &m.b.l;
     *l = layout_of(f->x.nrow, p->hidden);
     take_block(a, p, &f->x, f->threads, 1, &m.b);

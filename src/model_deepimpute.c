@@ -616,7 +616,7 @@ static Status fit(Arena *a, const void *params, Fit *f)
     const double *from = f->state;
     for (int k = 0; k < n_nets; k++) {
         Net *net = nets + k;
-        net->opt = (Optim) { OPT_ADAM, p->train.learning_rate, 0, 0, 0, 0 };
+        net->opt = (Optim) { OPT_ADAM, p->train.learning_rate, 0, 0, 0, 0, 0 };
         if (f->h[k].done) {
             net->opt.t = f->h[k].done * ((s.n_learn + s.batch - 1) / s.batch);
             from_natural(net, from, net->cur);

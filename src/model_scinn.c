@@ -553,8 +553,8 @@ static Status fit(Arena *a, const void *params, Fit *f)
     n.batches = n.n / n.B;
     look_at(&n, mean, count);
     size_t total = model_weights(model_find("scinn"), p, n.G, f->plan);
-    n.opt = (Optim) { OPT_ADAMW, p->learning_rate, 0, p->decay, 0, 0 };
-    n.bias_opt = (Optim) { OPT_ADAMW, p->learning_rate, 0, 0, 0, 0 };
+    n.opt = (Optim) { OPT_ADAMW, p->learning_rate, 0, p->decay, 0, 0, 0 };
+    n.bias_opt = (Optim) { OPT_ADAMW, p->learning_rate, 0, 0, 0, 0, 0 };
     if (f->h->done) {
         n.opt.t = f->h->done * n.batches;
         from_natural(&n.at, f->state, n.w);

@@ -66,10 +66,10 @@ double residual_absolute(real *y, size_t n, real each);
  * into their gradients, times `scale`. pull: weight of (R - x)^2/2 beside the likelihood. l is not used unless inflated. ---- */
 typedef struct { int inflated; double scale, pull; } Zinb;
 /* n zeros of one cell */
-void zinb_zeros(const Zinb *z, size_t n, double log_size, real *mean, real *theta, real *l, double *nll);
-/* n counts x > 0, or any */
+void zinb_zeros(const Zinb *z, size_t n, double log_size, real *mean, real *theta, real *l, double *nll, double *miss);
+/* n counts x > 0, or any. miss: (R - x)^2 */
 void zinb_counts(const Zinb *z, size_t n, const double *x, const double *log_size, double *mean, double *theta, double *l,
-                 double *nll);
+                 double *nll, double *miss);
 
 /* ---- optimisers (nn_optim.c) ---- */
 typedef enum { OPT_SGD, OPT_RMSPROP, OPT_ADAM, OPT_ADAMW } Rule;
@@ -79,6 +79,7 @@ typedef struct {
     int t;                     /* steps done, this one included: Adam's bias correction */
     double decay;              /* added to every gradient: decay times the weight; AdamW: the weight shrinks by rate and decay */
     double rate, root;         /* what depends on t, set by optim_next(); rate 0: worked out at every call */
+    double epsilon;            /* Adam's, beside the root; 0: Keras' 1e-7 */
 } Optim;
 void optim_next(Optim *o);     /* to the next step: t, rate, root */
 static inline size_t optim_states(Rule rule) { return rule >= OPT_ADAM ? 2 : rule == OPT_RMSPROP ? 1 : 0; }

@@ -30,7 +30,8 @@ attr static void rmsprop##suffix(real lr, real decay, const real *w, const real 
 BY_LANES(RMSPROP)
 
 #define ADAM(suffix, attr, W) \
-attr static void adam##suffix(real step, real decay, const real *w, const real *g, real *s, real *v, real *to, size_t n) \
+attr static void adam##suffix(real step, real decay, real eps, const real *w, const real *g, real *s, real *v, real *to, \
+                              size_t n) \
 { \
     for (size_t k = 0; k < n; k += W) { \
         Lanes##W wk = CONST_LANES(Lanes##W, w + k), gk = CONST_LANES(Lanes##W, g + k) + decay * wk; \
@@ -38,7 +39,7 @@ attr static void adam##suffix(real step, real decay, const real *w, const real *
         Lanes##W u = (real) 0.999 * LANES(Lanes##W, v + k) + (real) 0.001 * (gk * gk); \
         LANES(Lanes##W, s + k) = m; \
         LANES(Lanes##W, v + k) = u; \
-        LANES(Lanes##W, to + k) = wk - step * m / (SQRT_LANES_##W(u) + (real) 1e-7); \
+        LANES(Lanes##W, to + k) = wk - step * m / (SQRT_LANES_##W(u) + eps); \
     } \
 }
 BY_LANES(ADAM)
@@ -82,7 +83,8 @@ static void step(const Optim *o, const real *w, const real *g, real *s, real *v,
         return;
     }
     double rate = o->rate > 0 ? o->rate : rate_of(o);
-    if (o->rule == OPT_ADAM) CALL_LANES(adam, (real) rate, (real) o->decay, w, g, s, v, to, n);
+    double eps = o->epsilon > 0 ? o->epsilon : 1e-7;
+    if (o->rule == OPT_ADAM) CALL_LANES(adam, (real) rate, (real) o->decay, (real) eps, w, g, s, v, to, n);
     else CALL_LANES(adamw, (real) rate, (real) (o->rate > 0 ? o->root : root_of(o)), (real) (1 - o->learning_rate * o->decay),
                     w, g, s, v, to, n);
 }

@@ -69,7 +69,8 @@ KERNEL_INLINE double logistic_of(double z)
 }
 
 /* lgamma(z) and its derivative, z > 0 */
-LOCAL_FOR_CPUS(gammas, (size_t n, const double *restrict z, double *restrict value, double *restrict slope), (n, z, value, slope), {
+LOCAL_FOR_CPUS(gammas, (size_t n, const double *restrict z, double *restrict value, double *restrict slope),
+               (n, z, value, slope), {
     for (size_t k = 0; k < n; k++) {
         double x = z[k];
         double p = x;
@@ -81,8 +82,10 @@ LOCAL_FOR_CPUS(gammas, (size_t n, const double *restrict z, double *restrict val
         double i = 1 / y;
         double i2 = i * i;
         double l = log_of(y);
-        double s = i * (1.0 / 12 - i2 * (1.0 / 360 - i2 * (1.0 / 1260 - i2 * (1.0 / 1680 - i2 * (1.0 / 1188 - i2 * (691.0 / 360360))))));
-        double t = i2 * (1.0 / 12 - i2 * (1.0 / 120 - i2 * (1.0 / 252 - i2 * (1.0 / 240 - i2 * (1.0 / 132 - i2 * (691.0 / 32760))))));
+        double s = 1.0 / 1260 - i2 * (1.0 / 1680 - i2 * (1.0 / 1188 - i2 * (691.0 / 360360)));
+        s = i * (1.0 / 12 - i2 * (1.0 / 360 - i2 * s));
+        double t = 1.0 / 252 - i2 * (1.0 / 240 - i2 * (1.0 / 132 - i2 * (691.0 / 32760)));
+        t = i2 * (1.0 / 12 - i2 * (1.0 / 120 - i2 * t));
         value[k] = (y - 0.5) * l - y + 0.91893853320467274 + s - log_of(p);
         slope[k] = l - 0.5 * i - t - d / p;
     }
@@ -95,8 +98,8 @@ KERNEL_INLINE double mean_of(double mean) { return mean < LOG_LEAST ? LOG_LEAST 
 KERNEL_INLINE double theta_of(double t) { return t < 1e-4 ? 1e-4 : t > 1e4 ? 1e4 : t; }
 
 LOCAL_FOR_CPUS(zeros, (double inflated, double scale, double pull, size_t n, double log_size, real *restrict mean,
-               real *restrict theta, real *restrict l, double *restrict nll),
-               (inflated, scale, pull, n, log_size, mean, theta, l, nll), {
+               real *restrict theta, real *restrict l, double *restrict nll, double *restrict miss),
+               (inflated, scale, pull, n, log_size, mean, theta, l, nll, miss), {
     for (size_t k = 0; k < n; k++) {
         double om = (double) mean[k];
         double ot = (double) theta[k];
@@ -112,16 +115,18 @@ LOCAL_FOR_CPUS(zeros, (double inflated, double scale, double pull, size_t n, dou
         nll[k] = inflated * (softplus_of(ol) - softplus_of(ol - n0)) - n0;
         double d_mean = scale * ((1 - w) * th * away + pull * R * R);
         double d_theta = scale * (1 - w) * (lp - away) * logistic_of(ot);
+        miss[k] = R * R;
         mean[k] = (real) (m == om ? d_mean : 0);
         theta[k] = (real) (th == raw ? d_theta : 0);
         l[k] = (real) (scale * inflated * (logistic_of(ol) - w));
     }
 })
 
-LOCAL_FOR_CPUS(counts, (double inflated, double scale, double pull, size_t n, const double *restrict x, const double *restrict log_size,
-               const double *restrict th_, const double *restrict lg, const double *restrict dg, double *restrict mean,
-               double *restrict theta, double *restrict l, double *restrict nll),
-               (inflated, scale, pull, n, x, log_size, th_, lg, dg, mean, theta, l, nll), {
+LOCAL_FOR_CPUS(counts, (double inflated, double scale, double pull, size_t n, const double *restrict x,
+               const double *restrict log_size, const double *restrict th_, const double *restrict lg, const double *restrict dg,
+               double *restrict mean,
+               double *restrict theta, double *restrict l, double *restrict nll, double *restrict miss),
+               (inflated, scale, pull, n, x, log_size, th_, lg, dg, mean, theta, l, nll, miss), {
     for (size_t k = 0; k < n; k++) {
         double om = mean[k];
         double ot = theta[k];
@@ -136,6 +141,7 @@ LOCAL_FOR_CPUS(counts, (double inflated, double scale, double pull, size_t n, co
         double d_theta = -scale * (dg[k] - lp + beyond) * logistic_of(ot);
         double d_mean = scale * (th * beyond + pull * (R - x[k]) * R);
         nll[k] = inflated * softplus_of(ol) - log_nb;
+        miss[k] = (R - x[k]) * (R - x[k]);
         mean[k] = m == om ? d_mean : 0;
         theta[k] = th > 1e-4 && th < 1e4 ? d_theta : 0;
         l[k] = scale * inflated * logistic_of(ol);
@@ -152,13 +158,13 @@ LOCAL_FOR_CPUS(thetas, (size_t n, const double *restrict head, const double *res
     }
 })
 
-void zinb_zeros(const Zinb *z, size_t n, double log_size, real *mean, real *theta, real *l, double *nll)
+void zinb_zeros(const Zinb *z, size_t n, double log_size, real *mean, real *theta, real *l, double *nll, double *miss)
 {
-    zeros(z->inflated, z->scale, z->pull, n, log_size, mean, theta, l, nll);
+    zeros(z->inflated, z->scale, z->pull, n, log_size, mean, theta, l, nll, miss);
 }
 
 void zinb_counts(const Zinb *z, size_t n, const double *x, const double *log_size, double *mean, double *theta, double *l,
-                 double *nll)
+                 double *nll, double *miss)
 {
     enum { SOME = 128 };
     double th[SOME], above[SOME], next[SOME], a[SOME], da[SOME], b[SOME], db[SOME], c[SOME], dc[SOME];
@@ -170,6 +176,6 @@ void zinb_counts(const Zinb *z, size_t n, const double *x, const double *log_siz
         gammas(now, next, c, dc);
         for (size_t k = 0; k < now; k++) { a[k] = a[k] - b[k] - c[k]; da[k] -= db[k]; }
         counts(z->inflated, z->scale, z->pull, now, x + from, log_size + from, th, a, da, mean + from, theta + from, l + from,
-               nll + from);
+               nll + from, miss + from);
     }
 }

@@ -36,6 +36,7 @@ ENTRY(C_take)(SEXP x, SEXP row, SEXP n_rows, SEXP total, SEXP target, SEXP log);
 ENTRY(C_restore)(SEXP counts, SEXP first, SEXP pred, SEXP row, SEXP model_size, SEXP stretch, SEXP out_size, SEXP how,
                  SEXP least);
 ENTRY(C_largest)(SEXP x);
+ENTRY(C_graph)(SEXP by_gene, SEXP threshold, SEXP threads);
 ENTRY(C_choose)(SEXP n, SEXP k, SEXP seed);
 ENTRY(C_recovery)(SEXP truth, SEXP estimate, SEXP group, SEXP n_groups);
 ENTRY(C_agreement)(SEXP a, SEXP n_a, SEXP b, SEXP n_b);

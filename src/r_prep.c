@@ -81,6 +81,30 @@ SEXP C_restore(SEXP counts, SEXP first, SEXP pred, SEXP row, SEXP model_size, SE
     return out;
 }
 
+/* by_gene: cells x genes. list(p, i): neighbours of each gene, rising, from 0 */
+SEXP C_graph(SEXP by_gene, SEXP threshold, SEXP threads)
+{
+    Sparse s = r_sparse(by_gene);
+    size_t N = (size_t) s.ncol, words = (N + 63) / 64, edges = 0;
+    Arena a = r_arena();
+    uint64_t *bits = ARENA(&a, uint64_t, N * words);
+    r_status(prep_graph(&a, &s, Rf_asReal(threshold), r_threads(threads), r_tick(NULL), bits));
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, 2)), p = Rf_allocVector(INTSXP, s.ncol + 1);
+    SET_VECTOR_ELT(out, 0, p);
+    for (size_t k = 0; k < N * words; k++) for (uint64_t b = bits[k]; b; b &= b - 1) edges++;
+    if (edges > INT32_MAX) Rf_error("more than 2^31 edges: a larger 'threshold' gives fewer");
+    SEXP i = Rf_allocVector(INTSXP, (R_xlen_t) edges);
+    SET_VECTOR_ELT(out, 1, i);
+    int *to = INTEGER(i), at = 0;
+    for (size_t g = 0; g < N; g++) {
+        INTEGER(p)[g] = at;
+        for (size_t j = 0; j < N; j++) if (bits[g * words + j / 64] >> j % 64 & 1) to[at++] = (int) j;
+    }
+    INTEGER(p)[N] = at;
+    UNPROTECT(1);
+    return out;
+}
+
 /* the largest value of each cell */
 SEXP C_largest(SEXP x)
 {

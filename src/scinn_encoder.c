@@ -81,7 +81,7 @@ static void optim_anew(Net *n)
         memset(w[k]->m, 0, len[k] * sizeof(real));
         memset(w[k]->v, 0, len[k] * sizeof(real));
     }
-    n->opt = (Optim) { OPT_ADAMW, n->job->learning_rate, 0, n->job->decay, 0, 0 };
+    n->opt = (Optim) { OPT_ADAMW, n->job->learning_rate, 0, n->job->decay, 0, 0, 0 };
 }
 
 static void net_start(Net *n)

@@ -41,7 +41,7 @@ typedef struct {
 static void filter_take(Arena *a, Filter *f, const Learn *job)
 {
     *f = (Filter) { .job = job, .G = job->x->nrow, .B = job->batch, .T = job->threads,
-                    .opt = { OPT_ADAMW, job->learning_rate, 0, job->decay, 0, 0 } };
+                    .opt = { OPT_ADAMW, job->learning_rate, 0, job->decay, 0, 0, 0 } };
     size_t G = (size_t) f->G, B = (size_t) f->B, most = (size_t) sparse_longest(job->x) * B;
     f->W1 = trained_take(a, G * FILTER_UNITS);
     f->W2 = trained_take(a, G * FILTER_UNITS);

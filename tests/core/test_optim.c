@@ -21,7 +21,7 @@ static void three_steps(Rule rule, size_t n)
     real *w = NEW(real, n), *g = NEW(real, n), *s = NEW(real, n), *v = NEW(real, n);
     real *w2 = NEW(real, n), *s2 = NEW(real, n), *v2 = NEW(real, n), *to = NEW(real, n + 1);
     double *ww = NEW(double, n), *ss = NEW(double, n), *vv = NEW(double, n);
-    Optim o = { rule, 0.02, 0, 0, 0, 0 };
+    Optim o = { rule, 0.02, 0, 0, 0, 0, 0 };
     fill(w, n);
     optim_start(rule, s, n);
     optim_start(rule, v, n);
@@ -70,7 +70,7 @@ static void decay_and_rate(void)
                 size_t n = sizes[k];
                 real *w = NEW(real, n), *g = NEW(real, n), *more = NEW(real, n), *to = NEW(real, n), *to2 = NEW(real, n);
                 real *s = NEW(real, n), *s2 = NEW(real, n), *v = NEW(real, n), *v2 = NEW(real, n);
-                Optim o = { (Rule) r, 0.02, t, 0.3, 0, 0 }, plain = { (Rule) r, 0.02, t, 0, 0, 0 };
+                Optim o = { (Rule) r, 0.02, t, 0.3, 0, 0, 0 }, plain = { (Rule) r, 0.02, t, 0, 0, 0, 0 };
                 fill(w, n); fill(g, n);
                 for (size_t j = 0; j < n; j++) {
                     volatile real part = (real) 0.3 * w[j];          /* a product by itself, not fused with the sum */
@@ -86,11 +86,11 @@ static void decay_and_rate(void)
                 SAME_BITS(v, v2, n);
                 CHECK(memcmp(to, w, n * sizeof *w));
             }
-    Optim o = { OPT_ADAM, 0.02, 2, 0, 0, 0 };
+    Optim o = { OPT_ADAM, 0.02, 2, 0, 0, 0, 0 };
     optim_next(&o);
     CHECK(o.t == 3);
     NEAR(o.rate, 0.02 * sqrt(1 - 0.997002999) / (1 - 0.729), 1e-14);
-    o = (Optim) { OPT_ADAMW, 0.02, 2, 0, 0, 0 };
+    o = (Optim) { OPT_ADAMW, 0.02, 2, 0, 0, 0, 0 };
     optim_next(&o);
     NEAR(o.rate, 0.02 / (1 - 0.729), 1e-14);
     NEAR(o.root, 1 / sqrt(1 - 0.997002999), 1e-14);
@@ -99,7 +99,7 @@ static void decay_and_rate(void)
     CHECK(o.rate == 0.02);
     /* Adam goes by the rate it is given */
     real w[2] = { 1, 1 }, g = 1, m[2] = { 0 }, v[2] = { 0 };
-    o = (Optim) { OPT_ADAM, 0.02, 2, 0, 0, 0 };
+    o = (Optim) { OPT_ADAM, 0.02, 2, 0, 0, 0, 0 };
     optim_next(&o);
     optim_step(&o, w, &g, m, v, w, 1);
     o.rate *= 2;

@@ -5,18 +5,19 @@
 static double nll(int inflated, double x, double R, double theta, double l, double d[3])
 {
     Zinb z = { inflated, 1, 0 };
-    double m = log(R), t = theta > 30 ? theta : log(expm1(theta)), li = l, n, size = 0, slope = 1 / (1 + exp(-t));
-    zinb_counts(&z, 1, &x, &size, &m, &t, &li, &n);
+    double m = log(R), t = theta > 30 ? theta : log(expm1(theta)), li = l, n, miss, size = 0, slope = 1 / (1 + exp(-t));
+    zinb_counts(&z, 1, &x, &size, &m, &t, &li, &n, &miss);
+    NEAR(miss, (R - x) * (R - x), TOL(1e-9, 1e-5));
     if (d) { d[0] = m; d[1] = t / slope; d[2] = li; }
     return n;
 }
 static double nll0(int inflated, double R, double theta, double l, double d[3])
 {
     Zinb z = { inflated, 1, 0 };
-    double n, t = theta > 30 ? theta : log(expm1(theta));
+    double n, miss, t = theta > 30 ? theta : log(expm1(theta));
     real m = (real) log(R), tt = (real) t, li = (real) l;
     double slope = 1 / (1 + exp(-t));
-    zinb_zeros(&z, 1, 0, &m, &tt, &li, &n);
+    zinb_zeros(&z, 1, 0, &m, &tt, &li, &n, &miss);
     if (d) { d[0] = (double) m; d[1] = (double) tt / slope; d[2] = (double) li; }
     return n;
 }
@@ -85,9 +86,9 @@ static void slopes(void)
     static const double means[] = { -800, -11.6, -5, 0, 13, 14, 1e6 }, thetas[] = { -800, -9, 0, 9999, 2e4 }, ls[] = { -700, 0, 700 };
     for (int a = 0; a < 7; a++) for (int b = 0; b < 5; b++) for (int c = 0; c < 3; c++) for (int e = 0; e < 4; e++) {
         Zinb z = { 1, 1, 0.01 };
-        double x = e == 0 ? 1 : e == 1 ? 30 : 1e6, size = 0, m = means[a], t = thetas[b], l = ls[c], n;
+        double x = e == 0 ? 1 : e == 1 ? 30 : 1e6, size = 0, m = means[a], t = thetas[b], l = ls[c], n, miss;
         real mr = (real) m, tr = (real) t, lr = (real) l;
-        if (e < 3) zinb_counts(&z, 1, &x, &size, &m, &t, &l, &n); else zinb_zeros(&z, 1, 0, &mr, &tr, &lr, &n);
+        if (e < 3) zinb_counts(&z, 1, &x, &size, &m, &t, &l, &n, &miss); else zinb_zeros(&z, 1, 0, &mr, &tr, &lr, &n, &miss);
         if (e == 3) { m = (double) mr; t = (double) tr; l = (double) lr; }
         CHECK(isfinite(n) && isfinite(m) && isfinite(t) && isfinite(l));
         CHECK((means[a] > -11.51 && means[a] < 13.8) || m == 0);
@@ -95,9 +96,9 @@ static void slopes(void)
     }
     /* scale and pull */
     Zinb one = { 1, 1, 0 }, two = { 1, 3, 0.5 };
-    double x = 4, size = 0.3, m = 0.7, t = 0.2, l = -1, m2 = m, t2 = t, l2 = l, n, n2, R = exp(1.0);
-    zinb_counts(&one, 1, &x, &size, &m, &t, &l, &n);
-    zinb_counts(&two, 1, &x, &size, &m2, &t2, &l2, &n2);
+    double x = 4, size = 0.3, m = 0.7, t = 0.2, l = -1, m2 = m, t2 = t, l2 = l, n, n2, miss, R = exp(1.0);
+    zinb_counts(&one, 1, &x, &size, &m, &t, &l, &n, &miss);
+    zinb_counts(&two, 1, &x, &size, &m2, &t2, &l2, &n2, &miss);
     NEAR(n2, n, 1e-12);
     NEAR(t2, 3 * t, 1e-12);
     NEAR(l2, 3 * l, 1e-12);
@@ -109,18 +110,18 @@ static void lanes(void)
 {
     enum { N = 37 };
     Zinb z = { 1, 1, 0 };
-    double x[N], s[N], m[N], t[N], l[N], n[N];
+    double x[N], s[N], m[N], t[N], l[N], n[N], miss[N];
     real mr[N], tr[N], lr[N];
     for (int k = 0; k < N; k++) { x[k] = 1 + below(9); s[k] = between(-1, 1); mr[k] = (real) (m[k] = between(-2, 3)); tr[k] = (real) (t[k] = between(-2, 3)); lr[k] = (real) (l[k] = between(-2, 3)); }
     double m1[N], t1[N], l1[N], n1[N], nz[N], nz1[N];
     real mz[N], tz[N], lz[N];
     memcpy(m1, m, sizeof m); memcpy(t1, t, sizeof t); memcpy(l1, l, sizeof l);
     memcpy(mz, mr, sizeof mr); memcpy(tz, tr, sizeof tr); memcpy(lz, lr, sizeof lr);
-    zinb_counts(&z, N, x, s, m, t, l, n);
-    zinb_zeros(&z, N, 0.3, mr, tr, lr, nz);
+    zinb_counts(&z, N, x, s, m, t, l, n, miss);
+    zinb_zeros(&z, N, 0.3, mr, tr, lr, nz, miss);
     for (int k = 0; k < N; k++) {
-        zinb_counts(&z, 1, x + k, s + k, m1 + k, t1 + k, l1 + k, n1 + k);
-        zinb_zeros(&z, 1, 0.3, mz + k, tz + k, lz + k, nz1 + k);
+        zinb_counts(&z, 1, x + k, s + k, m1 + k, t1 + k, l1 + k, n1 + k, miss);
+        zinb_zeros(&z, 1, 0.3, mz + k, tz + k, lz + k, nz1 + k, miss);
     }
     SAME_BITS(m, m1, N); SAME_BITS(t, t1, N); SAME_BITS(l, l1, N); SAME_BITS(n, n1, N);
     SAME_BITS(mr, mz, N); SAME_BITS(tr, tz, N); SAME_BITS(lr, lz, N); SAME_BITS(nz, nz1, N);

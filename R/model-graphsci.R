@@ -1,0 +1,292 @@
+#' @include infill.R
+NULL
+
+setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
+
+#' GraphSCI
+#'
+#' A graph network over genes, whose latent gene x gene matrix is the first layer of
+#' an autoencoder over cells with a zero-inflated negative binomial output (Rao, Zhou,
+#' Lu, Zhao, Yang 2021). The filled-in value is the fitted mean. The edges of the graph come back refined.
+#'
+#' @param adj The gene graph: a symmetric matrix (sparse or not; anything above 0 is an edge) whose row names
+#'   are genes, a data.frame of edges with gene names in its first two columns, or `NULL`: from the data.
+#' @param threshold Genes are joined when |Pearson r| over the cells is above this.
+#' @param correlation Correlation of the `"raw"` counts (the paper) or of log(1 + count/size) (`"lognorm"`).
+#' @param dist `"zinb"` or `"nb"`.
+#' @param latent `"code"`: a genes x genes latent matrix is the logit of every edge (the authors' code); `"inner"`:
+#'   32 coordinates per gene, logits are inner products (the paper's equations 16 to 18).
+#' @param inner First layer of the autoencoder: `"full"`, a weight for every pair of genes; `"edges"`: for the edges
+#'   and the genes themselves only, with memory by the number of edges.
+#' @param paper The authors' schedule: 100 epochs, no stop, heads that start at 1 and 0, no L2.
+#' @param init Start of the output heads: `"data"`, at mean and dispersion of each gene; `"reference"`, at 1 and 0.
+#' @param max.iter Most epochs; each is one step on all cells. The step size falls by a tenth every 50 epochs.
+#' @param stop `"validation"`: every 10 epochs the likelihood of the held-out entries is looked at; the best weights
+#'   are kept, and training stops when it has not improved for `patience` epochs. `"none"`: all epochs, last weights.
+#' @param valid.fraction Share of all entries, zeros and others alike, left out of the likelihood. They stay in the input.
+#' @param patience See `stop`.
+#' @param learning.rate Step size of the first epoch.
+#' @param dropout On the inputs of the graph convolutions.
+#' @param l2,mse.weight Weights of the squared weights (half), and of the mean squared error between mean and counts
+#'   (the authors' code has 0.01, over twice the number of cells).
+#' @param scale Divide each gene's centred logarithms by their standard deviation?
+#' @param n.genes Genes that are modelled: those of largest variance of the logarithms. `Inf`: all that have counts.
+#' @param n.max With `inner = "full"`, more genes than this are refused: memory grows with their square.
+#' @param ... `seed`, `num.threads`.
+#'
+#' @details Each gene is a node; two graph convolutions of 16 and 32 units give mean and standard deviation of the latent
+#'   matrix Z; V = W o Z, with trained W, is the first layer of an autoencoder of genes - genes - 16 - 32 units with batch norm; its
+#'   three heads give log mean, dispersion and zero inflation of every entry. The cost is that of the edges, of the counts,
+#'   of the divergence of Z, and a small mean squared error.
+#'
+#'   *Paper and code differ.* We follow the code for shapes and cost, because the paper's W o A cuts the link
+#'   from graph to expression. Deviations from the code, all of them arguments:
+#'
+#'   * *Heads start at the data* (`init`): from 1 and 0, 100 epochs cannot bring the mean to the scale of the counts.
+#'   * *Stop* by held-out entries; the code has none.
+#'   * *L2* is in the cost; the code registers it and forgets it.
+#'   * *Edge labels* are the graph and the genes themselves, 0 or 1; the code's leak and can be 2.
+#'   * *Prediction* is deterministic, with the mean of Z and batch norm over all cells; the code draws Z and
+#'     uses moving averages that are never updated.
+#'
+#'   *Scale.* The mean is on the scale of the counts: [infill()] multiplies by the cell's total over the median total;
+#'   `output = "normcounts"` does not. [graphSciParts()] has dispersion and zero inflation, [geneEdges()] the edges.
+#' @section New cells: The graph network has one weight per cell: only cells of the fit are filled in, others are an error.
+#' @return An object of class `GraphSciParam`. [fitHistory()] of its fit has the parts of the cost, `adjacency`, `expression`,
+#'   `divergence`, `error`, and `penalty`; `valid`, every 10 epochs, is the mean negative log-likelihood of the held-out entries.
+#' @references Rao, Zhou, Lu, Zhao, Yang (2021). Imputing single-cell RNA-seq data by combining graph convolution and
+#'   autoencoder neural networks. iScience 24:102393.
+#' @examples
+#' counts <- matrix(rpois(40 * 30, rep(rexp(40), 30) * 4), 40, 30, dimnames = list(paste0("g", 1:40), NULL))
+#' fit <- fitInfill(counts, GraphSciParam(max.iter = 20), seed = 1)
+#' tail(fitHistory(fit), 1)
+#' infill(counts, fit)[1:3, 1:5]
+#' @aliases GraphSciParam-class
+#' @export
+GraphSciParam <- function(adj = NULL, threshold = 0.3, correlation = c("raw", "lognorm"), dist = c("zinb", "nb"),
+    latent = c("code", "inner"), inner = c("full", "edges"), paper = FALSE, init = c("data", "reference"), max.iter = 500,
+    stop = c("validation", "none"), valid.fraction = 0.05, patience = 100, learning.rate = 0.01, dropout = 0.2, l2 = 1e-3,
+    mse.weight = 0.01, scale = TRUE, n.genes = Inf, n.max = 5000, ...)
+{
+    if (!.isFlag(paper)) .stop("'paper' must be TRUE or FALSE, not %s", .describe(paper))
+    if (paper) {
+        if (missing(init)) init <- "reference"
+        if (missing(max.iter)) max.iter <- 100
+        if (missing(stop)) stop <- "none"
+        if (missing(valid.fraction)) valid.fraction <- 0
+        if (missing(l2)) l2 <- 0
+    }
+    .newParam("GraphSciParam", adj = adj, threshold = threshold, correlation = .first(correlation), dist = .first(dist),
+        latent = .first(latent), inner = .first(inner), paper = paper, init = .first(init), max.iter = max.iter,
+        stop = .first(stop), valid.fraction = valid.fraction, patience = patience, learning.rate = learning.rate,
+        dropout = dropout, l2 = l2, mse.weight = mse.weight, scale = scale, n.genes = n.genes, n.max = n.max, ...)
+}
+
+# An untouched default of several words is its first.
+.first <- function(x) if (is.character(x) && length(x) == 2L) x[1L] else x
+
+#' @export
+setClass("GraphSciParam", contains = "InfillParam",
+    slots = c(adj = "GraphOrNULL", threshold = "numeric", correlation = "character", dist = "character", latent = "character",
+        inner = "character", paper = "logical", init = "character", max.iter = "numeric", stop = "character",
+        valid.fraction = "numeric", patience = "numeric", learning.rate = "numeric", dropout = "numeric", l2 = "numeric",
+        mse.weight = "numeric", scale = "logical", n.genes = "numeric", n.max = "numeric"),
+    prototype = list(model = "graphsci"))
+
+setMethod(".ownProblems", "GraphSciParam", function(object) {
+    out <- character()
+    must <- function(name, ok, what) if (!ok) out <<- c(out, sprintf("'%s' must be %s, not %s", name, what,
+        .describe(slot(object, name))))
+    must("threshold", .isNumber(object@threshold) && object@threshold > 0 && object@threshold < 1,
+        "one number between 0 and 1, both excluded")
+    must("correlation", .isString(object@correlation) && object@correlation %in% c("raw", "lognorm"),
+        "one of \"raw\", \"lognorm\"")
+    must("paper", .isFlag(object@paper), "TRUE or FALSE")
+    must("max.iter", .isWhole(object@max.iter) && object@max.iter >= 1 && object@max.iter <= 1e6,
+        "one whole number from 1 to 1e+06")
+    for (name in c("n.genes", "n.max")) must(name, identical(slot(object, name), Inf) || .isWhole(slot(object, name)) &&
+        slot(object, name) >= 2, "one whole number from 2 or Inf")
+    out
+})
+
+setMethod("show", "GraphSciParam", function(object) {
+    cat(class(object), "\n", sep = "")
+    for (name in setdiff(slotNames(object), "model")) cat(sprintf("  %-15s %s\n", name,
+        if (name == "adj") (if (is.null(object@adj)) "NULL" else .describe(object@adj))
+        else paste(format(slot(object, name)), collapse = " ")))
+})
+
+# The edges that were given, as two vectors of genes of `counts` (an edge may be there once or in both directions).
+.givenEdges <- function(adj, counts) {
+    names <- rownames(counts)
+    bad <- function(...) .stop(paste("'adj'", sprintf(...)))
+    known <- function(genes) {
+        if (is.null(names)) bad("has gene names, and 'x' has none")
+        unknown <- unique(setdiff(genes, names))
+        if (length(unknown)) bad("has %d genes that are not in 'x': %s", length(unknown), .someOf(unknown))
+        match(genes, names)
+    }
+    if (is.data.frame(adj)) {
+        if (ncol(adj) < 2L) bad("must name two genes in its first two columns, not have %d column", ncol(adj))
+        ends <- lapply(adj[1:2], as.character)
+        if (anyNA(unlist(ends))) bad("must have no missing genes")
+        weight <- if (ncol(adj) > 2L && is.numeric(adj[[3L]])) adj[[3L]] else rep(1, nrow(adj))
+        if (anyNA(weight) || any(weight < 0)) bad("must have weights that are neither missing nor negative")
+        return(list(known(ends[[1L]])[weight > 0], known(ends[[2L]])[weight > 0]))
+    }
+    if (nrow(adj) != ncol(adj)) bad("must be square, not %d x %d", nrow(adj), ncol(adj))
+    if (is.matrix(adj)) {
+        if (!is.numeric(adj) && !is.logical(adj)) bad("must hold numbers, not type %s", dQuote(typeof(adj), FALSE))
+        storage.mode(adj) <- "double"
+    }
+    there <- rownames(adj)
+    adj <- .asSparse(adj)
+    if (anyNA(adj@x) || any(adj@x < 0)) bad("must have weights that are neither missing nor negative")
+    if (!identical(unname(Matrix::t(adj)), unname(adj))) bad("must be symmetric")
+    at <- if (!is.null(there) && !is.null(names)) known(there)
+        else if (nrow(adj) == nrow(counts)) seq_len(nrow(adj))
+        else bad("must have one row for each of the %d genes of 'x', not %d (matched by position: there are no names)",
+            nrow(counts), nrow(adj))
+    list(at[adj@i + 1L], at[rep.int(seq_len(ncol(adj)), diff(adj@p))])
+}
+
+# Neighbours of the chosen genes as list(p, i), from 0, rising, both directions, without loops.
+.geneGraph <- function(param, counts, chosen, x, threads) {
+    if (is.null(param@adj)) return(.Call(C_graph, Matrix::t(x), param@threshold, threads))
+    ends <- .givenEdges(param@adj, counts)
+    i <- match(ends[[1L]], chosen)
+    j <- match(ends[[2L]], chosen)
+    keep <- !is.na(i) & !is.na(j) & i != j
+    m <- sparseMatrix(i = c(i[keep], j[keep]), j = c(j[keep], i[keep]), x = 1, dims = rep(length(chosen), 2L))
+    list(m@p, m@i)
+}
+
+setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, say, before) {
+    if (any(counts@x != round(counts@x))) .stop("'x' must hold whole numbers: %s is a distribution of counts",
+        if (param@dist == "nb") "the negative binomial" else "the zero-inflated negative binomial", class = "infill_scale")
+    genes <- which(tabulate(counts@i + 1L, nrow(counts)) > 0)
+    cells <- which(diff(counts@p) > 0)
+    if (length(cells) < 2L) .stop("'x' must have at least two cells with counts, not %d", length(cells))
+    if (length(genes) > param@n.genes) {
+        l <- counts[genes, cells, drop = FALSE]
+        l@x <- log1p(l@x)
+        m <- .Call(C_moments, l, numeric(ncol(l)), 0)
+        genes <- sort(genes[order(-m$var)[seq_len(param@n.genes)]])
+        cells <- which(diff(counts[genes, , drop = FALSE]@p) > 0)
+        if (length(cells) < 2L) .stop("'x' must have at least two cells with counts of the %d modelled genes", length(genes))
+    }
+    empty <- c(nrow(counts) - sum(tabulate(counts@i + 1L, nrow(counts)) > 0), ncol(counts) - length(cells))
+    if (any(empty > 0)) message(sprintf("%d genes and %d cells without counts stay as they are", empty[1L], empty[2L]))
+    N <- length(genes)
+    if (N > param@n.max && param@inner == "full") .stop(paste("%d genes are more than 'n.max' (%g): their weights need about %s;",
+        "inner = \"edges\" keeps those of the graph only, 'n.genes' models the most variable genes, a larger 'n.max' allows it"),
+        N, param@n.max, .bytes(12 * N^2))
+    x <- counts[genes, cells, drop = FALSE]
+    x@Dimnames <- list(NULL, NULL)
+    total <- Matrix::colSums(x)
+    size <- total / median(total)
+    say("GraphSCI: graph of %d genes", N)
+    l <- x
+    if (param@correlation == "lognorm") l@x <- log1p(l@x / rep.int(size, diff(l@p)))
+    graph <- .geneGraph(param, counts, genes, l, threads)
+    status <- ifelse(tabulate(counts@i + 1L, nrow(counts)) > 0, "not selected", "too few cells")
+    status[genes] <- "modelled"
+    recipe <- list(genes = rownames(counts), kept = seq_len(nrow(counts)) %in% genes, target = 0, usual = median(total), log = "none",
+        normalize = "none", gene.selection = "variance", selected = genes, status = status, transductive = TRUE,
+        plan = as.integer(c(ncol(x), param@max.iter, length(graph[[2L]]), graph[[1L]], graph[[2L]])), plan.iterations = 2L,
+        given = as.double(size))
+    new("PreparedCounts", x = x, recipe = recipe, total = total)
+})
+
+# W and its moments (of pairs or edges), E0 and X, three tiles for each thread, small matrices, and the result.
+setMethod(".fitBytes", "GraphSciParam", function(param, x, n, keep.state) {
+    N <- as.double(nrow(x))
+    M <- as.double(ncol(x))
+    w <- if (param@inner == "full") N * (N + 256) else x@recipe$plan[3L] + N
+    dense <- param@inner == "full" && length(x@x@x) > 0.25 * N * M
+    4 * ((if (param@inner == "full") 3 else 4) * w + (M + 256) * (N + 256) + (if (dense) M * N else 0) + 2 * 3 * 256 * max(N, M / 4) +
+        N * 32 * 60 + M * 32 * 24 + 2 * 6 * 64 * M) + 24 * length(x@x@x) + 16 * n
+})
+
+setMethod(".shownLoss", "GraphSciParam", function(param, train, valid, entries)
+    list(train = train, valid = valid, label = "cost"))
+
+setMethod(".finished", "GraphSciParam", function(param, fit) {
+    fit@history$valid[!is.finite(fit@history$valid)] <- NA
+    fit
+})
+
+.checkGraphFit <- function(fit) {
+    .checkFit(fit, "fit")
+    if (!is(fit@param, "GraphSciParam")) .stop("'fit' must be a fit of GraphSciParam, not of %s", class(fit@param))
+}
+
+#' What a GraphSCI fit knows besides the counts
+#'
+#' `geneEdges()`: the gene graph as the latent matrix has it. `graphSciParts()`: the output heads.
+#'
+#' @param fit An [InfillFit-class] of [GraphSciParam()].
+#' @param threshold Pairs of genes whose probability is above this.
+#' @param as `"data.frame"`: `gene1`, `gene2`, `probability`, most probable first, each pair once; `"matrix"`: sparse, symmetric.
+#' @param what `"mean"`: of the counts, without size; `"dispersion"`: theta of the negative binomial, variance
+#'   mean + mean^2/theta; `"dropout"`: probability of a zero by inflation (0 with `dist = "nb"`).
+#' @param genes,cells Positions among the modelled genes and fitted cells; default all.
+#' @return `geneEdges()`: see `as`. The probability of a pair is the mean over both directions, (s(mu_ij) + s(mu_ji))/2.
+#'   `graphSciParts()`: a dense matrix, genes x cells.
+#' @examples
+#' counts <- matrix(rpois(40 * 30, rep(rexp(40), 30) * 4), 40, 30, dimnames = list(paste0("g", 1:40), NULL))
+#' fit <- fitInfill(counts, GraphSciParam(max.iter = 20), seed = 1)
+#' head(geneEdges(fit))
+#' graphSciParts(fit, "dispersion")[1:3, 1:4]
+#' @export
+geneEdges <- function(fit, threshold = 0.5, as = c("data.frame", "matrix")) {
+    .checkGraphFit(fit)
+    threshold <- .checkNumber(threshold, "threshold", 0, 1)
+    as <- .checkChoice(as, "as", c("data.frame", "matrix"))
+    w <- fitWeights(fit)
+    inner <- fit@param@latent == "inner"
+    q <- if (inner) w$Z else w$Qa
+    N <- nrow(q)
+    logistic <- function(z) 1 / (1 + exp(-z))
+    found <- lapply(seq_len(ceiling(N / 256)), function(b) {          # 256 genes at a time: no N x N matrix
+        at <- (256 * (b - 1) + 1):min(N, 256 * b)
+        p <- if (inner) logistic(q[at, , drop = FALSE] %*% t(q))
+            else (logistic(q[at, , drop = FALSE] %*% w$Wm) + t(logistic(q %*% w$Wm[, at, drop = FALSE]))) / 2
+        hit <- which(p > threshold & at[row(p)] < col(p), arr.ind = TRUE)
+        data.frame(i = at[hit[, 1L]], j = hit[, 2L], p = p[hit])
+    })
+    e <- do.call(rbind, found)
+    names <- fit@recipe$genes[fit@recipe$selected]
+    if (as == "matrix") {
+        m <- sparseMatrix(i = e$i, j = e$j, x = e$p, dims = c(N, N), symmetric = TRUE)
+        if (!is.null(names)) dimnames(m) <- list(names, names)
+        return(m)
+    }
+    e <- e[order(-e$p), ]
+    named <- function(k) if (is.null(names)) fit@recipe$selected[k] else names[k]
+    data.frame(gene1 = named(e$i), gene2 = named(e$j), probability = e$p)
+}
+
+#' @rdname geneEdges
+#' @export
+graphSciParts <- function(fit, what = c("mean", "dropout", "dispersion"), genes = NULL, cells = NULL) {
+    .checkGraphFit(fit)
+    what <- .checkChoice(what, "what", c("mean", "dropout", "dispersion"))
+    w <- fitWeights(fit)
+    pick <- function(at, n, arg) {
+        if (is.null(at)) return(seq_len(n))
+        if (!is.numeric(at) || anyNA(at) || any(at < 1 | at > n | at != round(at))) .stop("'%s' must be positions from 1 to %d, not %s",
+            arg, n, .describe(at))
+        at
+    }
+    g <- pick(genes, ncol(w$D), "genes")
+    c <- pick(cells, nrow(w$E2), "cells")
+    head <- switch(what, mean = c("D", "d0"), dropout = c("P", "p0"), dispersion = c("T", "t0"))
+    o <- t(w$E2[c, , drop = FALSE] %*% w[[head[1L]]][, g, drop = FALSE]) + w[[head[2L]]][g, 1L]
+    out <- switch(what, mean = exp(pmin(pmax(o, log(1e-5)), log(1e6))),
+        dropout = if (fit@param@dist == "nb") 0 * o else 1 / (1 + exp(-o)),
+        dispersion = pmin(pmax(pmax(o, 0) + log1p(exp(-abs(o))), 1e-4), 1e4))
+    dim(out) <- dim(o)
+    if (!is.null(fit@recipe$genes)) rownames(out) <- fit@recipe$genes[fit@recipe$selected[g]]
+    out
+}
