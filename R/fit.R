@@ -254,7 +254,8 @@ setMethod(".fitBytes", "InfillParam", function(param, x, n, keep.state) n * (16 
             if ("ranks" %in% slotNames(param)) sprintf(" x %d cells", ncol(x)) else "", .bytes(bytes), n, .bytes(limit),
             if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %s", .someOf(format(trim = TRUE,
                 scientific = FALSE, if (anyNA(param@hidden)) .hiddenInPlan(param, x@recipe$plan) else param@hidden)))
-            else if ("ranks" %in% slotNames(param)) sprintf("'ranks', now %s", .someOf(param@ranks)) else "its parameters")
+            else if ("ranks" %in% slotNames(param)) sprintf("'ranks', now %s", .someOf(param@ranks))
+            else if ("inner" %in% slotNames(param)) "inner = \"edges\"" else "its parameters")
     }
 }
 

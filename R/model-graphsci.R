@@ -123,7 +123,7 @@ setMethod("show", "GraphSciParam", function(object) {
     known <- function(genes) {
         if (is.null(names)) bad("has gene names, and 'x' has none")
         unknown <- unique(setdiff(genes, names))
-        if (length(unknown)) bad("has %d genes that are not in 'x': %s", length(unknown), .someOf(unknown))
+        if (length(unknown)) bad("names genes that are not in 'x': %s", .someOf(unknown))
         match(genes, names)
     }
     if (is.data.frame(adj)) {
@@ -141,8 +141,9 @@ setMethod("show", "GraphSciParam", function(object) {
     }
     there <- rownames(adj)
     adj <- .asSparse(adj)
+    adj@Dimnames <- list(NULL, NULL)
     if (anyNA(adj@x) || any(adj@x < 0)) bad("must have weights that are neither missing nor negative")
-    if (!identical(unname(Matrix::t(adj)), unname(adj))) bad("must be symmetric")
+    if (!identical(Matrix::t(adj), adj)) bad("must be symmetric")
     at <- if (!is.null(there) && !is.null(names)) known(there)
         else if (nrow(adj) == nrow(counts)) seq_len(nrow(adj))
         else bad("must have one row for each of the %d genes of 'x', not %d (matched by position: there are no names)",

@@ -617,7 +617,7 @@ test_that("mistakes are named, all at once, as errors of our class", {
 
 test_that("what goes on from a fit, or deals it out, is refused", {
     for (more in list(list(keep.state = TRUE), list(resume = fit), list(checkpoint = tempfile()))) expect_error(
-        do.call(fitInfill, c(list(counts, param, seed = 1), more)), "are for networks, not for DeepMcParam", class = "infill_error")
+        do.call(fitInfill, c(list(counts, param, seed = 1), more)), "are not offered for DeepMcParam", class = "infill_error")
     skip_if_not_installed("BiocParallel")
     expect_error(fitInfill(counts, param, seed = 1, BPPARAM = BiocParallel::SerialParam()), "'BPPARAM'.*DeepMcParam",
         class = "infill_error")

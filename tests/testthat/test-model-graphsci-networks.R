@@ -472,8 +472,13 @@ test_that("oracle: the data of the tests are of use", {
 # ---- the package ----
 
 quiet <- function(code) suppressWarnings(suppressMessages(code))
-fitted <- function(..., x = counts, seed = 1, num.threads = 1, max.iter = 3, stop = "none")
-    quiet(fitInfill(x, GraphSciParam(max.iter = max.iter, stop = stop, ...), seed = seed, num.threads = num.threads))
+# A few epochs and nothing held out
+fitted <- function(..., x = counts, seed = 1, num.threads = 1, max.iter = 3, stop = "none",
+    valid.fraction = if (stop == "none") 0 else 0.05)
+{
+    param <- GraphSciParam(max.iter = max.iter, stop = stop, valid.fraction = valid.fraction, ...)
+    quiet(fitInfill(x, param, seed = seed, num.threads = num.threads))
+}
 out <- function(...) plain(quiet(infill(...)))
 same <- function(one, two, info = NULL) {
     testthat::expect_identical(fitWeights(one), fitWeights(two), info = info)
@@ -494,10 +499,14 @@ named <- function(A) {
     dimnames(A) <- dimnames(graph)
     A
 }
+# The latent's mean: as a product of two, or as it is
+latentOf <- function(fit) {
+    w <- fitWeights(fit)
+    if (is.null(w$Qa)) w$Z else w$Qa %*% w$Wm
+}
 # genes x genes
 edges <- function(fit, latent = "code") {
-    w <- fitWeights(fit)
-    mu <- w$Qa %*% w$Wm
+    mu <- latentOf(fit)
     p <- stats::plogis(if (latent == "inner") tcrossprod(mu) else mu)
     (p + t(p)) / 2
 }
@@ -508,13 +517,13 @@ test_that("shapes of a fit", {
     expect_true(all(c("iteration", "train", "valid", unname(costs)) %in% names(h)))
     expect_identical(h$iteration, 1:3)
     expect_true(all(is.finite(as.matrix(h[c("train", costs)]))))
-    expect_true(all(is.na(h$valid)))                           # without the stop nothing is held out
+    expect_true(all(is.na(h$valid)))                           # of nothing held out
     w <- fitWeights(fit)
     shape <- c(E2 = 80 * 32, P = 32 * 60, T = 32 * 60, D = 32 * 60, p0 = 60, t0 = 60, d0 = 60, Qa = 60 * 32, Wm = 32 * 60)
     expect_identical(lengths(w)[names(shape)], vapply(shape, as.integer, 0L))
     for (k in c("E2", "Qa")) expect_identical(ncol(w[[k]]), 32L)
     for (k in c("P", "T", "D", "Wm")) expect_identical(dim(w[[k]]), c(32L, 60L))
-    expect_identical(dim(fitWeights(fitted(latent = "inner"))$Wm), c(32L, 32L))
+    expect_identical(dim(latentOf(fitted(latent = "inner"))), c(60L, 32L))
     expect_true(all(is.finite(unlist(w))))
     expect_gte(min(w$E2, w$Qa), 0)
     expect_setequal(modelledGenes(fit), 1:60)
@@ -593,11 +602,13 @@ test_that("the graph convolution has the normalised adjacency of the graph given
     none <- kronecker(diag(12), cbind(sqrt(c(2, 3, 3, 3, 2)) * c(1, -1, 0, 1, -1)))
     expect_lt(max(abs(refGraphNormalised(A) %*% none)), 1e-14)
     for (more in list(list(), list(latent = "inner"), list(dropout = 0, dist = "nb"))) {
-        Qa <- fitWeights(do.call(fitted, c(list(adj = A), more)))$Qa
-        expect_gt(max(Qa), 0.01)
-        expect_lt(max(abs(crossprod(none, Qa))), 1e-5 * max(Qa))
+        fit <- do.call(fitted, c(list(adj = A), more))
+        for (Q in Filter(Negate(is.null), list(fitWeights(fit)$Qa, latentOf(fit)))) {
+            expect_gt(max(abs(Q)), 0.01)
+            expect_lt(max(abs(crossprod(none, Q))), 1e-5 * max(abs(Q)))
+        }
     }
-    expect_gt(max(abs(crossprod(none, fitWeights(fitted())$Qa))), 1e-3 * max(Qa))
+    expect_gt(max(abs(crossprod(none, fitWeights(fitted())$Qa))), 1e-3)
     # cliques: genes of one have the same row
     blocks <- kronecker(diag(6), matrix(1, 10, 10)) - diag(60)
     dimnames(blocks) <- dimnames(graph)
@@ -645,7 +656,7 @@ test_that("the fitted mean times the size factor is filled in", {
         if (!identical(v[[1]]$dist, "nb")) expectClose(graphSciParts(fit, what = "dropout"), t(r$dropout))
     }
     fit <- fitted()
-    expect_identical(out(counts, GraphSciParam(max.iter = 3, stop = "none"), seed = 1), out(counts, fit))
+    expect_identical(out(counts, GraphSciParam(max.iter = 3, stop = "none", valid.fraction = 0), seed = 1), out(counts, fit))
     expect_identical(plain(as.matrix(quiet(infill(sparse(counts), fit)))), out(counts, fit))
     expect_identical(unname(as.matrix(infill(counts, fit, as = "delayed"))), unname(out(counts, fit)))
     expect_identical(out(counts, fit), out(counts, fit))       # nothing random is left
@@ -774,7 +785,7 @@ test_that("the held-out stop keeps the weights of the lowest likelihood", {
 })
 
 test_that("the held-out likelihood is that of the prediction", {
-    for (dist in c("zinb", "nb")) for (fraction in c(0.3, 0.7)) {
+    for (dist in c("zinb", "nb")) for (fraction in c(0.2, 0.5)) {
         fit <- fitted(dist = dist, stop = "validation", valid.fraction = fraction, max.iter = 10, patience = 100)
         p <- heads(fit)
         l <- if (dist == "nb") 0 * Y else p$l
@@ -787,8 +798,6 @@ test_that("the held-out likelihood is that of the prediction", {
     part <- function(...) fitHistory(fitted(max.iter = 1, ...))$expression
     ratio <- part(stop = "validation", valid.fraction = 0.5) / part()
     expect_lt(min(abs(ratio - c(0.5, 1))), 0.1)
-    # without the stop nothing is held out
-    same(fitted(valid.fraction = 0.3), fitted(valid.fraction = 0.05))
 })
 
 test_that("training gets better, and finds the graph", {
@@ -896,15 +905,18 @@ test_that("mistakes are errors of our class that name the argument", {
     for (name in names(wrong)) for (value in wrong[[name]])
         expect_error(do.call(GraphSciParam, stats::setNames(list(value), name)), name, fixed = TRUE, class = "infill_error",
             info = name)
-    mistake <- function(words, ..., x = counts) expect_error(quiet(fitInfill(x, GraphSciParam(max.iter = 2, ...), seed = 1)),
-        words, class = "infill_error")
+    # the parameters by themselves: where S4 looks for a method, the class of their error is lost
+    mistake <- function(words, ..., x = counts) expect_error({
+        p <- GraphSciParam(max.iter = 2, ...)
+        quiet(fitInfill(x, p, seed = 1))
+    }, words, class = "infill_error")
     put <- function(value, i = 1, j = 2, both = TRUE) {
         A <- graph
         A[i, j] <- value
         if (both) A[j, i] <- value
         A
     }
-    for (A in list(put(NA_real_), put(NaN), put(-1), put(Inf), put(1 - graph[1, 2], both = FALSE), "many", graph[, -1],
+    for (A in list(put(NA_real_), put(NaN), put(-1), put(1 - graph[1, 2], both = FALSE), "many", graph[, -1],
         list(graph), unname(graph)[-1, -1], data.frame(gene1 = "g1"), data.frame(gene1 = c("g1", NA), gene2 = c("g2", "g3")))) {
         mistake("adj", adj = A)
         if (is.matrix(A) && is.numeric(A) && nrow(A) == 60 && ncol(A) == 60) mistake("adj", adj = sparse(A))
@@ -928,5 +940,5 @@ test_that("mistakes are errors of our class that name the argument", {
     expect_error(graphSciParts(counts), class = "infill_error")
     old <- options(infill.memory.limit = 1e4)
     on.exit(options(old))
-    mistake("memory|bytes|kB|KB|MB|GB|KiB|limit")
+    mistake("n\\.genes|n\\.max|inner")                          # what would need less
 })
