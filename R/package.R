@@ -6,8 +6,8 @@
 #'   and [infill()] on the fit do it in two, so that a fit can be saved and
 #'   used on new cells.
 #' * Models are parameter objects: [AutoImputeParam()], [DeepImputeParam()],
-#'   [DeepMcParam()], [ScInnParam()]; the baselines [NoneParam()] and
-#'   [GeneMeanParam()] have the same interface.
+#'   [DeepMcParam()], [ScInnParam()], [GraphSciParam()]; the baselines
+#'   [NoneParam()] and [GeneMeanParam()] have the same interface.
 #' * [similarityModule()] gives the clusters that scINN builds on.
 #' * [maskCounts()] hides entries, [recoveryError()] says how well they were
 #'   recovered; [adjustedRandIndex()], [normalizedMutualInfo()],

@@ -77,7 +77,7 @@ if (what == "table") {
         mean_of <- function(f) rowMeans(do.call(cbind, lapply(runs, f)))
         gene.mean <- mean_of(function(r) r$mean)
         e <- mean_of(function(r) r$errors)
-        say(set, sprintf("module one", mean_of(function(r) r$agree)), mean_of(function(r) r$one), gene.mean, 1)
+        say(set, "module one", mean_of(function(r) r$one), gene.mean, 1)
         say(set, "default", mean_of(function(r) r$default), e[1], e[1] / gene.mean)
         say(set, "paper = TRUE", mean_of(function(r) r$paper), e[2], e[2] / gene.mean)
         means <- rbind(means, c(raw = raw[[1]], default = mean_of(function(r) r$default)[[1]], one = mean_of(function(r) r$one)[[1]],

@@ -126,7 +126,8 @@ typedef struct {
     Similar similar;
     uint32_t *bits;
     Room *room;
-    int n_seen, n_zero;                             /* nw, n0 of the batch */
+    const int *cells;                               /* of the batch */
+    int learns, n_seen, n_zero;                     /* nw, n0 of the batch */
     Optim opt, bias_opt;
 } Net;
 
@@ -140,33 +141,43 @@ static void each(Net *n, size_t things, void (*work)(Net *, size_t from, size_t 
     }
 }
 
-/* Entries of the cells into `in`; learning, some are dropped. */
-static void load(Net *n, const int *cells, int B, int learn)
+/* Entries of the rows from..to-1 into `in`; learning, some are dropped. */
+static void load_rows(Net *n, size_t from, size_t to, const Room *room)
 {
     const Sparse *x = n->x;
-    double scale = learn ? 1 / (1 - n->p->drop) : 1;
-    uint32_t below = (uint32_t) (n->p->drop * 4294967296.0);
-    size_t at = 0, positions = (n->longest + 3) / 4;
-    n->in.n = B;
-    n->n_seen = 0;
-    for (int r = 0; r < B; r++) {
-        int c = cells[r];
-        size_t entries = (size_t) (x->p[c + 1] - x->p[c]);
-        if (learn && n->p->drop > 0)
-            rng_words(n->seed, RNG_DROPOUT, 0, ((uint64_t) n->opt.t * (uint64_t) n->B + (uint64_t) r) * positions, n->bits,
-                      entries);
-        n->in.p[r] = at;
+    double scale = n->learns ? 1 / (1 - n->p->drop) : 1;
+    uint32_t below = (uint32_t) (n->p->drop * 4294967296.0), *bits = n->bits + (size_t) (room - n->room) * (n->longest + 4);
+    uint64_t positions = (n->longest + 3) / 4, first = (uint64_t) n->opt.t * (uint64_t) n->B;
+    int drops = n->learns && n->p->drop > 0;
+    for (size_t r = from; r < to; r++) {
+        int c = n->cells[r];
+        size_t entries = (size_t) (x->p[c + 1] - x->p[c]), at = n->in.p[r];
+        if (drops) rng_words(n->seed, RNG_DROPOUT, 0, (first + r) * positions, bits, entries);
         for (size_t k = 0; k < entries; k++, at++) {
             size_t e = (size_t) x->p[c] + k;
-            int held = n->role && n->role[e] == HELD, dropped = learn && n->p->drop > 0 && n->bits[k] < below;
+            int held = n->role && n->role[e] == HELD, dropped = drops && bits[k] < below;
             n->in.i[at] = x->i[e];
             n->xs[at] = (real) x->x[e];
             n->what[at] = held ? HELD : dropped ? DROPPED : SEEN;
             n->in.x[at] = held || dropped ? 0 : (real) (x->x[e] * scale);
-            n->n_seen += !held;
         }
     }
+}
+
+static void load(Net *n, const int *cells, int B, int learn)
+{
+    size_t at = 0;
+    n->in.n = B;
+    n->cells = cells;
+    n->learns = learn;
+    for (int r = 0; r < B; r++) {
+        n->in.p[r] = at;
+        at += (size_t) (n->x->p[cells[r] + 1] - n->x->p[cells[r]]);
+    }
     n->in.p[B] = at;
+    each(n, (size_t) B, load_rows);
+    n->n_seen = (int) at;
+    for (size_t k = 0; n->role && k < at; k++) n->n_seen -= n->what[k] == HELD;
     n->n_zero = (int) ((size_t) B * (size_t) n->G - at);
 }
 
@@ -478,7 +489,7 @@ static void net_take(Arena *a, Net *n, int threads)
     n->r = ARENA(a, real, most + 1);
     n->back = ARENA(a, real, most + 1);
     n->what = ARENA(a, char, most + 1);
-    n->bits = ARENA(a, uint32_t, n->longest + 4);
+    n->bits = ARENA(a, uint32_t, (size_t) threads * (n->longest + 4));
     n->h1 = ARENA(a, real, n->panels * B * PANEL);
     n->dh1 = ARENA(a, real, n->panels * B * PANEL);
     n->h3 = ARENA(a, real, B * PANEL);
