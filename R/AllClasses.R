@@ -122,11 +122,17 @@ setValidity("InfillParam", function(object) {
 #' @export
 setMethod("show", "InfillParam", function(object) {
     cat(class(object), "\n", sep = "")
-    for (name in setdiff(slotNames(object), "model")) {
-        cat(sprintf("  %-15s %s\n", name,
-            paste(format(slot(object, name)), collapse = " ")))
-    }
+    names <- setdiff(slotNames(object), "model")
+    for (name in names) cat(sprintf("  %-*s %s\n", max(15L, nchar(names)), name, .slotText(slot(object, name))))
 })
+
+# A slot in a line.
+.slotText <- function(x) {
+    if (is.null(x)) "NULL"
+    else if (length(dim(x)) == 2L) sprintf("%s, %d x %d", class(x)[1L], nrow(x), ncol(x))
+    else if (length(x) > 20L) sprintf("%d values", length(x))
+    else paste(format(x), collapse = " ")
+}
 
 #' A fitted model
 #'

@@ -10,7 +10,8 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #' Lu, Zhao, Yang 2021). The filled-in value is the fitted mean. The edges of the graph come back refined.
 #'
 #' @param adj The gene graph: a symmetric matrix (sparse or not; anything above 0 is an edge) whose row names
-#'   are genes, a data.frame of edges with gene names in its first two columns, or `NULL`: from the data.
+#'   are genes, a data.frame of edges with gene names in its first two columns (and, if its third is numeric, weights above 0 for
+#'   edges), or `NULL`: from the data.
 #' @param threshold Genes are joined when |Pearson r| over the cells is above this.
 #' @param correlation Correlation of the `"raw"` counts (the paper) or of log(1 + count/size) (`"lognorm"`).
 #' @param dist `"zinb"` or `"nb"`.
@@ -18,7 +19,7 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #'   32 coordinates per gene, logits are inner products (the paper's equations 16 to 18).
 #' @param inner First layer of the autoencoder: `"full"`, a weight for every pair of genes; `"edges"`: for the edges
 #'   and the genes themselves only, with memory by the number of edges.
-#' @param paper The authors' schedule: 100 epochs, no stop, heads that start at 1 and 0, no L2.
+#' @param paper The authors' schedule: 100 epochs, no stop, nothing held out, heads that start at 1 and 0, no L2.
 #' @param init Start of the output heads: `"data"`, at mean and dispersion of each gene; `"reference"`, at 1 and 0.
 #' @param max.iter Most epochs; each is one step on all cells. The step size falls by a tenth every 50 epochs.
 #' @param stop `"validation"`: every 10 epochs the likelihood of the held-out entries is looked at; the best weights
@@ -109,19 +110,14 @@ setMethod(".ownProblems", "GraphSciParam", function(object) {
     out
 })
 
-setMethod("show", "GraphSciParam", function(object) {
-    cat(class(object), "\n", sep = "")
-    for (name in setdiff(slotNames(object), "model")) cat(sprintf("  %-15s %s\n", name,
-        if (name == "adj") (if (is.null(object@adj)) "NULL" else .describe(object@adj))
-        else paste(format(slot(object, name)), collapse = " ")))
-})
-
 # The edges that were given, as two vectors of genes of `counts` (an edge may be there once or in both directions).
 .givenEdges <- function(adj, counts) {
     names <- rownames(counts)
     bad <- function(...) .stop(paste("'adj'", sprintf(...)))
     known <- function(genes) {
         if (is.null(names)) bad("has gene names, and 'x' has none")
+        twice <- intersect(genes, names[duplicated(names)])
+        if (length(twice)) bad("names genes that are there more than once in 'x': %s", .someOf(twice))
         unknown <- unique(setdiff(genes, names))
         if (length(unknown)) bad("names genes that are not in 'x': %s", .someOf(unknown))
         match(genes, names)
@@ -140,11 +136,13 @@ setMethod("show", "GraphSciParam", function(object) {
         storage.mode(adj) <- "double"
     }
     there <- rownames(adj)
+    if (is.null(there) != is.null(colnames(adj)) || !identical(there, colnames(adj))) bad("must have the same names for rows and columns")
+    if (anyDuplicated(there)) bad("must name each gene once; more than once: %s", .someOf(unique(there[duplicated(there)])))
     adj <- .asSparse(adj)
     adj@Dimnames <- list(NULL, NULL)
     if (anyNA(adj@x) || any(adj@x < 0)) bad("must have weights that are neither missing nor negative")
     if (!identical(Matrix::t(adj), adj)) bad("must be symmetric")
-    at <- if (!is.null(there) && !is.null(names)) known(there)
+    at <- if (!is.null(there)) known(there)
         else if (nrow(adj) == nrow(counts)) seq_len(nrow(adj))
         else bad("must have one row for each of the %d genes of 'x', not %d (matched by position: there are no names)",
             nrow(counts), nrow(adj))
@@ -168,6 +166,7 @@ setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, s
     genes <- which(tabulate(counts@i + 1L, nrow(counts)) > 0)
     cells <- which(diff(counts@p) > 0)
     if (length(cells) < 2L) .stop("'x' must have at least two cells with counts, not %d", length(cells))
+    if (length(genes) < 2L) .stop("'x' must have at least two genes with counts, not %d", length(genes))
     if (length(genes) > param@n.genes) {
         l <- counts[genes, cells, drop = FALSE]
         l@x <- log1p(l@x)
@@ -177,7 +176,8 @@ setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, s
         if (length(cells) < 2L) .stop("'x' must have at least two cells with counts of the %d modelled genes", length(genes))
     }
     empty <- c(nrow(counts) - sum(tabulate(counts@i + 1L, nrow(counts)) > 0), ncol(counts) - length(cells))
-    if (any(empty > 0)) message(sprintf("%d genes and %d cells without counts stay as they are", empty[1L], empty[2L]))
+    if (any(empty > 0)) message(sprintf("%d genes without counts and %d cells without counts of the modelled genes stay as they are",
+        empty[1L], empty[2L]))
     N <- length(genes)
     if (N > param@n.max && param@inner == "full") .stop(paste("%d genes are more than 'n.max' (%g): their weights need about %s;",
         "inner = \"edges\" keeps those of the graph only, 'n.genes' models the most variable genes, a larger 'n.max' allows it"),
@@ -194,6 +194,7 @@ setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, s
     status[genes] <- "modelled"
     recipe <- list(genes = rownames(counts), kept = seq_len(nrow(counts)) %in% genes, target = 0, usual = median(total), log = "none",
         normalize = "none", gene.selection = "variance", selected = genes, status = status, transductive = TRUE,
+        cells = cells, cell.names = colnames(counts)[cells],
         plan = as.integer(c(ncol(x), param@max.iter, length(graph[[2L]]), graph[[1L]], graph[[2L]])), plan.iterations = 2L,
         given = as.double(size))
     new("PreparedCounts", x = x, recipe = recipe, total = total)
@@ -231,9 +232,10 @@ setMethod(".finished", "GraphSciParam", function(param, fit) {
 #' @param as `"data.frame"`: `gene1`, `gene2`, `probability`, most probable first, each pair once; `"matrix"`: sparse, symmetric.
 #' @param what `"mean"`: of the counts, without size; `"dispersion"`: theta of the negative binomial, variance
 #'   mean + mean^2/theta; `"dropout"`: probability of a zero by inflation (0 with `dist = "nb"`).
-#' @param genes,cells Positions among the modelled genes and fitted cells; default all.
+#' @param genes,cells Positions among the modelled genes and the fitted cells (those with counts); default all.
 #' @return `geneEdges()`: see `as`. The probability of a pair is the mean over both directions, (s(mu_ij) + s(mu_ji))/2.
-#'   `graphSciParts()`: a dense matrix, genes x cells.
+#'   Without gene names, `gene1` and `gene2` are rows of the data.
+#'   `graphSciParts()`: a dense matrix, modelled genes x fitted cells; its names are those of the data, or their positions there.
 #' @examples
 #' counts <- matrix(rpois(40 * 30, rep(rexp(40), 30) * 4), 40, 30, dimnames = list(paste0("g", 1:40), NULL))
 #' fit <- fitInfill(counts, GraphSciParam(max.iter = 20), seed = 1)
@@ -288,6 +290,7 @@ graphSciParts <- function(fit, what = c("mean", "dropout", "dispersion"), genes 
         dropout = if (fit@param@dist == "nb") 0 * o else 1 / (1 + exp(-o)),
         dispersion = pmin(pmax(pmax(o, 0) + log1p(exp(-abs(o))), 1e-4), 1e4))
     dim(out) <- dim(o)
-    if (!is.null(fit@recipe$genes)) rownames(out) <- fit@recipe$genes[fit@recipe$selected[g]]
+    dimnames(out) <- list(if (is.null(fit@recipe$genes)) fit@recipe$selected[g] else fit@recipe$genes[fit@recipe$selected[g]],
+        if (is.null(fit@recipe$cell.names)) fit@recipe$cells[c] else fit@recipe$cell.names[c])
     out
 }

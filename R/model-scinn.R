@@ -13,9 +13,10 @@ setClassUnion("LabelsOrNULL", c("character", "numeric", "factor", "logical", "NU
 #' network that predicts both from what the first one made.
 #'
 #' @param k Number of clusters of every latent; `NA`: estimated. The consensus may have another number.
-#' @param latent Matrix, cells x coordinates: used in the place of module one. Finite, but for cells without counts.
+#' @param latent Matrix, cells x coordinates: used in the place of module one. Finite, but for cells without counts. Rows are
+#'   matched by name where there are names.
 #' @param cluster One label per cell, of any type: used in the place of module one's
-#'   clusters.
+#'   clusters. Matched by name where there are names.
 #' @param paper The paper's two losses alone, without anything dropped, with a warning: see Details.
 #' @param n.filter Genes that the filter of module one keeps, about; it is skipped when there are no more.
 #'   `Inf`: always.
@@ -70,7 +71,7 @@ setClassUnion("LabelsOrNULL", c("character", "numeric", "factor", "logical", "NU
 #' @return An object of class `ScInnParam`. [fitHistory()] of its fit has the four losses of each epoch as
 #'   `cluster`, `similarity`, `reconstruction` (1: as good as the gene mean) and `zero`, each without its weight; `train` is the weighted
 #'   sum; `valid` the mean squared error at hidden entries. [fitWeights()]: `W1`, `b1`, `W2`, `b2` of the
-#'   imputation network, `W3` to `b5` of the judging one.
+#'   imputation network, `W3` to `b5` of the judging one (no `W4`, `b4` with `predictor = "linear"`).
 #' @references Tran, Tran, Nguyen, Nguyen (2021). Single-cell RNA sequencing data
 #'   imputation using similarity preserving network. KSE 2021.
 #' @examples
@@ -93,7 +94,7 @@ ScInnParam <- function(k = NA, latent = NULL, cluster = NULL, paper = FALSE, n.f
     if (paper) {
         other <- c(if (!missing(reconstruction.weight)) "reconstruction.weight", if (!missing(zero.weight)) "zero.weight",
             if (!missing(drop)) "drop")
-        other <- other[!vapply(other, function(name) identical(get(name), 0), TRUE)]
+        other <- other[!vapply(other, function(name) isTRUE(get(name) == 0), TRUE)]
         if (length(other)) .stop("paper = TRUE sets %s to 0: leave out one or the other", paste0("'", other, "'", collapse = ", "))
         reconstruction.weight <- zero.weight <- drop <- 0
     }
@@ -145,18 +146,10 @@ setMethod(".ownProblems", "ScInnParam", function(object) {
     z <- object@latent
     if (!is.null(z) && (!is.numeric(z) || ncol(z) < 2L)) out <- c(out, sprintf(
         "'latent' must be a numeric matrix of cells x at least 2 coordinates, not %s",
-        if (is.numeric(z)) sprintf("%d x %d", nrow(z), ncol(z)) else .describe(z)))
+        if (is.numeric(z)) sprintf("%d x %d", nrow(z), ncol(z)) else sprintf("a %s matrix", typeof(z))))
     if (anyNA(object@cluster)) out <- c(out, sprintf("'cluster' must have no missing labels; %d of %d are NA",
         sum(is.na(object@cluster)), length(object@cluster)))
     out
-})
-
-setMethod("show", "ScInnParam", function(object) {
-    cat(class(object), "\n", sep = "")
-    for (name in setdiff(slotNames(object), "model")) cat(sprintf("  %-21s %s\n", name,
-        if (name == "latent" && !is.null(object@latent)) sprintf("%d cells x %d", nrow(object@latent), ncol(object@latent))
-        else if (name == "cluster" && !is.null(object@cluster)) sprintf("%d labels", length(object@cluster))
-        else if (is.null(slot(object, name))) "NULL" else paste(format(slot(object, name)), collapse = " ")))
 })
 
 setMethod(".resumes", "ScInnParam", function(param) TRUE)
@@ -187,6 +180,8 @@ setMethod(".prepared", "ScInnParam", function(param, counts, seed, threads, say,
 
     # of a fit to go on from: module one would come to the same
     one <- before$similarity
+    if (!is.null(one) && nrow(one$latent) != ncol(counts)) .stop("'resume' was fitted to %d cells, not %d", nrow(one$latent),
+        ncol(counts), class = "infill_mismatch")
     if (is.null(one)) one <- .similarityOf(param, counts, scaled, threads, say)
     cluster <- one$cluster[scaled$cells]
     latent <- one$latent[scaled$cells, , drop = FALSE]

@@ -77,7 +77,7 @@ NULL
         cluster[common] <- agreed$cluster
         latent <- all
     }
-    if (length(latents) > 1L && !is.na(agreed$mean.agreement) && agreed$mean.agreement < 0.5) warning(sprintf(paste(
+    if (is.null(param@cluster) && length(latents) > 1L && !is.na(agreed$mean.agreement) && agreed$mean.agreement < 0.5) warning(sprintf(paste(
         "the %d partitions of module one hardly agree (mean ARI %.2f): its clusters, which the imputation is made to",
         "show, are uncertain"), length(latents), agreed$mean.agreement), call. = FALSE)
     list(latent = latent, cluster = cluster, genes = genes, k = parts$k, agreement = agreed$agreement,
@@ -95,12 +95,16 @@ NULL
             "give 'latent' and 'cluster' instead"), ncol(x))
         .moduleOne(x, param, seed, threads, say)
     } else list(latent = unname(given.z), cluster = NULL, genes = NULL)
-    if (!is.null(given.c)) one$cluster <- as.integer(factor(given.c))
+    if (!is.null(given.c)) {
+        one$cluster <- as.integer(factor(given.c))
+        one[c("k", "agreement", "mean.agreement")] <- NULL        # of partitions that are not used
+    }
     else if (is.null(one$cluster)) {
         common <- .sampled(nrow(given.z), .commonSample, seed, 1e6)
         part <- .clusterLatents(list(one$latent[common, , drop = FALSE]), param@k, seed, threads, nrow(given.z))
         one$cluster <- if (length(common) == nrow(given.z)) part$partitions[, 1L]
             else .propagateLabels(one$latent, one$latent[common, , drop = FALSE], part$partitions[, 1L])
+        one$k <- part$k
     }
     one
 }
@@ -121,12 +125,13 @@ NULL
 #'   cell without counts), `cluster` (integers, 1 for a cell without counts; both named as the
 #'   cells), `keep.genes` (logical: did the gene pass the filter?), `k` (clusters
 #'   of each latent), `agreement` (adjusted Rand index between the partitions),
-#'   `mean.agreement` and `losses` (of the autoencoders, one column each).
+#'   `mean.agreement` and `losses` (of the autoencoders, one column each). What was not worked out, because `latent` or
+#'   `cluster` was given, is not there.
 #'
 #'   For an experiment: the same experiment with the latent in
 #'   `reducedDim(x, name)` (of a SingleCellExperiment), clusters in
-#'   `colData(x)[[name]]` and the rest in `metadata(x)[[name]]`. A Seurat object gets a
-#'   reduction and a column of its metadata.
+#'   `colData(x)[[name]]` (a factor) and the rest in `metadata(x)[[name]]`. A Seurat object gets a
+#'   reduction (0 for a cell without counts) and `<name>.cluster` in its metadata.
 #' @details Above 5,000 cells, a common sample of 5,000 is clustered with all
 #'   encoders; every other cell takes the majority label of its 10 most correlated
 #'   cells of the sample. No cells x cells matrix is formed. Constants, and what differs from
@@ -167,6 +172,7 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
     cells <- which(scaled$cells)
     if (!length(cells)) .stop("'x' holds no counts")
     .checkCells(param, counts)
+    param <- .inOrder(param, counts)
     one <- .similarity(scaled$x, param, cells, param@seed, threads, say)
     n <- ncol(counts)
     latent <- matrix(NA_real_, n, ncol(one$latent), dimnames = list(colnames(counts), NULL))
@@ -174,10 +180,25 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
     cluster <- rep(1L, n)
     cluster[cells] <- one$cluster
     names(cluster) <- colnames(counts)
-    keep <- logical(nrow(counts))
-    if (!is.null(one$genes)) keep[scaled$genes] <- one$genes$keep
-    c(list(latent = latent, cluster = cluster, keep.genes = keep),
+    keep <- if (!is.null(one$genes)) replace(logical(nrow(counts)), scaled$genes, one$genes$keep)
+    c(list(latent = latent, cluster = cluster), if (!is.null(keep)) list(keep.genes = keep),
         one[intersect(c("k", "agreement", "mean.agreement", "losses"), names(one))])
+}
+
+# `latent` and `cluster` in the order of the cells: by name where both sides have names.
+.inOrder <- function(param, counts) {
+    cells <- colnames(counts)
+    at <- function(names, arg) {
+        if (is.null(names) || is.null(cells) || anyDuplicated(cells)) return(NULL)
+        missing <- setdiff(cells, names)
+        if (length(missing)) .stop("'%s' has names, but none for %d of the cells: %s", arg, length(missing), .someOf(missing))
+        match(cells, names)
+    }
+    by <- at(rownames(param@latent), "latent")
+    if (!is.null(by)) param@latent <- param@latent[by, , drop = FALSE]
+    by <- at(names(param@cluster), "cluster")
+    if (!is.null(by)) param@cluster <- param@cluster[by]
+    param
 }
 
 # Are `latent` and `cluster` of these cells?
@@ -219,9 +240,10 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
     if (is(x, "Seurat")) {
         .needs("SeuratObject", "a Seurat object")
         latent <- one$latent
-        dimnames(latent) <- list(colnames(x), paste0("SCINN_", seq_len(ncol(latent))))
+        key <- paste0(gsub("[^A-Za-z0-9]", "", name), "_")
+        dimnames(latent) <- list(colnames(x), paste0(key, seq_len(ncol(latent))))
         latent[is.na(latent)] <- 0
-        x[[name]] <- SeuratObject::CreateDimReducObject(embeddings = latent, key = "SCINN_",
+        x[[name]] <- SeuratObject::CreateDimReducObject(embeddings = latent, key = key,
             assay = SeuratObject::DefaultAssay(x), misc = rest)
         x[[paste0(name, ".cluster")]] <- unname(one$cluster)
         return(x)

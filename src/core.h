@@ -59,6 +59,15 @@ typedef struct {
 } Sparse;
 /* p rises from 0 to n_entries, rows in range and rising, values finite. O(entries). */
 Status sparse_check(const Sparse *s, size_t n_entries);
+/* The first k in lo..hi-1 with i[k] >= least, or hi; i rises. */
+static inline size_t first_from(const int *i, size_t lo, size_t hi, int least)
+{
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (i[mid] < least) lo = mid + 1; else hi = mid;
+    }
+    return lo;
+}
 int sparse_longest(const Sparse *s);         /* entries of the longest column */
 
 /* Panels: a matrix of n rows and h columns is kept as panels_of(h) slabs of n x PANEL, zero beyond column h, so that

@@ -207,12 +207,7 @@ void graph_mix(const Neighbours *g, size_t cols, size_t r0, size_t r1, const rea
 
 int graph_from(const Neighbours *g, int row, int first)
 {
-    int lo = g->p[row], hi = g->p[row + 1];
-    while (lo < hi) {
-        int mid = lo + (hi - lo) / 2;
-        if (g->i[mid] < first) lo = mid + 1; else hi = mid;
-    }
-    return lo;
+    return (int) first_from(g->i, (size_t) g->p[row], (size_t) g->p[row + 1], first);
 }
 
 void graph_labels(const Neighbours *g, int row, int first, size_t n, real *label)

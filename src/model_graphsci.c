@@ -386,17 +386,6 @@ static int is_held(const Net *n, size_t block, size_t cell, uint32_t bits[GENES]
 }
 static uint32_t held_below(const Net *n) { return (uint32_t) (n->p->valid_fraction * 4294967296.0); }
 
-/* the first entry of a cell at or behind a gene */
-static int entry_from(const Sparse *y, int cell, int gene)
-{
-    int lo = y->p[cell], hi = y->p[cell + 1];
-    while (lo < hi) {
-        int mid = lo + (hi - lo) / 2;
-        if (y->i[mid] < gene) lo = mid + 1; else hi = mid;
-    }
-    return lo;
-}
-
 static void flush(const Zinb *z, Room *r, int *waiting, double sums[2])
 {
     zinb_counts(z, (size_t) *waiting, r->x, r->size, r->mean, r->theta, r->l, r->nll, r->miss);
@@ -425,7 +414,7 @@ static void head_block(Net *n, size_t block, real *part, Room *r)
         norm_scale(M, w, GENES, r->o[h], n->w + n->at.at[head_g[h]] + j0, n->w + n->at.at[head_b[h]] + j0, r->y[h]);
     }
     for (size_t c = 0; c < M; c++) {
-        int k = entry_from(n->y, (int) c, (int) j0), end = n->y->p[c + 1];
+        int end = n->y->p[c + 1], k = (int) first_from(n->y->i, (size_t) n->y->p[c], (size_t) end, (int) j0);
         uint32_t bits[GENES], below = held_below(n);
         int some_held = is_held(n, block, c, bits);
         double nll[GENES], miss[GENES], log_size = log(n->size[c]);

@@ -127,7 +127,8 @@ typedef struct {
     uint32_t *bits;
     Room *room;
     const int *cells;                               /* of the batch */
-    int learns, n_seen, n_zero;                     /* nw, n0 of the batch */
+    int learns;
+    double n_seen, n_zero;                          /* nw, n0 of the batch */
     Optim opt, bias_opt;
 } Net;
 
@@ -176,9 +177,9 @@ static void load(Net *n, const int *cells, int B, int learn)
     }
     n->in.p[B] = at;
     each(n, (size_t) B, load_rows);
-    n->n_seen = (int) at;
+    n->n_seen = (double) at;
     for (size_t k = 0; n->role && k < at; k++) n->n_seen -= n->what[k] == HELD;
-    n->n_zero = (int) ((size_t) B * (size_t) n->G - at);
+    n->n_zero = (double) B * n->G - (double) at;
 }
 
 /* H1 of rows from..to-1 */
@@ -318,8 +319,8 @@ static Status forward(void *self, const int *cells, int B, int learn, Losses *su
     }
     each(n, blocks, blocks_forward);
     for (size_t b = 0; b < blocks; b++) {
-        part[2] += n->n_seen ? n->loss[2 * b] / (n->variance * n->n_seen) : 0;
-        part[3] += n->n_zero ? n->loss[2 * b + 1] / (n->variance * n->n_zero) : 0;
+        part[2] += n->n_seen > 0 ? n->loss[2 * b] / (n->variance * n->n_seen) : 0;
+        part[3] += n->n_zero > 0 ? n->loss[2 * b + 1] / (n->variance * n->n_zero) : 0;
     }
     bias_rows(n->h3, (size_t) B, PANEL, n->w + n->at.part[B3].at, PANEL);
     scinn_collect(n->h3, n->parts, blocks, (size_t) B * PANEL);
@@ -351,8 +352,8 @@ LOCAL_FOR_CPUS(zero_sweep, (real *d, const real *xi, real zero, size_t n), (d, x
 static void blocks_back(Net *n, size_t from, size_t to, const Room *room)
 {
     size_t B = (size_t) n->in.n, G = (size_t) n->G, J = (size_t) n->judge;
-    real seen = (real) (n->n_seen ? 2 * n->p->w_reconstruction / (n->variance * n->n_seen) : 0);
-    real zero = (real) (n->n_zero ? 2 * n->p->w_zero / (n->variance * n->n_zero) : 0);
+    real seen = (real) (n->n_seen > 0 ? 2 * n->p->w_reconstruction / (n->variance * n->n_seen) : 0);
+    real zero = (real) (n->n_zero > 0 ? 2 * n->p->w_zero / (n->variance * n->n_zero) : 0);
     for (size_t b = from; b < to; b++) {
         size_t w = block_width(n->G, (int) b), g = b * GENE_BLOCK, w3 = n->at.part[W3].at + g * PANEL;
         const real *xi = n->xi + g * B;

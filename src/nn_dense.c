@@ -28,12 +28,7 @@ void rows_load(Rows *r, const Sparse *x, const int *cells, int n)
 
 size_t rows_from(const Rows *rows, int r, int col)
 {
-    size_t lo = rows->p[r], hi = rows->p[r + 1];
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (rows->i[mid] < col) lo = mid + 1; else hi = mid;
-    }
-    return lo;
+    return first_from(rows->i, rows->p[r], rows->p[r + 1], col);
 }
 
 void rows_transpose(const Rows *from, int n_cols, Rows *to, size_t *from_entry)

@@ -2,7 +2,7 @@
 #include "r_glue.h"
 #include "scinn.h"
 
-/* n uniform numbers of the stream for clustering; part: a whole number below 2^31 that tells uses apart */
+/* n uniform numbers of the stream for clustering; part: a whole number below 2^32 that tells uses apart */
 SEXP C_uniforms(SEXP n, SEXP seed, SEXP part)
 {
     int len = Rf_asInteger(n);

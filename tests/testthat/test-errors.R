@@ -555,6 +555,13 @@ test_that("arguments of GraphSCI", {
     bad(fitInfill(x / 3 + 50, graphParam, seed = 1))
     bad(fitInfill(x[, 1, drop = FALSE], graphParam, seed = 1))
     bad(fitInfill(x * 0, graphParam, seed = 1))
+    bad(fitInfill(replace(x, row(x) > 1, 0), graphParam, seed = 1))
+    b <- a
+    colnames(b) <- rev(colnames(b))
+    bad(given(b))
+    dimnames(b) <- rep(list(rep("gene1", 12)), 2)
+    bad(given(b))
+    bad(fitInfill(unname(x), GraphSciParam(adj = a), seed = 1))
     bad(fitInfill(x - 50, graphParam, seed = 1))
     bad(fitInfill(prepareCounts(x), graphParam, seed = 1))
     bad(fitInfill(x, graphParam, seed = 1, keep.state = TRUE))

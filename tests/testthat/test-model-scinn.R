@@ -124,7 +124,7 @@ test_that("what is shown", {
     expect_s3_class(p, "ggplot")
     expect_identical(levels(p$data$panel), c("cluster", "similarity", "reconstruction", "zero", "held out"))
     expect_silent(ggplot2::ggplot_build(p))
-    expect_output(show(fast()), "latent +48 cells x 5")
+    expect_output(show(fast()), "latent +matrix, 48 x 5")
     expect_output(show(fit), "60 genes modelled|59 genes modelled|5 iterations")
     expect_message(fitInfill(scinnData(), fast(), seed = 1, progress = TRUE), "ScInn: iteration 1 of 5")
 })

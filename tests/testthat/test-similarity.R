@@ -109,3 +109,27 @@ test_that("log = \"auto\" is scDHA's rule, and says so", {
     expect_message(a <- similarityModule(x, ScInnParam(replicates = 1, snapshots = 1), seed = 3), "log2")
     expect_identical(a, similarityModule(x, ScInnParam(replicates = 1, snapshots = 1, log = "log2"), seed = 3))
 })
+
+test_that("latent and cluster are matched to the cells by name, where there are names", {
+    x <- twoGroups()
+    z <- withSeed(2, matrix(rnorm(120), 40, dimnames = list(colnames(x), NULL)))
+    g <- stats::setNames(rep(1:2, each = 20), colnames(x))
+    fitOf <- function(z, g) fitInfill(x, quick(max.iter = 2, latent = z, cluster = g), seed = 1)@weights
+    want <- fitOf(unname(z), unname(g))
+    turn <- withSeed(1, sample(40))
+    expect_identical(fitOf(z[turn, ], g[turn]), want)
+    expect_false(identical(fitOf(unname(z[turn, ]), unname(g)), want))
+    names(g)[3] <- "nobody"
+    expect_error(fitOf(z, g), "'cluster' has names, but none for 1 of the cells: cell3", class = "infill_error")
+    rownames(z)[5] <- "nobody"
+    expect_error(fitOf(z, unname(g)), "'latent' has names", class = "infill_error")
+})
+
+test_that("a fit to go on from must have these cells; clusters of one's own are no reason to warn", {
+    x <- twoGroups()
+    first <- fitInfill(x[, 1:30], quick(max.iter = 1), seed = 1, keep.state = TRUE)
+    expect_error(fitInfill(x, quick(max.iter = 2), seed = 1, resume = first), class = "infill_mismatch")
+    noise <- withSeed(1, matrix(rpois(50 * 40, 1), 50))
+    expect_no_warning(one <- similarityModule(noise, ScInnParam(log = "log2", snapshots = 1, cluster = rep(1:2, 20)), seed = 1))
+    expect_named(one, c("latent", "cluster", "keep.genes", "losses"))
+})
