@@ -81,7 +81,7 @@ NULL
         "the %d partitions of module one hardly agree (mean ARI %.2f): its clusters, which the imputation is made to",
         "show, are uncertain"), length(latents), agreed$mean.agreement), call. = FALSE)
     list(latent = latent, cluster = cluster, genes = genes, k = parts$k, agreement = agreed$agreement,
-        mean.agreement = agreed$mean.agreement, chosen = agreed$chosen, losses = losses, latents = latents, sample = common)
+        mean.agreement = agreed$mean.agreement, losses = losses)
 }
 
 # Latent and clusters of the cells of x, from module one or as given, cells without counts left out. what: those of all cells.
