@@ -110,7 +110,7 @@ setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
 
 .stopReasons <- c("the most iterations allowed", "no better held-out error",
     "the paper's threshold", "the window's threshold", "paused", "closed form",
-    "the change of a sweep is within the tolerance")
+    "the change of a sweep is within the tolerance", "the cost was no longer finite")
 
 #' @rdname fitInfill
 #' @export
@@ -163,7 +163,7 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     else 1
 }
 
-.curves <- 4L            # CURVES of the core: parts of a loss
+.curves <- 5L            # CURVES of the core: parts of a loss
 .curveNames <- function(param) strsplit(.Call(C_curves, param@model), "|", fixed = TRUE)[[1L]]
 
 .fitOnce <- function(x, param, threads, resume, pause, keep.state, report, plan = x@recipe$plan) {
@@ -198,7 +198,7 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
 # The parts of the loss as the core has them: .curves of each iteration.
 .partsOf <- function(history, curves) {
     out <- matrix(0, .curves, nrow(history))
-    if (length(curves)) out[seq_along(curves), ] <- t(history[curves])
+    for (k in seq_along(curves)) out[k, ] <- if (is.null(history[[curves[k]]])) NaN else history[[curves[k]]]
     as.double(out)
 }
 
@@ -286,7 +286,7 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
         each <- (now - begun) / (iteration - first + 1)
         shown <- .shownLoss(param, train, valid, entries)
         error <- sprintf("%s %.4f", shown$label, shown$train)
-        if (held) error <- sprintf("%s, held out %.4f (best at %d)", error, shown$valid, best)
+        if (held && is.finite(shown$valid)) error <- sprintf("%s, held out %.4f (best at %d)", error, shown$valid, best)
         sooner <- if (held) sprintf(", %.0f s if it gets no better",
             each * (best + param@patience - iteration)) else ""
         message(sprintf("%s%s: iteration %d of %d, %s; %.1f s, ETA at most %.0f s%s   ",

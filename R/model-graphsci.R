@@ -23,11 +23,19 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #' @param init Start of the output heads: `"data"`, at mean and dispersion of each gene; `"reference"`, at 1 and 0.
 #' @param max.iter Most epochs; each is one step on all cells. The step size falls by a tenth every 50 epochs.
 #' @param stop `"validation"`: every 10 epochs the likelihood of the held-out entries is looked at; the best weights
-#'   are kept, and training stops when it has not improved for `patience` epochs. `"none"`: all epochs, last weights.
+#'   are kept, and training stops when it has not improved for `patience` epochs. `"cost"`: when the mean cost of 10 epochs is
+#'   not below that of the 10 before by a ten-thousandth; last weights. `"none"`: all epochs, last weights.
 #' @param valid.fraction Share of all entries, zeros and others alike, left out of the likelihood. They stay in the input.
+#' @param valid.edges Share of the edges held out, in both directions: they are neither in the graph nor among its labels.
+#'   [fitHistory()] then has `edge.auc`, every 10 epochs: the probability that a held-out edge scores above a random pair of genes
+#'   that is no edge. For monitoring only.
 #' @param patience See `stop`.
 #' @param learning.rate Step size of the first epoch.
 #' @param dropout On the inputs of the graph convolutions.
+#' @param cell.dropout On the outputs of the three hidden layers over cells. 0 is what the authors' code does.
+#' @param eval Prediction: `"batch"`, no noise, batch norm over all cells; `"reference"`, as the authors' code: with noise, dropout, and
+#'   hidden layers whose batch norm has mean 0 and variance 1.
+#' @param n.draws 0: the mean of the latent matrix predicts. Else so many draws of it, and their mean is the result.
 #' @param l2,mse.weight Weights of the squared weights (half), and of the mean squared error between mean and counts
 #'   (the authors' code has 0.01, over twice the number of cells).
 #' @param scale Divide each gene's centred logarithms by their standard deviation?
@@ -44,11 +52,11 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #'   from graph to expression. Deviations from the code, all of them arguments:
 #'
 #'   * *Heads start at the data* (`init`): from 1 and 0, 100 epochs cannot bring the mean to the scale of the counts.
-#'   * *Stop* by held-out entries; the code has none.
+#'   * *Stop* by held-out entries; the code has none (`stop = "none"`, `max.iter = 100`).
 #'   * *L2* is in the cost; the code registers it and forgets it.
 #'   * *Edge labels* are the graph and the genes themselves, 0 or 1; the code's leak and can be 2.
 #'   * *Prediction* is deterministic, with the mean of Z and batch norm over all cells; the code draws Z and
-#'     uses moving averages that are never updated.
+#'     uses moving averages that are never updated (`eval = "reference"`).
 #'
 #'   *Scale.* The mean is on the scale of the counts: [infill()] multiplies by the cell's total over the median total;
 #'   `output = "normcounts"` does not. [graphSciParts()] has dispersion and zero inflation, [geneEdges()] the edges.
@@ -66,8 +74,8 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #' @export
 GraphSciParam <- function(adj = NULL, threshold = 0.3, correlation = c("raw", "lognorm"), dist = c("zinb", "nb"),
     latent = c("code", "inner"), inner = c("full", "edges"), paper = FALSE, init = c("data", "reference"), max.iter = 500,
-    stop = c("validation", "none"), valid.fraction = 0.05, patience = 100, learning.rate = 0.01, dropout = 0.2, l2 = 1e-3,
-    mse.weight = 0.01, scale = TRUE, n.genes = Inf, n.max = 5000, ...)
+    stop = c("validation", "cost", "none"), valid.fraction = 0.05, valid.edges = 0, patience = 100, learning.rate = 0.01,
+    dropout = 0.2, cell.dropout = 0, l2 = 1e-3, mse.weight = 0.01, eval = c("batch", "reference"), n.draws = 0, scale = TRUE, n.genes = Inf, n.max = 5000, ...)
 {
     if (!.isFlag(paper)) .stop("'paper' must be TRUE or FALSE, not %s", .describe(paper))
     if (paper) {
@@ -79,19 +87,20 @@ GraphSciParam <- function(adj = NULL, threshold = 0.3, correlation = c("raw", "l
     }
     .newParam("GraphSciParam", adj = adj, threshold = threshold, correlation = .first(correlation), dist = .first(dist),
         latent = .first(latent), inner = .first(inner), paper = paper, init = .first(init), max.iter = max.iter,
-        stop = .first(stop), valid.fraction = valid.fraction, patience = patience, learning.rate = learning.rate,
-        dropout = dropout, l2 = l2, mse.weight = mse.weight, scale = scale, n.genes = n.genes, n.max = n.max, ...)
+        stop = .first(stop), valid.fraction = valid.fraction, valid.edges = valid.edges, patience = patience,
+        learning.rate = learning.rate, dropout = dropout, cell.dropout = cell.dropout, l2 = l2, mse.weight = mse.weight,
+        eval = .first(eval), n.draws = n.draws, scale = scale, n.genes = n.genes, n.max = n.max, ...)
 }
 
 # An untouched default of several words is its first.
-.first <- function(x) if (is.character(x) && length(x) == 2L) x[1L] else x
+.first <- function(x) if (is.character(x) && length(x) %in% 2:3) x[1L] else x
 
 #' @export
 setClass("GraphSciParam", contains = "InfillParam",
     slots = c(adj = "GraphOrNULL", threshold = "numeric", correlation = "character", dist = "character", latent = "character",
         inner = "character", paper = "logical", init = "character", max.iter = "numeric", stop = "character",
-        valid.fraction = "numeric", patience = "numeric", learning.rate = "numeric", dropout = "numeric", l2 = "numeric",
-        mse.weight = "numeric", scale = "logical", n.genes = "numeric", n.max = "numeric"),
+        valid.fraction = "numeric", valid.edges = "numeric", patience = "numeric", learning.rate = "numeric", dropout = "numeric",
+        cell.dropout = "numeric", l2 = "numeric", mse.weight = "numeric", eval = "character", n.draws = "numeric", scale = "logical", n.genes = "numeric", n.max = "numeric"),
     prototype = list(model = "graphsci"))
 
 setMethod(".ownProblems", "GraphSciParam", function(object) {
@@ -100,6 +109,8 @@ setMethod(".ownProblems", "GraphSciParam", function(object) {
         .describe(slot(object, name))))
     must("threshold", .isNumber(object@threshold) && object@threshold > 0 && object@threshold < 1,
         "one number between 0 and 1, both excluded")
+    must("valid.edges", .isNumber(object@valid.edges) && object@valid.edges >= 0 && object@valid.edges <= 0.5,
+        "one number between 0 and 0.5")
     must("correlation", .isString(object@correlation) && object@correlation %in% c("raw", "lognorm"),
         "one of \"raw\", \"lognorm\"")
     must("paper", .isFlag(object@paper), "TRUE or FALSE")
@@ -160,6 +171,35 @@ setMethod(".ownProblems", "GraphSciParam", function(object) {
     list(m@p, m@i)
 }
 
+# The graph without the share of its edges that is held out; ends: those edges, and as many pairs that are none.
+.holdEdges <- function(graph, fraction, seed) {
+    N <- length(graph[[1L]]) - 1L
+    a <- graph[[2L]]
+    b <- rep.int(seq_len(N) - 1L, diff(graph[[1L]]))
+    edge <- which(a > b)
+    take <- floor(fraction * length(edge))
+    if (take < 1) return(c(graph, list(integer())))
+    index <- function(a, b) as.double(a) * (a - 1) / 2 + b           # of the pair a > b among all N (N - 1)/2
+    edges <- index(a[edge], b[edge])
+    held <- edges[.Call(C_choose, as.double(length(edges)), as.double(take), seed)]
+    pairs <- N * (N - 1) / 2
+    free <- pairs - length(edges)
+    if (free < take) .stop("'valid.edges' needs %.0f pairs of genes that are no edges, and there are %.0f", take, free)
+    wanted <- min(pairs, ceiling(take * pairs / free * 1.2) + 20)
+    repeat {
+        other <- setdiff(.Call(C_choose, pairs, wanted, seed) - 1, edges)
+        if (length(other) >= take) break
+        wanted <- min(pairs, 2 * wanted)
+    }
+    other <- other[.Call(C_choose, as.double(length(other)), as.double(take), seed + 1)]
+    both <- c(held, other)
+    i <- floor((1 + sqrt(8 * both + 1)) / 2)
+    keep <- !(index(pmax(a, b), pmin(a, b)) %in% held)
+    list(c(0L, cumsum(tabulate(b[keep] + 1L, N))), a[keep], as.integer(rbind(i, both - i * (i - 1) / 2)))
+}
+
+setMethod(".resumes", "GraphSciParam", function(param) TRUE)
+
 setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, say, before) {
     if (any(counts@x != round(counts@x))) .stop("'x' must hold whole numbers: %s is a distribution of counts",
         if (param@dist == "nb") "the negative binomial" else "the zero-inflated negative binomial", class = "infill_scale")
@@ -186,35 +226,50 @@ setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, s
     x@Dimnames <- list(NULL, NULL)
     total <- Matrix::colSums(x)
     size <- total / median(total)
+    need <- .graphSciBytes(param, N, ncol(x), length(x@x), 0)
+    if (param@inner == "full" && need > .memoryLimit()) .stop(paste("a fit to %d genes x %d cells needs about %s, and %s are free;",
+        "inner = \"edges\" keeps the weights of the graph's edges only, 'n.genes' models the most variable genes"),
+        N, ncol(x), .bytes(need), .bytes(.memoryLimit()))
     say("GraphSCI: graph of %d genes", N)
     l <- x
     if (param@correlation == "lognorm") l@x <- log1p(l@x / rep.int(size, diff(l@p)))
-    graph <- .geneGraph(param, counts, genes, l, threads)
+    graph <- .holdEdges(.geneGraph(param, counts, genes, l, threads), param@valid.edges, seed)
+    held <- length(graph[[3L]]) / 4
+    say("GraphSCI: %d genes, %d cells, %d edges%s; memory about %s", N, ncol(x), length(graph[[2L]]) / 2,
+        if (held) sprintf(" and %d held out", held) else "", .bytes(.graphSciBytes(param, N, ncol(x), length(x@x), length(graph[[2L]]))))
     status <- ifelse(tabulate(counts@i + 1L, nrow(counts)) > 0, "not selected", "too few cells")
     status[genes] <- "modelled"
     recipe <- list(genes = rownames(counts), kept = seq_len(nrow(counts)) %in% genes, target = 0, usual = median(total), log = "none",
         normalize = "none", gene.selection = "variance", selected = genes, status = status, transductive = TRUE,
         cells = cells, cell.names = colnames(counts)[cells],
-        plan = as.integer(c(ncol(x), param@max.iter, length(graph[[2L]]), graph[[1L]], graph[[2L]])), plan.iterations = 2L,
+        plan = as.integer(c(ncol(x), param@max.iter, length(graph[[2L]]), held, unlist(graph))), plan.iterations = 2L,
         given = as.double(size))
     new("PreparedCounts", x = x, recipe = recipe, total = total)
 })
 
-# W and its moments (of pairs or edges), E0 and X, three tiles for each thread, small matrices, and the result.
+# W and its moments (of pairs or edges), E0 and X, three tiles for each thread, small matrices. two threads
+.graphSciBytes <- function(param, N, M, entries, edges) {
+    N <- as.double(N)
+    w <- if (param@inner == "full") 3 * N * (N + 256) else 4 * (edges + N)
+    dense <- param@inner == "full" && entries > 0.25 * N * M
+    4 * (w + (M + 256) * (N + 256) + (if (dense) M * N else 0) + 2 * 3 * 256 * max(N, M / 4) + N * 32 * 60 + M * 32 * 24 +
+        2 * 6 * 64 * M) + 24 * entries
+}
+# and the result; the state that is kept: weights and moments as doubles
 setMethod(".fitBytes", "GraphSciParam", function(param, x, n, keep.state) {
-    N <- as.double(nrow(x))
-    M <- as.double(ncol(x))
-    w <- if (param@inner == "full") N * (N + 256) else x@recipe$plan[3L] + N
-    dense <- param@inner == "full" && length(x@x@x) > 0.25 * N * M
-    4 * ((if (param@inner == "full") 3 else 4) * w + (M + 256) * (N + 256) + (if (dense) M * N else 0) + 2 * 3 * 256 * max(N, M / 4) +
-        N * 32 * 60 + M * 32 * 24 + 2 * 6 * 64 * M) + 24 * length(x@x@x) + 16 * n
+    edges <- x@recipe$plan[3L]
+    weights <- if (param@inner == "full") nrow(x) * (nrow(x) + 256) else edges + nrow(x)
+    .graphSciBytes(param, nrow(x), ncol(x), length(x@x@x), edges) + 16 * n + (if (keep.state) 24 * weights else 0)
 })
 
 setMethod(".shownLoss", "GraphSciParam", function(param, train, valid, entries)
     list(train = train, valid = valid, label = "cost"))
 
 setMethod(".finished", "GraphSciParam", function(param, fit) {
-    fit@history$valid[!is.finite(fit@history$valid)] <- NA
+    for (name in c("valid", "edge.auc")) fit@history[[name]][!is.finite(fit@history[[name]])] <- NA
+    if (!fit@recipe$plan[4L]) fit@history$edge.auc <- NULL
+    if (fit@stopped == .stopReasons[8L]) warning(sprintf(paste("the cost of GraphSCI was no longer finite after %d epochs; the weights of",
+        "epoch %d are kept; a smaller 'learning.rate' (now %g) may help"), nrow(fit@history), fit@best, fit@param@learning.rate), call. = FALSE)
     fit
 })
 
@@ -285,10 +340,15 @@ graphSciParts <- function(fit, what = c("mean", "dropout", "dispersion"), genes 
     g <- pick(genes, ncol(w$D), "genes")
     c <- pick(cells, nrow(w$E2), "cells")
     head <- switch(what, mean = c("D", "d0"), dropout = c("P", "p0"), dispersion = c("T", "t0"))
-    o <- t(w$E2[c, , drop = FALSE] %*% w[[head[1L]]][, g, drop = FALSE]) + w[[head[2L]]][g, 1L]
-    out <- switch(what, mean = exp(pmin(pmax(o, log(1e-5)), log(1e6))),
-        dropout = if (fit@param@dist == "nb") 0 * o else 1 / (1 + exp(-o)),
-        dispersion = pmin(pmax(pmax(o, 0) + log1p(exp(-abs(o))), 1e-4), 1e4))
+    draws <- ncol(w[[head[2L]]])
+    out <- 0
+    for (d in seq_len(draws)) {
+        units <- 32 * (d - 1) + 1:32
+        o <- t(w$E2[c, units, drop = FALSE] %*% w[[head[1L]]][units, g, drop = FALSE]) + w[[head[2L]]][g, d]
+        out <- out + switch(what, mean = exp(pmin(pmax(o, log(1e-5)), log(1e6))),
+            dropout = if (fit@param@dist == "nb") 0 * o else 1 / (1 + exp(-o)),
+            dispersion = pmin(pmax(pmax(o, 0) + log1p(exp(-abs(o))), 1e-4), 1e4)) / draws
+    }
     dim(out) <- dim(o)
     dimnames(out) <- list(if (is.null(fit@recipe$genes)) fit@recipe$selected[g] else fit@recipe$genes[fit@recipe$selected[g]],
         if (is.null(fit@recipe$cell.names)) fit@recipe$cells[c] else fit@recipe$cell.names[c])

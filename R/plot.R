@@ -49,7 +49,7 @@ plotTraining <- function(fit) {
 
 # One panel for each part of the loss, one for the held-out entries.
 .plotParts <- function(fit, h, curves) {
-    panels <- c(curves, if (.holdsOut(fit@param)) "valid")
+    panels <- c(intersect(curves, names(h)), if (.holdsOut(fit@param)) "valid")
     d <- data.frame(iteration = h$iteration, value = unlist(h[panels]),
         panel = factor(rep(panels, each = nrow(h)), panels, sub("valid", "held out", panels)))
     d <- d[is.finite(d$value), ]               # held-out entries need not be looked at in every iteration

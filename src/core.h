@@ -108,9 +108,9 @@ typedef struct { int iteration, max_iter, best; double train, valid; } Progress;
 typedef struct { void (*call)(void *ctx, const Progress *now); void *ctx; } Tick;
 
 /* ---- models ---- */
-enum { CURVES = 4 };
+enum { CURVES = 5 };
 typedef enum { STOPPED_MAX, STOPPED_VALID, STOPPED_PAPER, STOPPED_WINDOW, STOPPED_PAUSE, STOPPED_CLOSED,
-               STOPPED_SETTLED } Stopped;
+               STOPPED_SETTLED, STOPPED_DIVERGED } Stopped;
 /* One training curve. A model of several networks that are trained apart has one for each. */
 typedef struct {
     double *train, *valid, *penalty;     /* one value per iteration, room for max_iter; the first `done` are given */
@@ -157,16 +157,18 @@ typedef struct {
     int (*shape)(const void *params, int n_genes, const int *plan, int k, Shape *s);   /* k-th matrix of weights; 0: no more */
     int (*parts)(const int *plan);                               /* training curves; NULL: one */
     int (*max_iter)(const void *params, const int *plan);        /* NULL: closed form, no history */
-    size_t state_per_weight;                                     /* n_state = this * n_weights */
+    size_t state_per_weight;                                     /* n_state = this * n_weights, without `state` */
     Status (*fit)(Arena *, const void *params, Fit *);
     Status (*predict)(Arena *, const void *params, const Predict *);
     int needs_plan;           /* `plan` must not be NULL */
     const char *curves;       /* names of up to CURVES parts of the loss, separated by '|'; NULL: none */
     size_t (*given)(const int *plan);                            /* how many numbers must be given with it; NULL: none */
+    size_t (*state)(const void *params, int n_genes, const int *plan);      /* n_state; NULL: by weights */
 } Model;
 const Model *model_find(const char *name);      /* NULL when there is none */
 const Model *model_at(int k);                   /* k-th model, NULL behind the last */
 size_t model_weights(const Model *m, const void *params, int n_genes, const int *plan);
+size_t model_state(const Model *m, const void *params, int n_genes, const int *plan);
 enum { PARAMS_MAX = 256 };                      /* bytes of the largest parameter struct */
 
 /* ---- preprocessing (prep_counts.c) ---- */

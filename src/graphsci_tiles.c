@@ -7,8 +7,10 @@
 KERNEL_FILE
 #include "nn_math.h"
 
-LOCAL_FOR_CPUS(row_costs, (const TileCost *c, size_t n, const real *label, const real *w, const real *eps, real *mu,
-               const real *s, real *cost, real *kl), (c, n, label, w, eps, mu, s, cost, kl), {
+/* restrict: with as many places as these the compiler gives up on telling them apart, and does not vectorise. */
+LOCAL_FOR_CPUS(row_costs, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
+               const real *restrict eps, real *restrict mu, const real *restrict s, real *restrict cost, real *restrict kl),
+               (c, n, label, w, eps, mu, s, cost, kl), {
     real q = c->q;
     for (size_t j = 0; j < n; j++) {
         real es = exponential(s[j]);
@@ -19,8 +21,9 @@ LOCAL_FOR_CPUS(row_costs, (const TileCost *c, size_t n, const real *label, const
     }
 })
 
-LOCAL_FOR_CPUS(row_back, (const TileCost *c, size_t n, const real *label, const real *w, const real *eps, real *mu, real *s,
-               real *dv), (c, n, label, w, eps, mu, s, dv), {
+LOCAL_FOR_CPUS(row_back, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
+               const real *restrict eps, real *restrict mu, real *restrict s, real *restrict dv),
+               (c, n, label, w, eps, mu, s, dv), {
     real q = c->q;
     real edge = c->edge;
     real k = c->kl;
@@ -35,8 +38,8 @@ LOCAL_FOR_CPUS(row_back, (const TileCost *c, size_t n, const real *label, const 
     }
 })
 
-LOCAL_FOR_CPUS(inner_costs, (const TileCost *c, size_t n, const real *label, const real *w, real *z, real *cost),
-               (c, n, label, w, z, cost), {
+LOCAL_FOR_CPUS(inner_costs, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
+               real *restrict z, real *restrict cost), (c, n, label, w, z, cost), {
     real q = c->q;
     for (size_t j = 0; j < n; j++) {
         cost[j] = (1 - label[j]) * z[j] + (1 + (q - 1) * label[j]) * softplus(-z[j]);
@@ -44,8 +47,8 @@ LOCAL_FOR_CPUS(inner_costs, (const TileCost *c, size_t n, const real *label, con
     }
 })
 
-LOCAL_FOR_CPUS(inner_back, (const TileCost *c, size_t n, const real *label, const real *w, real *z, real *dv),
-               (c, n, label, w, z, dv), {
+LOCAL_FOR_CPUS(inner_back, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
+               real *restrict z, real *restrict dv), (c, n, label, w, z, dv), {
     real q = c->q;
     real edge = c->edge;
     for (size_t j = 0; j < n; j++) {

@@ -191,7 +191,7 @@ SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP given, SEXP seed, SEXP threads, S
     f.given = given == R_NilValue ? NULL : REAL(given);
     if (m->given && (!f.given || (size_t) Rf_xlength(given) != m->given(f.plan)))
         Rf_error("model '%s' needs other numbers with its plan", m->name);
-    size_t n = model_weights(m, params, f.x.nrow, f.plan), n_state = n * m->state_per_weight;
+    size_t n = model_weights(m, params, f.x.nrow, f.plan), n_state = model_state(m, params, f.x.nrow, f.plan);
     int parts = m->parts ? m->parts(f.plan) : 1, resumes = resume != R_NilValue;
     if (resumes && ((size_t) Rf_xlength(VECTOR_ELT(resume, 0)) != n || (size_t) Rf_xlength(VECTOR_ELT(resume, 1)) != n_state
         || LENGTH(VECTOR_ELT(resume, 5)) != parts || LENGTH(VECTOR_ELT(resume, 6)) != parts))

@@ -109,7 +109,7 @@ static inline Fit new_fit(const Setup *s, Sparse x)
     size_t iterations = s->m->max_iter ? (size_t) s->m->max_iter(s->params, s->plan) : 0;
     Fit f = { .x = x, .plan = s->plan, .given = s->given, .seed = 17, .threads = 1, .tick = any_tick(), .want_state = 1 };
     f.weights = NEW(double, n);
-    f.state = NEW(double, n * s->m->state_per_weight);
+    f.state = NEW(double, model_state(s->m, s->params, x.nrow, s->plan));
     f.h = NEW(History, parts_of(s));
     for (int k = 0; k < parts_of(s); k++) {
         f.h[k].train = NEW(double, iterations + 1);

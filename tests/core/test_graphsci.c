@@ -10,6 +10,9 @@ static Setup graphsci(const int *plan, const double *given)
     Setup s = { .m = &graphsci_under_test, .plan = plan, .given = given };
     set(&s, "learning.rate", 0.01);
     set(&s, "dropout", 0.2);
+    set(&s, "cell.dropout", 0);
+    set(&s, "n.draws", 0);
+    set_word(&s, "eval", "batch");
     set(&s, "l2", 1e-3);
     set(&s, "mse.weight", 0.01);
     set(&s, "valid.fraction", 0.05);
@@ -57,7 +60,7 @@ static double *sizes(int M)
 }
 
 /* ---- the cost in loops: weights of the net, its masks, and its noise again ---- */
-typedef struct { const Net *n; const double *x, *masked, *eps, *y; const char *held; double part[5]; } Plain;
+typedef struct { const Net *n; const double *x, *masked, *eps, *y; const char *held; const double *keep[3]; double part[5]; } Plain;
 
 static double w_at(const Net *n, int block, size_t i, size_t j, size_t rows, size_t ld)      /* rows: of a matrix in tiles, 0: plain */
 {
@@ -152,22 +155,22 @@ static double plain_(Plain *f)
         for (size_t j = 0; j < N; j++) {
             double e = (double) n->w[n->at.at[B] + j];
             for (size_t i = 0; i < N; i++) e += f->x[c * N + i] * V[i * N + j];
-            E0[c * N + j] = fmax(e, 0);
+            E0[c * N + j] = fmax(e, 0) * f->keep[0][c * N + j];
         }
     for (size_t c = 0; c < M; c++)
         for (size_t k = 0; k < H1; k++) for (size_t j = 0; j < N; j++) E1[c * H1 + k] += E0[c * N + j] * w_at(n, U1, j, k, 0, H1);
     plain_norm(M, H1, E1, n->w + n->at.at[G1], n->w + n->at.at[B1]);
-    for (size_t k = 0; k < M * H1; k++) E1[k] = fmax(E1[k], 0);
+    for (size_t k = 0; k < M * H1; k++) E1[k] = fmax(E1[k], 0) * f->keep[1][k];
     for (size_t c = 0; c < M; c++)
         for (size_t k = 0; k < H2; k++) for (size_t l = 0; l < H1; l++) E2[c * H2 + k] += E1[c * H1 + l] * w_at(n, U2, l, k, 0, H2);
     plain_norm(M, H2, E2, n->w + n->at.at[G2], n->w + n->at.at[B2]);
-    for (size_t k = 0; k < M * H2; k++) E2[k] = fmax(E2[k], 0);
+    for (size_t k = 0; k < M * H2; k++) E2[k] = fmax(E2[k], 0) * f->keep[2][k];
     double *o[3], nll = 0, miss = 0, entries = 0;
     for (int h = 0; h < 3; h++) {
         o[h] = NEW(double, M * N);
         for (size_t c = 0; c < M; c++)
-            for (size_t j = 0; j < N; j++) for (size_t l = 0; l < H2; l++) o[h][c * N + j] += E2[c * H2 + l] * w_at(n, head_u[h], l, j, H2, 0);
-        plain_norm(M, N, o[h], n->w + n->at.at[head_g[h]], n->w + n->at.at[head_b[h]]);
+            for (size_t j = 0; j < N; j++) for (size_t l = 0; l < H2; l++) o[h][c * N + j] += E2[c * H2 + l] * w_at(n, gs_head_u[h], l, j, H2, 0);
+        plain_norm(M, N, o[h], n->w + n->at.at[gs_head_g[h]], n->w + n->at.at[gs_head_b[h]]);
     }
     for (size_t c = 0; c < M; c++)
         for (size_t j = 0; j < N; j++) {
@@ -183,7 +186,7 @@ static double plain_(Plain *f)
         }
     for (size_t j = 0; j < N; j++) {
         for (size_t l = 0; l < H1; l++) squared += pow(w_at(n, U1, j, l, 0, H1), 2);
-        for (int h = 0; h < (n->inflated ? 3 : 2); h++) for (size_t l = 0; l < H2; l++) squared += pow(w_at(n, head_u[h], l, j, H2, 0), 2);
+        for (int h = 0; h < (n->inflated ? 3 : 2); h++) for (size_t l = 0; l < H2; l++) squared += pow(w_at(n, gs_head_u[h], l, j, H2, 0), 2);
     }
     for (size_t k = 0; k < H1 * H2; k++) squared += pow((double) n->w[n->at.at[U2] + k], 2);
     f->part[0] = edges / (2 * (NN - a));
@@ -203,7 +206,8 @@ static double plain(Plain *f)
     return J;
 }
 
-static void gradient(int N, int M, double density, int inner, int nb, int scale, double dropout, double valid, int init, int on_edges)
+static void gradient(int N, int M, double density, int inner, int nb, int scale, double dropout, double valid, int init, int on_edges,
+                     double cell_dropout)
 {
     static const char *const names[] = { "W", "W0", "W1", "Wm", "Ws", "b", "U1", "gamma1", "beta1", "U2", "gamma2", "beta2", "Up",
         "gamma_p", "beta_p", "Ut", "gamma_t", "beta_t", "Um", "gamma_m", "beta_m" };
@@ -212,18 +216,19 @@ static void gradient(int N, int M, double density, int inner, int nb, int scale,
     Setup s = graphsci(random_graph(N, M, 3, N), sizes(M));
     set(&s, "dropout", dropout);
     set(&s, "valid.fraction", valid);
+    set(&s, "cell.dropout", cell_dropout);
     set(&s, "scale", scale);
     set_word(&s, "dist", nb ? "nb" : "zinb");
     set_word(&s, "latent", inner ? "inner" : "code");
     set_word(&s, "init", init ? "reference" : "data");
     set_word(&s, "inner", on_edges ? "edges" : "full");
-    Params p;
+    GsParams p;
     memcpy(&p, s.params, sizeof p);
     Fit f = { .x = y, .plan = s.plan, .given = s.given, .seed = 11, .threads = 2, .tick = any_tick() };
-    Net n = net_of(&p, &f), old;
+    Net n = gs_net(&p, &f), old;
     Arena a = new_arena();
-    net_take(&a, &n);
-    net_ready(&n);
+    gs_take(&a, &n);
+    gs_ready(&n);
     CHECK((n.X != NULL) == (density > 0.3 && !on_edges));
     for (size_t k = 0; k < n.at.at[N_BLOCKS]; k++) if (n.w[k] != 0) n.w[k] += (real) between(-0.05, 0.05);
     for (int g = 0; g < N; g++) { part_of(&n, BT)[g] += (real) between(-0.3, 0.3); part_of(&n, B)[g] = (real) between(0.1, 0.5); }
@@ -240,15 +245,15 @@ static void gradient(int N, int M, double density, int inner, int nb, int scale,
     real *block = NEW(real, m_ * GENES);
     for (size_t b = 0; b < head_blocks(&n); b++)
         for (int with = 0; with < 2; with++) {
-            n.noise = with;
-            x_block(&n, (int) (b * GENES), genes_here(&n, b), block);
+            n.noise = n.drop = with;
+            gs_x_block(&n, (int) (b * GENES), genes_here(&n, b), block);
             for (size_t c = 0; c < m_; c++)
                 for (size_t j = 0; j < genes_here(&n, b); j++) (with ? masked : x)[c * n_ + b * GENES + j] = (double) block[c * GENES + j];
         }
     for (size_t c = 0; c < m_; c++)
         for (size_t b = 0; b < head_blocks(&n); b++) {
             uint32_t bits[GENES];
-            if (is_held(&n, b, c, bits)) for (size_t j = 0; j < genes_here(&n, b); j++) held[c * n_ + b * GENES + j] = bits[j] < held_below(&n);
+            if (gs_is_held(&n, b, c, bits)) for (size_t j = 0; j < genes_here(&n, b); j++) held[c * n_ + b * GENES + j] = bits[j] < gs_held_below(&n);
         }
     for (int c = 0; c < M; c++) for (int k = y.p[c]; k < y.p[c + 1]; k++) dense[(size_t) c * n_ + (size_t) y.i[k]] = y.x[k];
     for (size_t i = 0; i < n_; i++)
@@ -258,6 +263,18 @@ static void gradient(int N, int M, double density, int inner, int nb, int scale,
             for (size_t k = 0; k < 64 && j + k < L; k++) eps[i * L + j + k] = (double) e[k];
         }
     Plain q = { .n = &old, .x = x, .masked = masked, .eps = eps, .y = dense, .held = held };
+    size_t wide[] = { n_, H1, H2 };
+    for (size_t layer = 0; layer < 3; layer++) {                /* E0 in tiles, the others in rows */
+        double *keep = NEW(double, m_ * wide[layer]);
+        size_t len = layer ? m_ * wide[layer] : (size_t) n.tiles * m_ * TILE;
+        uint32_t *word = NEW(uint32_t, len + TILE);
+        rng_words(11, RNG_DROPOUT, 3, (layer + 1) << 40, word, (len + 3) / 4 * 4);
+        for (size_t c = 0; c < m_; c++)
+            for (size_t j = 0; j < wide[layer]; j++)
+                keep[c * wide[layer] + j] = word[layer ? c * wide[layer] + j : j / TILE * m_ * TILE + c * TILE + j % TILE]
+                                            < cell_dropout * 4294967296.0 ? 0 : 1 / (1 - cell_dropout);
+        q.keep[layer] = keep;
+    }
     double J = plain(&q), sum = penalty;
     for (int k = 0; k < 4; k++) { NEAR(part[k], q.part[k], TOL(1e-10, 2e-4)); sum += part[k]; }
     NEAR(penalty, q.part[4], TOL(1e-10, 1e-4));
@@ -287,15 +304,17 @@ static void gradient(int N, int M, double density, int inner, int nb, int scale,
 
 static void gradients(void)
 {
-    gradient(70, 9, 0.6, 0, 0, 1, 0.2, 0.1, 0, 0);
-    gradient(70, 9, 0.15, 0, 0, 1, 0.2, 0.1, 0, 0);         /* X as a sparse matrix */
-    gradient(70, 9, 0.6, 1, 0, 1, 0.2, 0, 0, 0);            /* the paper's Z Z' */
-    gradient(70, 9, 0.15, 1, 1, 0, 0, 0.1, 0, 0);
-    gradient(40, 8, 0.6, 0, 1, 0, 0, 0, 1, 0);
-    gradient(300, 8, 0.15, 0, 0, 1, 0.2, 0.05, 0, 0);       /* two tiles */
-    gradient(300, 8, 0.6, 1, 0, 1, 0.2, 0.05, 0, 0);
-    gradient(70, 9, 0.6, 0, 0, 1, 0.2, 0.1, 0, 1);          /* W on the edges */
-    gradient(300, 8, 0.15, 1, 0, 1, 0.2, 0.05, 0, 1);
+    gradient(70, 9, 0.6, 0, 0, 1, 0.2, 0.1, 0, 0, 0);
+    gradient(70, 9, 0.15, 0, 0, 1, 0.2, 0.1, 0, 0, 0);         /* X as a sparse matrix */
+    gradient(70, 9, 0.6, 1, 0, 1, 0.2, 0, 0, 0, 0);            /* the paper's Z Z' */
+    gradient(70, 9, 0.15, 1, 1, 0, 0, 0.1, 0, 0, 0);
+    gradient(40, 8, 0.6, 0, 1, 0, 0, 0, 1, 0, 0);
+    gradient(300, 8, 0.15, 0, 0, 1, 0.2, 0.05, 0, 0, 0);       /* two tiles */
+    gradient(300, 8, 0.6, 1, 0, 1, 0.2, 0.05, 0, 0, 0);
+    gradient(70, 9, 0.6, 0, 0, 1, 0.2, 0.1, 0, 1, 0);          /* W on the edges */
+    gradient(300, 8, 0.15, 1, 0, 1, 0.2, 0.05, 0, 1, 0);
+    gradient(70, 9, 0.6, 0, 0, 1, 0.2, 0.1, 0, 0, 0.3);     /* dropout on the layers of cells */
+    gradient(300, 8, 0.15, 0, 0, 1, 0.2, 0, 0, 0, 0.3);
 }
 
 /* ---- page 6 ---- */
@@ -363,13 +382,13 @@ static void worked(void)
     static const double X[] = { 0.57735026919, -1.075069592244, 1.15470053838, 0.57735026919, 0.172611476952, -0.57735026919,
         -1.15470053838, 0.902458115292, -0.57735026919 };
     Setup set_ = graphsci(random_graph(3, 3, 1, 0), size);
-    Params pars;
+    GsParams pars;
     memcpy(&pars, set_.params, sizeof pars);
     Fit f = { .x = sparse_of(ycounts, 3, 3), .plan = set_.plan, .given = size, .threads = 1, .tick = any_tick() };
-    Net n = net_of(&pars, &f);
+    Net n = gs_net(&pars, &f);
     Arena a = new_arena();
-    net_take(&a, &n);
-    net_ready(&n);
+    gs_take(&a, &n);
+    gs_ready(&n);
     for (int k = 0; k < 9; k++) NEAR(n.X[k], X[k], TOL(1e-11, 1e-6));
     NEAR(part_of(&n, BM)[0], log((1.0 + 1 + 0) / 3), TOL(1e-12, 1e-6));
 }
@@ -399,7 +418,9 @@ static void bits(void)
         /* the prediction is exp of the folded head, for cells of the fit in any order; others are not known */
         double *at_1 = predicted(&s, y, one.weights, 1), *at_2 = predicted(&s, y, one.weights, 2);
         SAME_BITS(at_1, at_2, N * M);
-        Result r = result_of(one.weights, (size_t) N, (size_t) M, k % 3 == 2);
+        GsParams p;
+        memcpy(&p, s.params, sizeof p);
+        Result r = gs_result(one.weights, (size_t) N, (size_t) M, &p);
         double o = r.bias[0][5];
         for (size_t l = 0; l < H2; l++) o += r.E2[l * (size_t) M + 4] * r.U[0][5 * H2 + l];
         NEAR(at_1[4 * N + 5], exp(o) * s.given[4], 1e-12);
@@ -415,24 +436,23 @@ static void folded(void)
     Sparse y = counts(N, M, 0.5);
     Setup s = graphsci(random_graph(N, M, 1, 2 * N), sizes(M));
     set(&s, "dropout", 0);
-    Params p;
+    GsParams p;
     memcpy(&p, s.params, sizeof p);
     Fit f = { .x = y, .plan = s.plan, .given = s.given, .seed = 3, .threads = 1, .tick = any_tick() };
-    Net n = net_of(&p, &f);
+    Net n = gs_net(&p, &f);
     Arena a = new_arena();
-    net_take(&a, &n);
-    net_ready(&n);
-    Result r = result_of(NEW(double, weights_of(&s, N)), (size_t) N, (size_t) M, 0);
-    n.now = &r;
-    double held = evaluate(&n);
-    CHECK(isfinite(held));
-    n.noise = 0;
+    gs_take(&a, &n);
+    gs_ready(&n);
+    Result r = gs_result(NEW(double, weights_of(&s, N)), (size_t) N, (size_t) M, &p);
+    take(&n, &r);
+    CHECK(isfinite(gs_held(&n, &r)));
+    n.noise = n.drop = 0;
     forward(&n);
     for (int h = 0; h < 3; h++) {
         real o[12 * 64], inv[64];
-        gemm(0, 0, (size_t) M, 64, H2, n.E2, H2, n.w + n.at.at[head_u[h]], TILE, 0, o, 64, n.room->scratch);
+        gemm(0, 0, (size_t) M, 64, H2, n.E2, H2, n.w + n.at.at[gs_head_u[h]], TILE, 0, o, 64, n.room->scratch);
         norm_columns((size_t) M, 64, 64, o, inv);
-        norm_scale((size_t) M, 64, 64, o, part_of(&n, head_g[h]), part_of(&n, head_b[h]), o);
+        norm_scale((size_t) M, 64, 64, o, part_of(&n, gs_head_g[h]), part_of(&n, gs_head_b[h]), o);
         for (size_t c = 0; c < (size_t) M; c++)
             for (size_t g = 0; g < 64; g++) {
                 double v = r.bias[h][g];
@@ -440,6 +460,102 @@ static void folded(void)
                 NEAR(o[c * 64 + g], v, TOL(1e-11, 1e-3));
             }
     }
+}
+
+/* Draws are averaged; a draw without noise is the mean; the reference's evaluation is another; all are the same again. */
+static void drawn(void)
+{
+    int N = 70, M = 20;
+    Sparse y = counts(N, M, 0.5);
+    Setup s = graphsci(random_graph(N, M, 12, 2 * N), sizes(M));
+    double *mean = predicted(&s, y, fitted(&s, y).weights, 1);
+    set(&s, "n.draws", 3);
+    CHECK(weights_of(&s, N) > 3 * (size_t) (M * H2));
+    Fit three = fitted(&s, y);
+    double *drawn = predicted(&s, y, three.weights, 2), apart = 0, size = 0;
+    GsParams p;
+    memcpy(&p, s.params, sizeof p);
+    Result r = gs_result(three.weights, (size_t) N, (size_t) M, &p);
+    for (size_t k = 0; k < 3; k++) CHECK(r.E2[(k * H2 + 3) * (size_t) M] != r.E2[((k + 1) % 3 * H2 + 3) * (size_t) M] || r.E2[3 * M] == 0);
+    double sum = 0;
+    for (int d = 0; d < 3; d++) sum += exp(gs_head(&r, 0, d, (size_t) N, (size_t) M, 4, 5)) / 3;
+    NEAR(drawn[4 * N + 5], sum * s.given[4], 1e-12);
+    for (int k = 0; k < N * M; k++) { apart += fabs(drawn[k] - mean[k]); size += mean[k]; }
+    CHECK(apart > 1e-4 * size && apart < 0.5 * size);
+    SAME_BITS(drawn, predicted(&s, y, fitted(&s, y).weights, 1), N * M);
+    set(&s, "n.draws", 0);
+    set_word(&s, "eval", "reference");
+    double *other = predicted(&s, y, fitted(&s, y).weights, 1);
+    CHECK(all_finite(other, (size_t) (N * M)) && other[5] != mean[5] && other[5] != drawn[5]);
+    SAME_BITS(other, predicted(&s, y, fitted(&s, y).weights, 2), N * M);
+    clear();
+}
+
+/* A fit that was paused, or ended at its last epoch, goes on with the bits of one that was not. */
+static void resumed(void)
+{
+    for (int k = 0; k < 5; k++) {
+        int N = k == 1 ? 300 : 70, M = 20, pause = k == 2 ? 20 : 13;
+        Sparse y = counts(N, M, 0.5);
+        int *plan = random_graph(N, M, 30, 2 * N);
+        Setup s = graphsci(plan, sizes(M));
+        set_word(&s, "latent", k == 3 ? "inner" : "code");
+        set_word(&s, "stop", k == 4 ? "none" : "validation");
+        Fit whole = fitted(&s, y), half = new_fit(&s, y);
+        if (k % 2) half.pause_at = pause; else plan[PLAN_EPOCHS] = pause;
+        CHECK(go(&s, &half) == ST_OK && half.h->n_iter == pause);
+        CHECK(half.h->stopped == (k % 2 ? STOPPED_PAUSE : STOPPED_MAX));
+        plan[PLAN_EPOCHS] = 30;
+        half.pause_at = 0;
+        half.h->done = pause;
+        CHECK(go(&s, &half) == ST_OK && half.h->n_iter == 30 && half.h->best_iter == whole.h->best_iter);
+        SAME_BITS(whole.weights, half.weights, weights_of(&s, N));
+        SAME_BITS(whole.state, half.state, model_state(s.m, s.params, N, plan));
+        SAME_BITS(whole.h->train, half.h->train, 30);
+        for (int e = 0; e < 30; e++) CHECK(whole.h->valid[e] == half.h->valid[e] || (isnan(whole.h->valid[e]) && isnan(half.h->valid[e])));
+        clear();
+    }
+}
+
+/* Held-out pairs: the area under the curve against all pairs counted; the rule for the cost's window. */
+static void watched(void)
+{
+    int N = 70, M = 20, held = 30;
+    Sparse y = counts(N, M, 0.5);
+    int *bare = random_graph(N, M, 12, 2 * N), before = PLAN_GRAPH + N + 1 + bare[PLAN_EDGES];
+    int *plan = NEW(int, before + 4 * held);
+    memcpy(plan, bare, (size_t) before * sizeof *plan);
+    plan[PLAN_HELD] = held;
+    for (int k = 0; k < 2 * held; k++) { plan[before + 2 * k] = below(N / 2); plan[before + 2 * k + 1] = N / 2 + below(N / 2); }
+    for (int inner = 0; inner < 2; inner++) {
+        Setup s = graphsci(plan, sizes(M));
+        set_word(&s, "latent", inner ? "inner" : "code");
+        Fit f = fitted(&s, y);
+        GsParams p;
+        memcpy(&p, s.params, sizeof p);
+        Result r = gs_result(f.weights, (size_t) N, (size_t) M, &p);
+        double more = 0;
+        for (int a = 0; a < held; a++)
+            for (int b = held; b < 2 * held; b++) {
+                double x = pair_score(&r, (size_t) N, inner, plan[before + 2 * a], plan[before + 2 * a + 1]),
+                       z = pair_score(&r, (size_t) N, inner, plan[before + 2 * b], plan[before + 2 * b + 1]);
+                more += x > z ? 1 : x == z ? 0.5 : 0;
+            }
+        NEAR(f.h->part[9 * CURVES + EDGE_AUC], more / (held * held), 1e-12);
+        CHECK(isnan(f.h->part[EDGE_AUC]));
+        double J = f.h->penalty[9];
+        for (int k = 0; k < 4; k++) J += f.h->part[9 * CURVES + k];
+        NEAR(J, f.h->train[9], 1e-12);
+    }
+    double train[40];
+    for (int k = 0; k < 40; k++) train[k] = k < 20 ? 10 - 0.1 * k : 8;
+    CHECK(!settled(train, 20) && !settled(train, 30) && !settled(train, 39) && settled(train, 40) && !settled(train, 10));
+    Setup s = graphsci(random_graph(N, M, 40, 2 * N), sizes(M));
+    set_word(&s, "stop", "cost");
+    set(&s, "learning.rate", 1e-7);
+    Fit f = fitted(&s, y);
+    CHECK(f.h->n_iter < 40 && f.h->n_iter % 10 == 0 && f.h->stopped == STOPPED_WINDOW && f.h->best_iter == f.h->n_iter);
+    clear();
 }
 
 static Setup asked;
@@ -507,6 +623,9 @@ int main(void)
     RUN(worked);
     RUN(bits);
     RUN(folded);
+    RUN(drawn);
+    RUN(resumed);
+    RUN(watched);
     RUN(memory);
     RUN(graph);
     return report("graphsci");

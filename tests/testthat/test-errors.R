@@ -533,6 +533,7 @@ test_that("arguments of GraphSCI", {
     bad(GraphSciParam(threshold = 1, correlation = "spearman", dist = "poisson", latent = "Z", inner = "none", init = "zero"))
     bad(GraphSciParam(max.iter = 0, stop = "window", valid.fraction = 0.9, patience = 0, learning.rate = 0, dropout = 1))
     bad(GraphSciParam(l2 = -1, mse.weight = NA, scale = NA, n.genes = 1, n.max = 0))
+    bad(GraphSciParam(valid.edges = 0.7, cell.dropout = 1, eval = "mean", n.draws = -1))
     bad(GraphSciParam(adj = "g"))
     bad(GraphSciParam(paper = NA))
     bad(GraphSciParam(edges = 1))
