@@ -106,8 +106,8 @@ static void edges_gradient(Net *n, size_t i, size_t t, const real *dw)
         to[1 + k - n->graph.p[i]] = dw[n->graph.i[k] - first];
 }
 
-/* A share of what comes out of a layer is dropped; where = 0 for E0, 1 and 2 for the layers behind it. What was dropped is 0 as if
- * relu had made it so: the way back needs no mask, only the factor. */
+/* A share of what comes out of a layer is dropped; where = 0 for E0, 1 and 2 for the layers behind it. What was dropped is 0
+ * as if relu had made it so: the way back needs no mask, only the factor. */
 static void drop_cells(const Net *n, uint64_t where, uint64_t at, size_t len, real *e)
 {
     uint32_t bits[TILE];
@@ -161,7 +161,7 @@ static void chunks_forward(Net *n, size_t from, size_t to, Room *r)
     }
 }
 
-/* Batch norm of a layer, relu, dropout: from a, which stays as normed. The reference's: its mean is 0 and its variance 1 for ever. */
+/* Batch norm of a layer, relu, dropout: from a, which stays as normed. As the reference evaluates: mean 0, variance 1. */
 static void layer_forward(Net *n, uint64_t where, size_t cols, int gamma, int beta, real *a, real *inv, real *e)
 {
     size_t M = (size_t) n->M;

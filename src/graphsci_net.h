@@ -14,8 +14,8 @@ enum { INIT_DATA, INIT_REFERENCE };
 enum { UNTIL_VALIDATION, UNTIL_COST, UNTIL_NONE };
 enum { EVAL_BATCH, EVAL_REFERENCE };
 
-/* The plan: cells, epochs, edges (both directions), pairs held out; then the graph: genes + 1 offsets, and the neighbours; then the
- * pairs held out, two genes each, and as many pairs that are no edges. given: sizes. */
+/* The plan: cells, epochs, edges (both directions), pairs held out; then the graph: genes + 1 offsets, and the neighbours; then
+ * the pairs held out, two genes each, and as many pairs that are no edges. given: sizes. */
 enum { PLAN_CELLS, PLAN_EPOCHS, PLAN_EDGES, PLAN_HELD, PLAN_GRAPH };
 enum { H1 = 16, H2 = 32, CHUNKS = 16, GENES = 64 };                  /* GENES: of a block of the heads */
 

@@ -135,11 +135,11 @@ static double edge_auc(const Net *n, const Result *r, double *scores)
     double more = 0;
     for (size_t k = 0; k < 2 * held; k++) scores[k] = pair_score(r, (size_t) n->N, n->inner, pair[2 * k], pair[2 * k + 1]);
     qsort(scores + held, held, sizeof *scores, rising);
-    for (size_t k = 0; k < held; k++) {
-        size_t below = 0, above = held, end = held;
-        while (below < above) { size_t m = (below + above) / 2; if (scores[held + m] < scores[k]) below = m + 1; else above = m; }
-        for (size_t lo = below; lo < end; ) { size_t m = (lo + end) / 2; if (scores[held + m] <= scores[k]) lo = m + 1; else end = m; }
-        more += (double) (below + end) / 2;
+    qsort(scores, held, sizeof *scores, rising);
+    for (size_t k = 0, below = 0, up_to = 0; k < held; k++) {
+        while (below < held && scores[held + below] < scores[k]) below++;
+        while (up_to < held && scores[held + up_to] <= scores[k]) up_to++;
+        more += (double) (below + up_to) / 2;
     }
     return held ? more / ((double) held * (double) held) : NAN;
 }

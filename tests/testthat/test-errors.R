@@ -565,7 +565,6 @@ test_that("arguments of GraphSCI", {
     bad(fitInfill(unname(x), GraphSciParam(adj = a), seed = 1))
     bad(fitInfill(x - 50, graphParam, seed = 1))
     bad(fitInfill(prepareCounts(x), graphParam, seed = 1))
-    bad(fitInfill(x, graphParam, seed = 1, keep.state = TRUE))
     g <- fitInfill(x, graphParam, seed = 1)
     bad(infill(x[, 3:1] + 1, g))
     bad(geneEdges(fit))
