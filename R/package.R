@@ -12,6 +12,7 @@
 #' * [maskCounts()] hides entries, [recoveryError()] says how well they were
 #'   recovered; [adjustedRandIndex()], [normalizedMutualInfo()],
 #'   [silhouetteWidth()] and [geneCv()] look at the rest.
+#' * [simulateCounts()] makes counts whose truth is known.
 #' * [prepareCounts()] is what happens to counts before a model sees them.
 #'
 #' @section Errors: Every error made by the package has class `infill_error`

@@ -38,10 +38,11 @@ void *arena_get(Arena *a, size_t n, size_t size);
 
 /* ---- randomness: Philox4x32-10 (Salmon et al. 2011) ---- */
 typedef enum { RNG_INIT_1 = 1, RNG_INIT_2, RNG_INIT_3, RNG_INIT_4, RNG_HOLD_OUT, RNG_ORDER, RNG_MASK, RNG_DROPOUT,
-               RNG_CLUSTER, RNG_NOISE } Stream;
+               RNG_CLUSTER, RNG_NOISE, RNG_SIMULATE, RNG_SIMULATE_ENTRY } Stream;
 void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 double rng_unif(uint64_t seed, Stream stream, uint64_t position);     /* in (0, 1) */
 double rng_normal(uint64_t seed, Stream stream, uint64_t position);   /* mean 0, sd 1 */
+void rng_pair(uint64_t seed, Stream stream, uint32_t part, uint64_t position, double u[2]);      /* two in (0, 1) */
 /* n draws at once, of 32 bits each, from position on (4 draws a position); `part` tells the draws of several networks apart. */
 void rng_words(uint64_t seed, Stream stream, uint32_t part, uint64_t position, uint32_t *out, size_t n);
 /* 64 normal numbers, mean 0, sd 1, all at once; `part` and `index` tell runs apart. */
@@ -241,5 +242,47 @@ Status silhouette(Arena *, const double *points, int n, int d, const int *label,
 /* sd / mean of each gene over the cells of each group (sd: denominator cells - 1). group[c] -1: not used; size: cells per
  * group; mean, cv: nrow x n_groups, cv NaN where the mean is 0 or the group has one cell. */
 void gene_cv(const Sparse *s, const int *group, int n_groups, const int *size, double *mean, double *cv);
+
+/* ---- simulation (sim_splat.c) ---- */
+/* Draw after draw of the substream (seed, stream, part, item): rejection may take as many as it needs. */
+typedef struct { uint64_t seed; Stream stream; uint32_t part; uint64_t position; double u[2]; int left; } Draws;
+Draws draws_of(uint64_t seed, Stream stream, uint32_t part, uint32_t item);
+double draw_unif(Draws *d);                      /* in (0, 1) */
+double draw_normal(Draws *d);                    /* mean 0, sd 1 */
+double draw_gamma(Draws *d, double shape);       /* scale 1, shape >= 0; exact for every shape */
+double draw_poisson(Draws *d, double mean);      /* a whole number; exact for every finite mean >= 0 */
+
+/* Splat (Zappia, Phipson and Oshlack 2017). LN(a, b): exp of a normal number of mean a and sd b. */
+typedef struct {
+    double mean_shape, mean_rate;                          /* gamma of the genes' means */
+    double outlier_prob, outlier_location, outlier_scale;  /* LN that multiplies the median */
+    double lib_location, lib_scale;                        /* LN of the library sizes */
+    double de_prob, de_location, de_scale;                 /* LN of the factors of a group, up or down */
+    double bcv_common, bcv_df;                             /* infinite df: every gene's dispersion follows the trend */
+    double dropout_shape, dropout_mid;                     /* logistic in log(rate); NaN: none */
+} Splat;
+typedef struct { size_t n; int *i; double *x; } Entries;   /* of some cells; x < 0: what dropout takes away */
+typedef struct {
+    /* given */
+    int genes, cells, groups;
+    const double *group_prob;      /* sums to 1 */
+    uint64_t seed;
+    int threads;
+    /* filled */
+    double *mean, *outlier;        /* per gene: mean with its outlier factor; that factor, 1 for most */
+    double *de;                    /* genes x groups: 1 for most */
+    int *group;                    /* per cell, from 0 */
+    double *size;                  /* per cell: expected library size */
+    double *rate;                  /* genes x cells, or NULL: what the counts are Poisson around */
+    int *true_p, *count_p;         /* cells + 1 offsets of the counts before and after dropout */
+    /* for splat_take() */
+    Entries *block;
+    int blocks;
+} Simulated;
+/* ST_SHAPE: more non-zeros than an offset can say. Cell c is the same whatever the number of cells, the true counts
+ * whatever the dropout. */
+Status splat_draw(Arena *a, const Splat *p, Simulated *s, Tick tick);
+/* The non-zero counts after (1) or before dropout (0), cell after cell. */
+void splat_take(const Simulated *s, int after, int *i, double *x);
 
 #endif

@@ -19,9 +19,9 @@ void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
     out[0] = c0; out[1] = c1; out[2] = c2; out[3] = c3;
 }
 
-static void draw(uint64_t seed, Stream stream, uint64_t position, double u[2])
+void rng_pair(uint64_t seed, Stream stream, uint32_t part, uint64_t position, double u[2])
 {
-    uint32_t counter[4] = { (uint32_t) position, (uint32_t) (position >> 32), (uint32_t) stream, 0 };
+    uint32_t counter[4] = { (uint32_t) position, (uint32_t) (position >> 32), (uint32_t) stream, part };
     uint32_t key[2] = { (uint32_t) seed, (uint32_t) (seed >> 32) }, out[4];
     philox(counter, key, out);
     for (int k = 0; k < 2; k++) {
@@ -67,14 +67,14 @@ void rng_words(uint64_t seed, Stream stream, uint32_t part, uint64_t position, u
 double rng_unif(uint64_t seed, Stream stream, uint64_t position)
 {
     double u[2];
-    draw(seed, stream, position, u);
+    rng_pair(seed, stream, 0, position, u);
     return u[0];
 }
 
 double rng_normal(uint64_t seed, Stream stream, uint64_t position)
 {
     double u[2];
-    draw(seed, stream, position, u);
+    rng_pair(seed, stream, 0, position, u);
     return sqrt(-2 * log(u[0])) * cos(6.283185307179586 * u[1]);
 }
 
