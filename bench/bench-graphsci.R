@@ -1,7 +1,8 @@
 # GraphSCI beside the recorded references: held-out molecules (Poisson loss) and hidden entries (recovery), found edges (edges),
-# seconds per epoch beside the two bare products (speed). From the root:
-# Rscript bench/bench-graphsci.R recovery|edges|speed [data folder] [seeds] [sets, comma] [extra parameters as R code]
-suppressMessages({ library(infill); library(Matrix) })
+# seconds per epoch beside the two bare products (speed), the papers' simulations (simulation; sets: SIM-T2, SIM-T6, small),
+# memory of a fit on the edges alone (memory). From the root:
+# Rscript bench/bench-graphsci.R recovery|edges|speed|simulation|memory [data folder] [seeds] [sets, comma] [extra parameters]
+suppressMessages({ library(infill); library(Matrix); library(SummarizedExperiment) })
 source("bench/tasks.R")
 args <- commandArgs(TRUE)
 what <- c(args, "recovery")[1]
@@ -89,4 +90,65 @@ if (what == "speed") {
         cat(sprintf("%d genes x %d cells, %.0f %% not 0: %.2f s an epoch, the two products %.2f s, ratio %.2f; 1 -> 2 threads %.2f\n",
             size[1], size[2], 100 * mean(x > 0), s[1], f, s[1] / f, s[1] / s[2]))
     }
+}
+
+# Simulations with their truth: errors against it on log1p of the counts, of all entries and of those that were dropped, and clusters:
+# k-means of as many groups as there are on ten principal components of log1p(count/size); silhouette of the true groups there.
+if (what == "simulation") {
+    some <- if (length(args) > 3) sets else c("small", "SIM-T2")
+    simulated <- function(set, seed) if (set == "small") simulateCounts(n.genes = 299, n.cells = 400, de.scale = 0.3, seed = seed)
+        else simulateCounts(set, seed = seed)
+    cat(sprintf("%-7s %-10s %9s %9s %9s %7s %7s %7s %8s %8s\n", "set", "", "MAE all", "dropped", "counts", "ARI", "CA", "SC", "seconds", "cost"))
+    for (set in some) {
+        rows <- list()
+        for (seed in seeds) {
+            sim <- simulated(set, seed)
+            x <- assay(sim, "counts")
+            keep <- rowSums(x) > 0
+            x <- x[keep, ]
+            truth <- as.matrix(assay(sim, "true")[keep, ])
+            dropped <- truth > 0 & as.matrix(x) == 0
+            group <- sim$group
+            judge <- function(name, y, seconds = NA, cost = NA) {
+                y <- as.matrix(y)
+                e <- abs(log1p(y) - log1p(truth))
+                size <- colSums(y) / median(colSums(y))
+                set.seed(1)
+                pcs <- irlba::prcomp_irlba(t(log1p(y / rep(size, each = nrow(y)))), 10)$x
+                k <- kmeans(pcs, nlevels(group), nstart = 10, iter.max = 100)$cluster
+                rows[[name]] <<- rbind(rows[[name]], c(mean(e), mean(e[dropped]), mean(abs(y - truth)),
+                    adjustedRandIndex(k, group), clusteringAccuracy(k, group), silhouetteWidth(pcs, group), seconds, cost))
+            }
+            quiet <- function(code) suppressWarnings(suppressMessages(code))
+            judge("raw", x)
+            judge("gene mean", quiet(infill(x, GeneMeanParam(), as = "matrix")))
+            fit <- quiet(fitInfill(x, DeepImputeParam(n.genes = Inf), seed = seed, num.threads = threads, progress = FALSE))
+            judge("DeepImpute", quiet(infill(x, fit, as = "matrix")), fit@seconds)
+            models <- list(GraphSCI = param(), `200 epochs` = param(max.iter = 200, stop = "none", valid.fraction = 0),
+                reference = param(max.iter = 200, stop = "none", valid.fraction = 0, init = "reference", l2 = 0))
+            if (set != "small") models <- models[1]
+            for (name in names(models)) {
+                fit <- quiet(fitInfill(x, models[[name]], seed = seed, num.threads = threads, progress = FALSE))
+                h <- fitHistory(fit)
+                # values everywhere, as the paper has them, and zeros only
+                judge(name, quiet(infill(x, fit, as = "matrix", keep = "none")), fit@seconds, h$expression[fit@best])
+                judge(paste(name, "z"), quiet(infill(x, fit, as = "matrix")), fit@seconds, h$expression[fit@best])
+            }
+        }
+        for (name in names(rows)) cat(sprintf("%-7s %-12s %s\n", set, name,
+            paste(sprintf("%9.3f", colMeans(rows[[name]])), collapse = " ")))
+    }
+}
+
+# Ten thousand genes of a real or simulated set, weights on the edges alone: the peak of resident memory above the input.
+if (what == "memory") {
+    sim <- simulateCounts(n.genes = 12000, n.cells = 3000, lib.location = 9, seed = 1)
+    x <- assay(sim, "counts")
+    x <- x[order(-rowSums(x > 0))[1:10000], ]
+    peak <- function() as.numeric(gsub("[^0-9]", "", grep("VmHWM", readLines("/proc/self/status"), value = TRUE))) / 1024
+    invisible(gc())
+    before <- peak()
+    fit <- suppressMessages(fitInfill(x, param(inner = "edges", n.max = Inf, max.iter = 20), seed = 1, num.threads = threads, progress = FALSE))
+    cat(sprintf("%d genes x %d cells, %.0f edges: %.1f s for %d epochs, peak %.0f MB (%.0f before the fit)\n", nrow(x), ncol(x),
+        fit@recipe$plan[3] / 2, fit@seconds, nrow(fitHistory(fit)), peak(), before))
 }
