@@ -227,6 +227,19 @@ void cell_key(const Sparse *x, int cell, double key[2]);
 /* known[c] = 1 + the fitted cell that looks like cell c of x, the first of several; 0: none. keys: 2 numbers for each. */
 Status cells_known(Arena *a, const Sparse *x, const double *keys, int n_keys, int *known);
 
+/* ---- the posterior (stack.c) ---- */
+static const double STACK_ETA_LEAST = -8, STACK_ETA_MOST = 12;
+/* n entries: z, K columns of log(mu_k + 1e-3); x the counts that were seen, y those held out, rho their expected ratio. */
+typedef struct { size_t n; int K; const double *z, *x, *y; double rho; } StackData;
+double stack_theta(double eta);              /* exp(eta), eta kept in its bounds */
+/* out[0]: the mean loss at par = (eta, b_0, ..., b_K); out[1..]: its gradient. parts: stack_parts(K) doubles of scratch. */
+void stack_loss(const StackData *d, const double *par, int threads, double *parts, double *out);
+size_t stack_parts(int K);
+/* Posterior mean, standard deviation and prior mean (each may be NULL), genes x n, of cells first.. of counts. prior: K
+ * predictions, genes x n, at the depth of counts, which is `depth` times that of the fit. */
+typedef struct { int K; const double *const *prior; const double *par; double depth; double *mean, *sd, *prior_mean; } StackUse;
+void stack_apply(const StackUse *u, const Sparse *counts, int first, int n, int threads);
+
 /* ---- metrics (metric_*.c) ---- */
 typedef struct { double rmse, mae, nmse, pearson; size_t n; } Recovery;
 /* Errors of estimate against truth per group (group[k] in 0..n_groups-1; NULL: all in group 0). nmse is the root form
@@ -234,6 +247,14 @@ typedef struct { double rmse, mae, nmse, pearson; size_t n; } Recovery;
 enum { RECOVERY_SUMS = 9 };
 void recovery_by_group(const double *truth, const double *estimate, const int *group, size_t n, int n_groups,
                        double *sums, Recovery *out);
+/* Predictions of cells first..first+n-1 (dense, genes x n, times `scale`: on the depth of the held-out molecules) against
+ * those. Adds to sums: of p - y log(p + eps) and of y - y log(y + eps), of squared differences of log1p of 10,000-normalised columns,
+ * and of entries; to gene (5 x genes) what split_pearson() needs. cell[c]: Pearson r of the two logarithms over the genes of a
+ * cell; NaN where one is constant. */
+void split_add(const Sparse *test, int first, int n, const double *pred, double scale, double eps, double *gene, double *cell,
+               double sums[4]);
+/* out: Pearson r of each gene over n cells; NaN where one side is constant */
+void split_pearson(const double *gene, int n_genes, double n, double *out);
 /* Labels 0..n_a-1 and 0..n_b-1. Sums over the occupied cells of the table only: memory O(n + n_a + n_b). */
 typedef struct { double ari, mutual, entropy_a, entropy_b, joint; } Agreement;
 Status agreement(Arena *, const int *a, int n_a, const int *b, int n_b, size_t n, Agreement *out);

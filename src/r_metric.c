@@ -60,3 +60,29 @@ SEXP C_gene_cv(SEXP x, SEXP group, SEXP size)
     UNPROTECT(1);
     return out;
 }
+
+/* Value: list(gene, sums, cell): the first two with the cells of pred added to what was given. */
+SEXP C_split_add(SEXP test, SEXP first, SEXP pred, SEXP scale, SEXP eps, SEXP gene, SEXP sums)
+{
+    Sparse s = r_sparse(test);
+    int n = Rf_ncols(pred), from = Rf_asInteger(first);
+    if (Rf_nrows(pred) != s.nrow || from < 0 || from > s.ncol - n || Rf_xlength(gene) != 5 * (R_xlen_t) s.nrow || LENGTH(sums) != 4)
+        r_status(ST_SHAPE);
+    SEXP out = PROTECT(Rf_allocVector(VECSXP, 3));
+    SET_VECTOR_ELT(out, 0, Rf_duplicate(gene));
+    SET_VECTOR_ELT(out, 1, Rf_duplicate(sums));
+    SET_VECTOR_ELT(out, 2, Rf_allocVector(REALSXP, n));
+    split_add(&s, from, n, REAL(pred), Rf_asReal(scale), Rf_asReal(eps), REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 2)),
+              REAL(VECTOR_ELT(out, 1)));
+    UNPROTECT(1);
+    return out;
+}
+
+SEXP C_split_pearson(SEXP gene, SEXP n)
+{
+    int genes = (int) (Rf_xlength(gene) / 5);
+    SEXP out = PROTECT(Rf_allocVector(REALSXP, genes));
+    split_pearson(REAL(gene), genes, Rf_asReal(n), REAL(out));
+    UNPROTECT(1);
+    return out;
+}

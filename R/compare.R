@@ -1,0 +1,348 @@
+#' @include infill.R mask.R evaluate-recovery.R model-baseline.R
+NULL
+
+#' Did it help? Models beside trivial baselines, on your own data
+#'
+#' Hides part of the data, fits every model to the rest and tells which comes nearest to what was hidden, with the
+#' baselines beside it and intervals over repeats. No labels are needed.
+#'
+#' @param x Counts, genes x cells, in any container that [infill()] takes.
+#' @param params A list of [InfillParam-class] objects, or one; names are shown, where they are missing the class without
+#'   `Param`. Default: [StackParam()], [DeepMcParam()], [DeepImputeParam()], [AutoImputeParam()].
+#' @param tasks `"molecules"`: each molecule is held out with probability `fraction` (binomial thinning), models see the others
+#'   and predict all entries; needs whole counts. `"entries"`: `fraction` of the non-zeros are hidden with [maskCounts()]. When not
+#'   given, both, or the second alone (with a message) where `x` is not whole.
+#' @param repeats How many times; every repeat has its own split and its own seed for the models.
+#' @param fraction Share that is held out, above 0 and at most 0.5.
+#' @param scheme Scheme of [maskCounts()] for `"entries"`.
+#' @param posterior Show each model with its posterior too (`keep = "posterior"` of [infill()])? For `"molecules"` only.
+#' @param labels Class of each cell, for the adjusted Rand index of k-means (as many clusters as classes, on 20 principal
+#'   components of the 1,000 most variable genes) and the silhouette of the classes, both on what a model makes of the
+#'   training half; `NULL`: not computed.
+#' @param assay.type Assay of an experiment that holds the counts.
+#' @param seed Number that fixes everything; `NA`: drawn from R's generator.
+#' @param num.threads Threads of each fit.
+#' @param BPPARAM A \pkg{BiocParallel} back end: fits are dealt out to its workers. The same numbers as without.
+#' @param progress Say what is being fitted?
+#' @param check.scale Refuse values that look like logarithms?
+#'
+#' @details Baselines: `none`, the training counts as they are; `gene mean`, [GeneMeanParam()]; for `"entries"` also `detected mean`,
+#'   the mean of the gene's non-zeros, the harder one there.
+#'
+#'   *Molecules.* A prediction on the scale of the training half is multiplied by the ratio of the two halves' totals. `poisson`, the first
+#'   criterion: mean of p - y log(p + 1e-6) over all entries, lowest in expectation for the true rates. `mse`: of log1p of columns
+#'   that sum to 10,000. `pearson.gene`, `pearson.cell`: median over genes (cells) of Pearson r of the same logarithms.
+#'
+#'   *Entries.* `rmse`, `mae`, `nmse`, `pearson` on log1p of count / size factor at the hidden entries ([recoveryError()]); `rmse` comes first.
+#'
+#'   `seconds`: fit and prediction. `memory`: peak of R's heap above what was there before, in MB (the core's memory is R's).
+#'
+#'   *Verdict.* Of each model, the difference to the best baseline in the same repeat, with a 95 % t interval over the repeats.
+#'   A model beats the baselines when the whole interval is on its side and the gain is at least 0.1 % of the baseline's distance
+#'   to a perfect prediction. When none does, the verdict is: do not impute. Repeats share cells: the intervals speak of these cells,
+#'   not of others.
+#' @return An `InfillComparison`: `as.data.frame()` gives one row per task, method and repeat; printing it gives means with
+#'   intervals and the verdict; `plot()` the comparison, `type = "recovery"` hidden against predicted values, `"calibration"`
+#'   predicted against held-out molecules by decile, `"training"` the training curves. A model that fails is a row with its `error`.
+#'   [reportInfill()] writes a page.
+#' @seealso [tuneInfill()], [permutationCheck()], [smoothingGauge()]
+#' @examples
+#' x <- simulateCounts(n.genes = 100, n.cells = 80, seed = 1)
+#' compareInfill(x, list(DeepMc = DeepMcParam(max.sweeps = 20)), tasks = "molecules", repeats = 2, seed = 1)
+#' @aliases InfillComparison-class
+#' @export
+compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), repeats = 3, fraction = 0.1,
+    scheme = "uniform", posterior = FALSE, labels = NULL, assay.type = "counts", seed = NA, num.threads = NULL,
+    BPPARAM = NULL, progress = interactive(), check.scale = TRUE)
+{
+    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    .checkFlag(progress, "progress")
+    .checkFlag(posterior, "posterior")
+    repeats <- .checkNumber(repeats, "repeats", 1, 1000, TRUE)
+    if (!.isNumber(fraction) || fraction <= 0 || fraction > 0.5) .stop(
+        "'fraction' must be one number above 0 and at most 0.5, not %s", .describe(fraction))
+    whole <- all(counts@x == round(counts@x))
+    given <- !missing(tasks)
+    if (!is.character(tasks) || !length(tasks) || !all(tasks %in% c("molecules", "entries"))) .stop(
+        "'tasks' must be \"molecules\", \"entries\" or both, not %s", .describe(tasks))
+    if (!whole && "molecules" %in% tasks) {
+        if (given) .stop(paste("'x' must hold whole numbers to hold out molecules (tasks = \"molecules\"), and %s is not one;",
+            "tasks = \"entries\" hides whole entries"), format(counts@x[counts@x != round(counts@x)][1L]))
+        message("'x' does not hold whole numbers: entries are hidden, not molecules")
+        tasks <- "entries"
+    }
+    if (is.null(params)) params <- .usualParams()
+    params <- .namedParams(params)
+    if (!is.null(labels)) {
+        .labels(labels, "labels", ncol(counts))
+        if (length(unique(labels)) < 2L) .stop("'labels' must have at least two classes, not one")
+    }
+    seed <- .seed(seed)
+    methods <- c(list(none = NoneParam(), `gene mean` = GeneMeanParam()), params)
+    jobs <- do.call(rbind, lapply(unique(tasks), function(task) {
+        m <- names(methods)
+        if (task == "entries") m <- append(m, "detected mean", 2L)
+        with <- if (posterior && task == "molecules") rep(c(FALSE, TRUE), c(length(m), length(params))) else rep(FALSE, length(m))
+        m <- c(m, if (any(with)) names(params))
+        data.frame(task = task, method = rep(m, repeats), posterior = rep(with, repeats), rep = rep(seq_len(repeats), each = length(m)))
+    }))
+    methods$`detected mean` <- GeneMeanParam(over = "detected")
+    jobs <- jobs[!(jobs$posterior & vapply(methods[jobs$method], is, TRUE, "StackParam")), ]
+    spec <- list(counts = counts, methods = methods, seed = seed, fraction = fraction, scheme = scheme, labels = labels,
+        threads = .threads(num.threads))
+    one <- function(k) {
+        if (progress) message(sprintf("%s %d of %d: %s%s", jobs$task[k], jobs$rep[k], repeats, jobs$method[k],
+            if (jobs$posterior[k]) ", posterior" else ""))
+        .compareOne(jobs[k, ], spec)
+    }
+    done <- if (is.null(BPPARAM)) lapply(seq_len(nrow(jobs)), one) else .onWorkers(jobs, spec, BPPARAM)
+    scores <- unique(unlist(lapply(done, function(d) names(d$scores))))
+    rows <- lapply(done, function(d) {
+        r <- d$scores[scores]
+        names(r) <- scores
+        r[vapply(r, is.null, TRUE)] <- NA_real_
+        cbind(as.data.frame(r), seconds = d$seconds, memory = d$memory, error = d$error)
+    })
+    table <- cbind(task = jobs$task, method = ifelse(jobs$posterior, paste(jobs$method, "posterior"), jobs$method),
+        baseline = jobs$method %in% c("none", "gene mean", "detected mean"), `repeat` = jobs$rep, do.call(rbind, rows))
+    rownames(table) <- NULL
+    first <- jobs$rep == 1
+    structure(list(table = table, samples = stats::setNames(lapply(done[first], `[[`, "sample"), paste(table$task, table$method)[first]),
+        fits = stats::setNames(lapply(done[first], `[[`, "fit"), paste(table$task, table$method)[first]),
+        warnings = unique(unlist(lapply(seq_along(done), function(k) if (length(done[[k]]$warnings)) paste0(table$method[k], ": ",
+            done[[k]]$warnings)))), settings = list(genes = nrow(counts), cells = ncol(counts), fraction = fraction, scheme = scheme,
+            repeats = repeats, seed = seed, params = params, version = as.character(utils::packageVersion("infill")))),
+        class = "InfillComparison")
+}
+
+.usualParams <- function() list(Stack = StackParam(), deepMc = DeepMcParam(), DeepImpute = DeepImputeParam(), AutoImpute = AutoImputeParam())
+
+# A list of parameter objects, each with a name of its own.
+.namedParams <- function(params) {
+    if (is(params, "InfillParam")) params <- list(params)
+    if (!is.list(params) || !length(params) || !all(vapply(params, is, TRUE, "InfillParam"))) .stop(
+        "'params' must be a list of parameters of models, such as list(DeepMcParam()), not %s", .describe(params))
+    name <- names(params)
+    if (is.null(name)) name <- rep("", length(params))
+    empty <- !nzchar(name)
+    name[empty] <- sub("Param$", "", vapply(params[empty], function(p) class(p)[1L], ""))
+    taken <- c("none", "gene mean", "detected mean")
+    if (any(name %in% taken)) .stop("'params' must not be called %s: the baselines are", .someOf(dQuote(intersect(name, taken), FALSE)))
+    stats::setNames(params, make.unique(name, " "))
+}
+
+.onWorkers <- function(jobs, spec, BPPARAM) {
+    .needs("BiocParallel", "'BPPARAM'")
+    if (!is(BPPARAM, "BiocParallelParam")) .stop("'BPPARAM' must be a BiocParallelParam, not %s", .describe(BPPARAM))
+    tryCatch(BiocParallel::bplapply(split(jobs, seq_len(nrow(jobs))), .compareOne, spec = spec, BPPARAM = BPPARAM),
+        error = function(e) .stop("a worker of 'BPPARAM' failed: %s", conditionMessage(e)))
+}
+
+# One method on one split: what it scored, or its error.
+.compareOne <- function(job, spec) {
+    notes <- character()
+    param <- spec$methods[[job$method]]
+    seed <- (spec$seed + 7919 * job$rep) %% 2^53
+    before <- sum(gc(reset = TRUE)[, 2L])
+    started <- proc.time()[["elapsed"]]
+    memory <- NA_real_
+    out <- withCallingHandlers(tryCatch({
+        run <- if (job$task == "molecules") .scoreMolecules else .scoreEntries
+        run(param, spec, seed, job$posterior)
+    }, error = function(e) list(error = conditionMessage(e))), warning = function(w) {
+        notes <<- c(notes, conditionMessage(w))
+        invokeRestart("muffleWarning")
+    }, message = function(m) invokeRestart("muffleMessage"))
+    memory <- sum(gc()[, 6L]) - before
+    list(scores = out$scores, sample = out$sample, fit = out$fit, warnings = unique(notes), error = if (is.null(out$error)) NA_character_
+        else out$error, seconds = if (is.null(out$error)) proc.time()[["elapsed"]] - started else NA_real_, memory = memory)
+}
+
+# What a plot of training needs of a fit: no weights.
+.thinFit <- function(fit) {
+    if (!is(fit, "InfillFit") || !nrow(fit@history)) return(NULL)
+    fit@weights <- fit@state <- numeric()
+    fit@recipe <- fit@recipe["log"]
+    fit
+}
+
+# Every molecule with probability `fraction` into the test half.
+.splitMolecules <- function(counts, fraction, seed) {
+    m <- maskCounts(counts, "molecules", fraction, seed)
+    e <- hiddenEntries(m)
+    list(train = maskedData(m), test = sparseMatrix(i = e$row, j = e$col, x = e$value, dims = dim(counts)))
+}
+
+# f(values, cols) for blocks of cells, values dense genes x cells on the scale of `counts`; keep as in infill().
+.overBlocks <- function(counts, fit, keep, threads, f) {
+    how <- .how("counts", keep, TRUE, "infilled", "matrix")
+    .matchGenes(counts, fit@recipe)
+    each <- max(1, floor(4e6 / nrow(counts)))
+    for (from in seq(1, ncol(counts), by = each)) {
+        cols <- from:min(from + each - 1, ncol(counts))
+        f(.fillBlock(counts, cols, fit, how, threads), cols)
+    }
+}
+
+.scoreMolecules <- function(param, spec, seed, posterior) {
+    s <- .splitMolecules(spec$counts, spec$fraction, seed)
+    if (!sum(s$test) || !sum(s$train)) .stop("'x' has too few molecules to hold %g of them out", spec$fraction)
+    if (posterior) param <- StackParam(list(GeneMeanParam(), param))
+    fit <- fitInfill(s$train, param, seed = seed, num.threads = spec$threads, progress = FALSE, check.scale = FALSE)
+    scale <- sum(s$test) / sum(s$train)
+    acc <- list(numeric(5 * nrow(s$train)), numeric(4))
+    cell <- numeric(ncol(s$train))
+    look <- sort(.Call(C_choose, as.double(ncol(s$train)), as.double(min(200, ncol(s$train))), seed))      # cells whose entries are kept
+    sample <- list()
+    keep <- if (is(param, "NoneParam")) "observed" else "none"
+    .overBlocks(s$train, fit, keep, spec$threads, function(values, cols) {
+        r <- .Call(C_split_add, s$test, cols[1L] - 1L, values, scale, 1e-6, acc[[1L]], acc[[2L]])
+        acc <<- r[1:2]
+        cell[cols] <<- r[[3L]]
+        some <- intersect(look, cols)
+        if (length(some)) sample[[length(sample) + 1L]] <<- data.frame(predicted = scale * as.double(values[, some - cols[1L] + 1L]),
+            truth = as.double(as.matrix(s$test[, some, drop = FALSE])))
+    })
+    gene <- .Call(C_split_pearson, acc[[1L]], as.double(ncol(s$train)))
+    n <- acc[[2L]][4L]
+    scores <- list(poisson = acc[[2L]][1L] / n, perfect = acc[[2L]][2L] / n, mse = acc[[2L]][3L] / n,
+        pearson.gene = median(gene, na.rm = TRUE), pearson.cell = median(cell, na.rm = TRUE))
+    if (!is.null(spec$labels)) scores <- c(scores, .clusterScores(s$train, fit, keep, spec, seed))
+    sample <- do.call(rbind, sample)
+    list(scores = scores, sample = .deciles(sample), fit = .thinFit(fit))
+}
+
+# Means of predicted and held-out molecules by tenth of the prediction, and their standard errors.
+.deciles <- function(d) {
+    at <- unique(stats::quantile(d$predicted, 0:10 / 10, names = FALSE))
+    group <- if (length(at) > 2L) cut(d$predicted, at, include.lowest = TRUE, labels = FALSE) else rep(1L, nrow(d))
+    mean <- function(v) as.double(tapply(v, group, base::mean))
+    data.frame(predicted = mean(d$predicted), observed = mean(d$truth),
+        se = as.double(tapply(d$truth, group, function(v) stats::sd(v) / sqrt(length(v)))), n = as.integer(table(group)))
+}
+
+.scoreEntries <- function(param, spec, seed, posterior) {
+    m <- maskCounts(spec$counts, spec$scheme, spec$fraction, seed)
+    x <- maskedData(m)
+    e <- hiddenEntries(m)
+    fit <- fitInfill(x, param, seed = seed, num.threads = spec$threads, progress = FALSE, check.scale = FALSE)
+    got <- numeric(nrow(e))
+    .overBlocks(x, fit, if (is(param, "NoneParam")) "observed" else "none", spec$threads, function(values, cols) {
+        at <- which(e$col >= cols[1L] & e$col <= cols[length(cols)])
+        got[at] <<- values[cbind(e$row[at], e$col[at] - cols[1L] + 1L)]
+    })
+    total <- Matrix::colSums(x)
+    size <- total / median(total[total > 0])
+    size <- ifelse(size > 0, size, 1)[e$col]
+    t <- log1p(e$value / size)
+    p <- log1p(got / size)
+    scores <- as.list(.recovery(t, p)[c("rmse", "mae", "nmse", "pearson")])
+    keep <- if (length(t) > 3000) sort(.Call(C_choose, as.double(length(t)), 3000, seed)) else seq_along(t)
+    list(scores = c(scores, list(perfect = 0)), sample = data.frame(truth = t[keep], predicted = p[keep]), fit = .thinFit(fit))
+}
+
+# Agreement of clusters with the labels, on what the fit makes of the training half.
+.clusterScores <- function(train, fit, keep, spec, seed) {
+    total <- Matrix::colSums(train)
+    size <- ifelse(total > 0, total / median(total[total > 0]), 1)
+    l <- train
+    l@x <- log1p(l@x / rep.int(size, diff(l@p)))
+    moments <- .Call(C_moments, l, numeric(ncol(l)), 0)
+    top <- sort(head(order(-moments$var), 1000))
+    m <- matrix(0, length(top), ncol(train))
+    .overBlocks(train, fit, keep, spec$threads, function(values, cols) m[, cols] <<- log1p(values[top, , drop = FALSE] /
+        rep(size[cols], each = length(top))))
+    pcs <- .components(m, 20)
+    k <- length(unique(spec$labels))
+    list(ari = adjustedRandIndex(.kMeans(pcs, k, seed), spec$labels), silhouette = silhouetteWidth(pcs, spec$labels))
+}
+
+# Cells x dimensions.
+.components <- function(m, n) {
+    m <- t(m)
+    n <- min(n, dim(m) - 1L)
+    if (n < 1L) return(m)
+    if (min(dim(m)) > 4 * n && requireNamespace("irlba", quietly = TRUE)) irlba::prcomp_irlba(m, n)$x
+    else stats::prcomp(m, rank. = n)$x
+}
+
+# k-means of R, with its generator set and put back.
+.kMeans <- function(x, k, seed) .withSeed(seed, stats::kmeans(x, k, iter.max = 100, nstart = 10)$cluster)
+.withSeed <- function(seed, code) {
+    old <- get0(".Random.seed", globalenv(), inherits = FALSE)
+    on.exit(if (is.null(old)) rm(".Random.seed", envir = globalenv()) else assign(".Random.seed", old, globalenv()))
+    set.seed(seed %% .Machine$integer.max)
+    code
+}
+
+# ---- what it says ----
+
+.firstScore <- c(molecules = "poisson", entries = "rmse")
+
+# One row per method of a task: means over repeats, and the difference to the best baseline with its interval.
+.summary <- function(cmp, task) {
+    t <- cmp$table[cmp$table$task == task, ]
+    score <- .firstScore[[task]]
+    by <- split(t, factor(t$method, unique(t$method)))
+    value <- vapply(by, function(d) mean(d[[score]]), 0)
+    base <- vapply(by, function(d) d$baseline[1L], TRUE)
+    ok <- is.finite(value)
+    best <- if (any(base & ok)) names(which.min(value[base & ok]))
+    rows <- lapply(names(by), function(name) {
+        d <- by[[name]]
+        diff <- if (is.null(best)) NA else d[[score]] - by[[best]][[score]]
+        n <- sum(is.finite(diff))
+        half <- if (n > 1) stats::qt(0.975, n - 1) * stats::sd(diff) / sqrt(n) else NA_real_
+        spread <- if (sum(is.finite(d[[score]])) > 1) stats::qt(0.975, nrow(d) - 1) * stats::sd(d[[score]]) / sqrt(nrow(d)) else NA_real_
+        scale <- if (is.null(best)) NA else mean(by[[best]][[score]] - by[[best]]$perfect)
+        data.frame(method = name, baseline = d$baseline[1L], value = mean(d[[score]]), interval = spread, difference = mean(diff), half = half,
+            beats = name != best && !base[[name]] && isTRUE(mean(diff) + half < 0) && isTRUE(-mean(diff) >= 1e-3 * scale),
+            seconds = mean(d$seconds), memory = mean(d$memory), error = d$error[!is.na(d$error)][1L])
+    })
+    out <- do.call(rbind, rows)
+    attr(out, "best") <- best
+    out
+}
+
+.verdict <- function(cmp, task) {
+    s <- .summary(cmp, task)
+    best <- attr(s, "best")
+    ok <- is.finite(s$value)
+    models <- s[!s$baseline & ok, ]
+    what <- c(molecules = "held-out molecules (Poisson loss)", entries = "hidden entries (RMSE on logarithms)")[[task]]
+    if (!nrow(models)) return(sprintf("%s: no model could be fitted.", what))
+    top <- models[which.min(models$value), ]
+    if (is.na(top$half)) return(sprintf("%s: %s is lowest, %.4f against %.4f of the best baseline (%s); one repeat gives no interval, so no verdict.",
+        what, if (top$value < min(s$value[s$baseline & ok])) top$method else best, top$value, s$value[s$method == best], best))
+    if (!any(models$beats)) return(sprintf(paste("%s: do not impute. No model beats \"%s\" (%.4f) beyond the interval; the nearest is %s,",
+        "%+.4f (95 %% interval %+.4f to %+.4f)."), what, best, s$value[s$method == best], top$method, top$difference, top$difference - top$half,
+        top$difference + top$half))
+    sprintf("%s: %s is best, %.4f against %.4f of the best baseline (\"%s\"): %+.4f (95 %% interval %+.4f to %+.4f).%s", what, top$method, top$value,
+        s$value[s$method == best], best, top$difference, top$difference - top$half, top$difference + top$half,
+        if (sum(models$beats) == nrow(models)) if (nrow(models) > 1L) " Every model beats the baselines." else ""
+        else sprintf(" Beyond the interval only: %s.", paste(models$method[models$beats], collapse = ", ")))
+}
+
+#' @export
+print.InfillComparison <- function(x, ...) {
+    s <- x$settings
+    cat(sprintf("InfillComparison: %d genes x %d cells, %g %% held out, %d repeat%s, seed %.0f\n", s$genes, s$cells, 100 * s$fraction,
+        s$repeats, if (s$repeats > 1) "s" else "", s$seed))
+    for (task in unique(x$table$task)) {
+        t <- x$table[x$table$task == task, ]
+        show <- intersect(if (task == "molecules") c("poisson", "mse", "pearson.gene", "pearson.cell", "ari", "silhouette")
+            else c("rmse", "mae", "nmse", "pearson"), names(t))
+        d <- .summary(x, task)
+        m <- stats::aggregate(t[show], list(method = factor(t$method, unique(t$method))), mean)
+        out <- data.frame(m[1L], m[2L], `+-` = d$interval, m[-(1:2)], seconds = d$seconds, MB = d$memory, check.names = FALSE)
+        cat(sprintf("\n%s\n", c(molecules = "Held-out molecules", entries = "Hidden entries")[[task]]))
+        print(format(out[order(d$value), ], digits = 4), row.names = FALSE)
+        for (k in which(!is.na(d$error))) cat(sprintf("  %s failed: %s\n", d$method[k], d$error[k]))
+        cat(paste(strwrap(.verdict(x, task), 100), collapse = "\n"), "\n", sep = "")
+    }
+    for (w in x$warnings) cat(sprintf("  warning of %s\n", w))
+    invisible(x)
+}
+
+#' @export
+as.data.frame.InfillComparison <- function(x, ...) x$table
