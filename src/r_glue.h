@@ -40,6 +40,14 @@ ENTRY(C_graph)(SEXP by_gene, SEXP threshold, SEXP threads);
 ENTRY(C_choose)(SEXP n, SEXP k, SEXP seed);
 ENTRY(C_recovery)(SEXP truth, SEXP estimate, SEXP group, SEXP n_groups);
 ENTRY(C_agreement)(SEXP a, SEXP n_a, SEXP b, SEXP n_b);
+ENTRY(C_expected_mutual)(SEXP size_a, SEXP size_b);
+ENTRY(C_best_matching)(SEXP a, SEXP n_a, SEXP b, SEXP n_b);
+ENTRY(C_cell_norms)(SEXP x);
+ENTRY(C_pair_correlations)(SEXP x, SEXP mean, SEXP norm, SEXP cell, SEXP lo, SEXP hi, SEXP n, SEXP seed, SEXP threads);
+ENTRY(C_roc_auc)(SEXP score, SEXP positive);
+ENTRY(C_ks_statistic)(SEXP x, SEXP y);
+ENTRY(C_gini)(SEXP by_gene, SEXP floor);
+ENTRY(C_count_loss)(SEXP observed, SEXP expected, SEXP kind, SEXP theta, SEXP eps);
 ENTRY(C_silhouette)(SEXP points, SEXP label, SEXP n_labels, SEXP threads);
 ENTRY(C_gene_cv)(SEXP x, SEXP group, SEXP size);
 #endif
