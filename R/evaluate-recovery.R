@@ -16,9 +16,10 @@ NULL
 #'   leaves its hidden entries at 0.
 #' @param name Assay of the result, when it is an experiment.
 #' @return A data.frame with one row (overall) or one row per gene or cell that
-#'   has hidden entries: `n`; `rmse` = sqrt(mean (t - p)^2); `mae` = mean |t - p|;
-#'   `nmse` = |t - p| / |t| (2-norms; the root, as the AutoImpute code has it);
-#'   `pearson` (`NA` where either side is constant).
+#'   has hidden entries: `n`; `rmse` = sqrt(`mse`); `mse` = mean (t - p)^2; `mae` =
+#'   mean |t - p|; `nmse` = |t - p| / |t| (2-norms; the root, as the AutoImpute code
+#'   has it); `pearson`; `spearman`, that of the ranks, where ties get their mean
+#'   rank (both `NA` where either side is constant but for rounding).
 #' @references Talwar et al. (2018), Scientific Reports 8:16329.
 #' @examples
 #' recoveryError(c(1, 2, 3), c(1, 2, 4))
@@ -48,7 +49,7 @@ setMethod("recoveryError", c("ANY", "ANY"), function(truth, estimate, ...) .stop
     levels <- if (is.null(group)) 1L else sort(unique(group))
     out <- as.data.frame(.Call(C_recovery, as.double(truth), as.double(estimate),
         if (!is.null(group)) match(group, levels) - 1L, length(levels)))
-    out$pearson[is.nan(out$pearson)] <- NA
+    for (r in c("pearson", "spearman")) out[[r]][is.nan(out[[r]])] <- NA
     if (!is.null(group)) rownames(out) <- levels
     out
 }

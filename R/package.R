@@ -10,8 +10,10 @@
 #'   [NoneParam()] and [GeneMeanParam()] have the same interface.
 #' * [similarityModule()] gives the clusters that scINN builds on.
 #' * [maskCounts()] hides entries, [recoveryError()] says how well they were
-#'   recovered; [adjustedRandIndex()], [normalizedMutualInfo()],
-#'   [silhouetteWidth()] and [geneCv()] look at the rest.
+#'   recovered. Of clusters: [adjustedRandIndex()] and other measures of
+#'   agreement, [purity()], [clusteringAccuracy()], [silhouetteWidth()],
+#'   [clusterSeparability()]. Of values: [geneCv()], [giniCoefficient()],
+#'   [ksStatistic()], [rocAuc()], [poissonDeviance()] and its kin.
 #' * [simulateCounts()] makes counts whose truth is known.
 #' * [prepareCounts()] is what happens to counts before a model sees them.
 #'

@@ -1,4 +1,5 @@
-# Peak memory of a fit above its input, and of silhouetteWidth(); seconds of silhouetteWidth() beside cluster::silhouette(dist()).
+# Peak memory of a fit above its input, and of silhouetteWidth(); seconds of silhouetteWidth() beside cluster::silhouette(dist());
+# seconds and memory of the metrics of partitions, and of clusterSeparability().
 # Linux only (reads /proc). From the root: Rscript bench/bench-memory.R
 suppressMessages({ library(infill); library(Matrix) })
 
@@ -38,8 +39,26 @@ clusterCase <- function() {
     cat(sprintf("5,000 x 50, one thread: %.3f s, cluster::silhouette(dist()) %.2f s: %.1f times; largest difference %.1e\n",
         ours, theirs, theirs / ours, max(abs(s - other[, 3]))))
 }
+labelsCase <- function(n, k) {
+    set.seed(1)
+    a <- sample.int(k, n, TRUE)
+    b <- ifelse(runif(n) < 0.5, a, sample.int(k, n, TRUE))
+    one <- function(name) {
+        r <- peakAbove(function() match.fun(name)(a, b))
+        sprintf("%s %.2f s, %.0f MB", name, r[["seconds"]], r[["peak"]])
+    }
+    cat(sprintf("%.0e labels, %d classes: %s\n", n, k, paste(vapply(c("adjustedRandIndex", "normalizedMutualInfo",
+        "adjustedMutualInfo", "clusteringAccuracy"), one, ""), collapse = "; ")))
+}
+separabilityCase <- function(cells) {
+    x <- someCounts(2000, cells, 0.1)
+    r <- peakAbove(function() clusterSeparability(x, rep(1:5, length.out = cells)))
+    cat(sprintf("clusterSeparability, 2,000 genes x %d cells, 10 %% not 0, one thread: %.1f s, %.0f MB above the input\n", cells,
+        r[["seconds"]], r[["peak"]]))
+}
 cases <- c("fitCase(300, 2000)", "fitCase(300, 8000)", "fitCase(4000, 2000)", "fitCase(4000, 8000)", "fitCase(50000, 2000)",
-    "silhouetteCase(1)", "silhouetteCase(2)", "clusterCase()")
+    "silhouetteCase(1)", "silhouetteCase(2)", "clusterCase()", "labelsCase(1e6, 20)", "labelsCase(1e6, 1000)",
+    "labelsCase(4e6, 20)", "separabilityCase(2000)", "separabilityCase(20000)")
 wanted <- commandArgs(TRUE)
 if (length(wanted)) {
     eval(parse(text = wanted))

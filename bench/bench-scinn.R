@@ -37,14 +37,8 @@ components <- function(filled) {
     irlba::prcomp_irlba(l, min(50, dim(l) - 1))$x
 }
 clustersOf <- function(pc, k) { set.seed(1); kmeans(pc, k, nstart = 100, iter.max = 100)$cluster }
-jaccard <- function(a, b) {
-    t <- table(a, b)
-    pairs <- function(n) sum(n * (n - 1) / 2)
-    both <- pairs(t)
-    both / (pairs(rowSums(t)) + pairs(colSums(t)) - both)
-}
 score <- function(cluster, labels) c(ARI = adjustedRandIndex(cluster, labels), NMI = normalizedMutualInfo(cluster, labels),
-    NMI.max = normalizedMutualInfo(cluster, labels, "max"), Jaccard = jaccard(cluster, labels))
+    NMI.max = normalizedMutualInfo(cluster, labels, "max"), Jaccard = jaccardPairs(cluster, labels))
 judged <- function(filled, labels) {
     pc <- components(filled)
     map <- if (requireNamespace("uwot", quietly = TRUE)) { set.seed(1); uwot::umap(pc, n_threads = 1) }

@@ -23,6 +23,12 @@ typedef double real;
 typedef float real;
 #endif
 #include "threads.h"
+/* What thread t of `of` does of n things: from..to-1. */
+static inline void share(size_t n, int t, int of, size_t *from, size_t *to)
+{
+    *from = n * (size_t) t / (size_t) of;
+    *to = n * (size_t) (t + 1) / (size_t) of;
+}
 
 typedef enum { ST_OK, ST_NOMEM, ST_DIVERGED, ST_BADDATA, ST_SHAPE } Status;
 
@@ -38,7 +44,7 @@ void *arena_get(Arena *a, size_t n, size_t size);
 
 /* ---- randomness: Philox4x32-10 (Salmon et al. 2011) ---- */
 typedef enum { RNG_INIT_1 = 1, RNG_INIT_2, RNG_INIT_3, RNG_INIT_4, RNG_HOLD_OUT, RNG_ORDER, RNG_MASK, RNG_DROPOUT,
-               RNG_CLUSTER, RNG_NOISE, RNG_SIMULATE, RNG_SIMULATE_ENTRY } Stream;
+               RNG_CLUSTER, RNG_NOISE, RNG_SIMULATE, RNG_SIMULATE_ENTRY, RNG_PAIRS } Stream;
 void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 double rng_unif(uint64_t seed, Stream stream, uint64_t position);     /* in (0, 1) */
 double rng_normal(uint64_t seed, Stream stream, uint64_t position);   /* mean 0, sd 1 */
@@ -241,12 +247,12 @@ typedef struct { int K; const double *const *prior; const double *par; double de
 void stack_apply(const StackUse *u, const Sparse *counts, int first, int n, int threads);
 
 /* ---- metrics (metric_*.c) ---- */
-typedef struct { double rmse, mae, nmse, pearson; size_t n; } Recovery;
+typedef struct { double rmse, mse, mae, nmse, pearson, spearman; size_t n; } Recovery;
 /* Errors of estimate against truth per group (group[k] in 0..n_groups-1; NULL: all in group 0). nmse is the root form
- * |t - e| / |t|. NaN where a group is empty or constant. sums: RECOVERY_SUMS * n_groups zeroed doubles of scratch. */
-enum { RECOVERY_SUMS = 9 };
-void recovery_by_group(const double *truth, const double *estimate, const int *group, size_t n, int n_groups,
-                       double *sums, Recovery *out);
+ * |t - e| / |t|; pearson and spearman (of midranks) are NaN where a side is constant but for rounding; all where a group is
+ * empty. Memory O(n + n_groups), work O(n log n). */
+Status recovery_by_group(Arena *, const double *truth, const double *estimate, const int *group, size_t n, int n_groups,
+                         Recovery *out);
 /* Predictions of cells first..first+n-1 (dense, genes x n, times `scale`: on the depth of the held-out molecules) against
  * those. Adds to sums: of p - y log(p + eps) and of y - y log(y + eps), of squared differences of log1p of 10,000-normalised columns,
  * and of entries; to gene (5 x genes) what split_pearson() needs. cell[c]: Pearson r of the two logarithms over the genes of a
@@ -255,14 +261,43 @@ void split_add(const Sparse *test, int first, int n, const double *pred, double 
                double sums[4]);
 /* out: Pearson r of each gene over n cells; NaN where one side is constant */
 void split_pearson(const double *gene, int n_genes, double n, double *out);
-/* Labels 0..n_a-1 and 0..n_b-1. Sums over the occupied cells of the table only: memory O(n + n_a + n_b). */
-typedef struct { double ari, mutual, entropy_a, entropy_b, joint; } Agreement;
+/* Labels 0..n_a-1 and 0..n_b-1. Sums over the occupied cells of the table only: memory O(n + n_a + n_b). both, in_a, in_b:
+ * pairs in one class of both, of a, of b. hits: sum over the classes of a of the largest overlap with one of b. */
+typedef struct { double ari, mutual, entropy_a, entropy_b, joint, both, in_a, in_b, hits; } Agreement;
 Status agreement(Arena *, const int *a, int n_a, const int *b, int n_b, size_t n, Agreement *out);
+/* Mean mutual information of partitions with classes of these sizes (at least 1 each, sums alike) under random labels. Work:
+ * distinct sizes of a times distinct sizes of b, times the width of their hypergeometric distribution. */
+Status expected_mutual(Arena *, const int *size_a, int n_a, const int *size_b, int n_b, Tick, double *out);
+/* Items that agree under the best one-to-one map of classes. Memory O(n_a n_b), work O(least^2 most) of the two. */
+Status best_matching(Arena *, const int *a, int n_a, const int *b, int n_b, size_t n, Tick, double *matched);
 /* points: n x d row-major; width: n. Memory O(n d); work O(n^2 d). Singletons 0 (Rousseeuw 1987). */
 Status silhouette(Arena *, const double *points, int n, int d, const int *label, int n_labels, int threads, Tick, double *width);
 /* sd / mean of each gene over the cells of each group (sd: denominator cells - 1). group[c] -1: not used; size: cells per
  * group; mean, cv: nrow x n_groups, cv NaN where the mean is 0 or the group has one cell. */
 void gene_cv(const Sparse *s, const int *group, int n_groups, const int *size, double *mean, double *cv);
+/* Per cell: mean over the genes, and the root of the sum of squares about it; 0 for a cell that does not vary. */
+void cell_norms(const Sparse *x, double *mean, double *norm);
+/* A list of pairs: cell[j] with each of cell[lo[j]..hi[j]-1], j rising below n. out: Pearson correlations over the genes of
+ * all pairs, when m is their number, or else of one random pair of each of m even stretches of the list. norm of the cells of
+ * pairs > 0. Memory: threads * genes. */
+typedef struct { const int *cell, *lo, *hi; int n; } Pairs;
+Status pair_correlations(Arena *, const Sparse *x, const double *mean, const double *norm, const Pairs *p, uint64_t seed,
+                         int threads, Tick, double *out, size_t m);
+/* rank[k]: from 1 within its group, ties get their mean rank. group as in recovery_by_group(). */
+Status midranks(Arena *, const double *v, const int *group, size_t n, int n_groups, double *rank);
+/* Area under the ROC curve: P(score of a positive > that of a negative) + P(equal)/2; at least one of each. */
+Status roc_auc(Arena *, const double *score, const int *positive, size_t n, double *out);
+/* Largest difference of two empirical distribution functions; n_x, n_y > 0. */
+Status ks_statistic(Arena *, const double *x, size_t n_x, const double *y, size_t n_y, double *out);
+/* Gini coefficient of each gene of by_gene (cells x genes, not negative), with `floor` > 0 added to all values. */
+Status gini(Arena *, const Sparse *by_gene, double floor, double *out);
+/* Mean loss of non-negative counts under their means, both nrow x ncol, expected dense: 2 (log-likelihood of y under y - under
+ * the mean), Poisson or negative binomial of size theta[k % n_theta]; or mean - y log(mean + eps), whose second part zeros
+ * have none of. */
+typedef enum { COUNT_POISSON, COUNT_NB, COUNT_LOSS } CountLoss;
+double half_deviance(double y, double mean, double d);   /* y log(y/mean) - d, where d = y - mean; nothing cancels */
+double count_loss(const Sparse *observed, const double *expected, CountLoss kind, const double *theta, size_t n_theta,
+                  double eps, Tick);
 
 /* ---- simulation (sim_splat.c) ---- */
 /* Draw after draw of the substream (seed, stream, part, item): rejection may take as many as it needs. */

@@ -2,14 +2,15 @@
 #include <math.h>
 #include "core.h"
 
-/* RECOVERY_SUMS doubles: count, truth, estimate and their products about a common shift; |d|, d^2; truth^2 as it is */
+/* count, truth, estimate and their products about a common shift; |d|, d^2; truth^2 as it is */
 typedef struct { double n, t, e, tt, ee, te, ad, dd, raw_tt; } Sums;
 
 static void finish(const Sums *s, Recovery *out)
 {
     double n = s->n, ct = s->tt - s->t * s->t / n, ce = s->ee - s->e * s->e / n, cte = s->te - s->t * s->e / n;
     out->n = (size_t) n;
-    out->rmse = sqrt(s->dd / n);
+    out->mse = s->dd / n;
+    out->rmse = sqrt(out->mse);
     out->mae = s->ad / n;
     out->nmse = sqrt(s->dd / s->raw_tt);
     /* below rounding of the sums a variance is none: correlation with a constant is not defined */
@@ -23,14 +24,27 @@ static void add(Sums *s, double t, double e, double shift)
     s->ad += fabs(d); s->dd += d * d; s->raw_tt += t * t;
 }
 
-void recovery_by_group(const double *truth, const double *estimate, const int *group, size_t n, int n_groups,
-                       double *sums, Recovery *out)
+static void sum_up(const double *t, const double *e, const int *group, size_t n, int n_groups, Sums *s, Recovery *out)
 {
-    Sums *s = (Sums *) sums;
     double shift = 0;
-    for (size_t k = 0; k < n; k++) shift += truth[k] / (double) n;       /* near the mean, so that squares do not cancel */
-    for (size_t k = 0; k < n; k++) add(s + (group ? group[k] : 0), truth[k], estimate[k], shift);
+    for (size_t k = 0; k < n; k++) shift += t[k] / (double) n;       /* near the mean, so that squares do not cancel */
+    for (size_t k = 0; k < n; k++) add(s + (group ? group[k] : 0), t[k], e[k], shift);
     for (int g = 0; g < n_groups; g++) finish(s + g, out + g);
+}
+
+Status recovery_by_group(Arena *a, const double *truth, const double *estimate, const int *group, size_t n, int n_groups,
+                         Recovery *out)
+{
+    Sums *s = ARENA(a, Sums, n_groups), *of_ranks = ARENA(a, Sums, n_groups);
+    Recovery *ranked = ARENA(a, Recovery, n_groups);
+    double *rank_t = ARENA(a, double, n), *rank_e = ARENA(a, double, n);
+    if (a->failed || midranks(a, truth, group, n, n_groups, rank_t) != ST_OK
+        || midranks(a, estimate, group, n, n_groups, rank_e) != ST_OK) return ST_NOMEM;
+    sum_up(truth, estimate, group, n, n_groups, s, out);
+    sum_up(rank_t, rank_e, group, n, n_groups, of_ranks, ranked);
+    /* where values differ by rounding only, their ranks mean nothing */
+    for (int g = 0; g < n_groups; g++) out[g].spearman = isnan(out[g].pearson) ? NAN : ranked[g].pearson;
+    return ST_OK;
 }
 
 void gene_cv(const Sparse *s, const int *group, int n_groups, const int *size, double *mean, double *cv)

@@ -21,12 +21,6 @@ void rows_take(Arena *a, Rows *r, size_t rows, size_t entries);
 void rows_load(Rows *r, const Sparse *x, const int *cells, int n);
 /* The first entry of row r whose column is at least `col`. */
 size_t rows_from(const Rows *rows, int r, int col);
-/* What thread t of `of` does of n things: from..to-1. */
-static inline void share(size_t n, int t, int of, size_t *from, size_t *to)
-{
-    *from = n * (size_t) t / (size_t) of;
-    *to = n * (size_t) (t + 1) / (size_t) of;
-}
 /* to (of n_cols rows) becomes the transpose of `from`; from_entry[k]: where the k-th entry of `to` stands in `from`.
  * to->p has n_cols + 1 places. */
 void rows_transpose(const Rows *from, int n_cols, Rows *to, size_t *from_entry);

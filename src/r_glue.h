@@ -44,6 +44,14 @@ ENTRY(C_stack_apply)(SEXP priors, SEXP counts, SEXP first, SEXP par, SEXP depth,
 ENTRY(C_split_add)(SEXP test, SEXP first, SEXP pred, SEXP scale, SEXP eps, SEXP gene, SEXP sums);
 ENTRY(C_split_pearson)(SEXP gene, SEXP n);
 ENTRY(C_agreement)(SEXP a, SEXP n_a, SEXP b, SEXP n_b);
+ENTRY(C_expected_mutual)(SEXP size_a, SEXP size_b);
+ENTRY(C_best_matching)(SEXP a, SEXP n_a, SEXP b, SEXP n_b);
+ENTRY(C_cell_norms)(SEXP x);
+ENTRY(C_pair_correlations)(SEXP x, SEXP mean, SEXP norm, SEXP cell, SEXP lo, SEXP hi, SEXP n, SEXP seed, SEXP threads);
+ENTRY(C_roc_auc)(SEXP score, SEXP positive);
+ENTRY(C_ks_statistic)(SEXP x, SEXP y);
+ENTRY(C_gini)(SEXP by_gene, SEXP floor);
+ENTRY(C_count_loss)(SEXP observed, SEXP expected, SEXP kind, SEXP theta, SEXP eps);
 ENTRY(C_silhouette)(SEXP points, SEXP label, SEXP n_labels, SEXP threads);
 ENTRY(C_gene_cv)(SEXP x, SEXP group, SEXP size);
 ENTRY(C_simulate)(SEXP numbers, SEXP genes, SEXP cells, SEXP group_prob, SEXP rates, SEXP seed, SEXP threads);

@@ -76,6 +76,16 @@ static void fits(void)
 static int labels[30], others[30];
 static double points[60];
 static Status call_agreement(Arena *a) { Agreement r; return agreement(a, labels, 3, others, 4, 30, &r); }
+static Status call_chance(Arena *a)
+{
+    static const int size[3] = { 2, 5, 2 };
+    double out;
+    return expected_mutual(a, size, 3, size, 3, any_tick(), &out);
+}
+static Status call_matching(Arena *a) { double out; return best_matching(a, labels, 3, others, 4, 30, any_tick(), &out); }
+static Status call_recovery(Arena *a) { Recovery r[4]; return recovery_by_group(a, points, points + 30, others, 30, 4, r); }
+static Status call_auc(Arena *a) { double out; return roc_auc(a, points, labels, 30, &out); }
+static Status call_ks(Arena *a) { double out; return ks_statistic(a, points, 30, points + 30, 30, &out); }
 static Status call_silhouette(Arena *a)
 {
     double w[30];
@@ -90,6 +100,16 @@ static Status call_nearest(Arena *a)
     static const int candidate[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, set_[9] = { 0 }, targets[4] = { 1, 3, 4, 8 };
     Nearest n = { ones, ones, candidate, set_, 3 };
     return prep_nearest(a, &counts, &turned, &n, targets, 4, 2, any_tick(), nearest_gene, nearest_r);
+}
+
+static Status call_gini(Arena *a) { double out[9]; return gini(a, &turned, 1e-8, out); }
+static Status call_pairs(Arena *a)
+{
+    static const int cell[2] = { 0, 1 }, lo[2] = { 0, 0 }, hi[2] = { 0, 1 };
+    const Pairs p = { cell, lo, hi, 2 };
+    double mean[8], norm[8], out;
+    cell_norms(&counts, mean, norm);
+    return pair_correlations(a, &counts, mean, norm, &p, 1, 2, any_tick(), &out, 1);
 }
 
 static Status call_take(Arena *a)
@@ -110,8 +130,15 @@ static void others_of_the_arena(void)
     counts = sparse_of(random_matrix(9, 8, 0.5), 9, 8);
     CHECK(each_fails(call_agreement) > 0);
     CHECK(each_fails(call_silhouette) > 0);
+    CHECK(each_fails(call_chance) > 0);
+    CHECK(each_fails(call_matching) > 0);
+    CHECK(each_fails(call_recovery) > 5);
+    CHECK(each_fails(call_auc) > 1);
+    CHECK(each_fails(call_ks) > 1);
+    CHECK(each_fails(call_pairs) > 0);
     turned = sparse_of(random_matrix(8, 9, 0.5), 8, 9);
     CHECK(each_fails(call_nearest) > 0);
+    CHECK(each_fails(call_gini) > 0);
     CHECK(each_fails(call_take) > 0);
 }
 

@@ -20,9 +20,17 @@ test_that("errors of two vectors are the literal ones", {
     expect_equal(recoveryError(t, p), refError(t, p), tolerance = 1e-13)
     expect_equal(recoveryError(t + 1e6, p + 1e6), refError(t + 1e6, p + 1e6), tolerance = 1e-9)
     exact <- recoveryError(c(1, 2, 3), c(1, 2, 3))
-    expect_identical(unlist(exact), c(n = 3, rmse = 0, mae = 0, nmse = 0, pearson = 1))
-    expect_equal(recoveryError(1:3, 3:1)$pearson, -1)
-    expect_equal(recoveryError(3, 1)[c("rmse", "mae", "nmse")], data.frame(rmse = 2, mae = 2, nmse = 2 / 3))
+    expect_identical(unlist(exact), c(n = 3, rmse = 0, mse = 0, mae = 0, nmse = 0, pearson = 1, spearman = 1))
+    expect_equal(unlist(recoveryError(1:3, 3:1)[c("pearson", "spearman")]), c(pearson = -1, spearman = -1))
+    expect_equal(recoveryError(3, 1)[c("rmse", "mse", "mae", "nmse")], data.frame(rmse = 2, mse = 4, mae = 2, nmse = 2 / 3))
+})
+
+test_that("Spearman's correlation has mean ranks of ties, and no eye for the scale", {
+    t <- withSeed(1, rpois(300, 2))
+    p <- t + withSeed(2, rpois(300, 1))
+    expect_equal(recoveryError(t, p)$spearman, cor(t, p, method = "spearman"), tolerance = 1e-13)
+    expect_identical(recoveryError(exp(t), sqrt(p))$spearman, recoveryError(t, p)$spearman)
+    expect_identical(recoveryError(c(1, 1, 2), c(5, 5, 3))$spearman, -1)
 })
 
 test_that("a correlation with a constant is NA", {
@@ -30,6 +38,9 @@ test_that("a correlation with a constant is NA", {
     expect_identical(recoveryError(c(0.1, 0.1, 0.1), c(1, 2, 3))$pearson, NA_real_)
     expect_identical(recoveryError(c(1e6 + 0.3, 1e6 + 0.3), c(1, 2))$pearson, NA_real_)
     expect_identical(recoveryError(2, 3)$pearson, NA_real_)
+    expect_identical(recoveryError(c(1, 2, 3), c(2, 2, 2))$spearman, NA_real_)
+    expect_identical(recoveryError(c(1e6 + 0.3, 1e6 + 0.3), c(1, 2))$spearman, NA_real_)
+    expect_identical(recoveryError(2, 3)$spearman, NA_real_)
 })
 
 test_that("errors of hidden entries are the literal ones, on every scale and by every group", {
@@ -45,7 +56,7 @@ test_that("errors of hidden entries are the literal ones, on every scale and by 
     }
     expect_identical(recoveryError(m, filled), recoveryError(m, filled, by = "overall", scale = "log2"))
     expect_gt(recoveryError(m, infill(maskedData(m), NoneParam()))$rmse, recoveryError(m, mean)$rmse)
-    expect_true(all(is.na(recoveryError(m, mean, by = "gene")$pearson)))           # constant but for rounding
+    expect_true(all(is.na(recoveryError(m, mean, by = "gene")[c("pearson", "spearman")])))       # constant but for rounding
     expect_equal(recoveryError(m, infill(maskedData(m), NoneParam()))$nmse, 1)
 })
 
