@@ -34,6 +34,7 @@ setClass("NetworkParam", contains = c("InfillParam", "VIRTUAL"),
 
 # One line for each slot that is outside what the C core's table of fields allows.
 .fieldProblems <- function(object) {
+    if (!nzchar(object@model)) return(character())          # no model of the core
     fields <- .Call(C_fields, object@model)
     out <- character()
     for (k in seq_along(fields$name)) {
@@ -103,7 +104,8 @@ setValidity("InfillParam", function(object) {
             problems <- c(problems, sprintf("'%s' must be %s, not %s", name,
                 switch(slots[[name]], numeric = "a number", character = "a string",
                     logical = "TRUE or FALSE", GeneList = "names or positions of genes",
-                    MatrixOrNULL = "a matrix or NULL", LabelsOrNULL = "a vector of labels or NULL", GraphOrNULL = "a matrix, a data.frame of edges or NULL", slots[[name]]),
+                    MatrixOrNULL = "a matrix or NULL", LabelsOrNULL = "a vector of labels or NULL", GraphOrNULL = "a matrix, a data.frame of edges or NULL",
+                    ListOrNULL = "a list or NULL", slots[[name]]),
                 .describe(args[[name]])))
             args[[name]] <- NULL
         }

@@ -22,7 +22,11 @@ NULL
 #'   model's base, 2 where it has none).
 #' @param keep Which values win where molecules were seen: `"observed"` (only
 #'   zeros are filled), `"none"` (the model's value everywhere, as the papers
-#'   do), `"max"` (the larger of the two).
+#'   do), `"max"` (the larger of the two), `"posterior"` (both weighed: [StackParam()]'s
+#'   default; for another model, the stack of it and the gene mean is fitted, from
+#'   held-out molecules, with one repeat).
+#' @param sd Add the posterior's standard deviation as the assay `<name>.sd`? For [StackParam()] and `keep = "posterior"`, and
+#'   experiments; see [posteriorSd()] for matrices.
 #' @param nonneg Floor model values at 0? They always are on the count scales;
 #'   `FALSE` gives the raw output of a model on its own log scale.
 #' @param name Name of the new assay.
@@ -51,27 +55,36 @@ NULL
 #' @aliases infill
 #' @export
 setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type = "counts",
-    output = c("counts", "normcounts", "logcounts"), keep = c("observed", "none", "max"),
+    output = c("counts", "normcounts", "logcounts"), keep = c("observed", "none", "max", "posterior"),
     nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
-    num.threads = NULL, check.scale = TRUE)
+    sd = FALSE, num.threads = NULL, check.scale = TRUE)
 {
-    how <- .how(output, keep, nonneg, name, as)
+    how <- .how(output, .keepOf(keep, param), nonneg, name, as)
+    if (how$keep == "posterior" && !is(param, "StackParam")) param <- .posteriorOf(param)
+    .checkSd(sd, param, x, how)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
     fit <- fitInfill(counts, param, ..., num.threads = num.threads, check.scale = check.scale)
     # the fit has warned of empty cells already
-    .finish(x, .fill(counts, fit, how, .threads(num.threads, param)), fit, how)
+    .finish(x, .fill(counts, fit, how, .threads(num.threads, param)), fit, how, if (sd) .filledSd(counts, fit, how, .threads(num.threads, param)))
 })
 
 #' @rdname infill
 #' @export
 setMethod("infill", c("ANY", "InfillFit"), function(x, param, assay.type = "counts",
-    output = c("counts", "normcounts", "logcounts"), keep = c("observed", "none", "max"),
+    output = c("counts", "normcounts", "logcounts"), keep = c("observed", "none", "max", "posterior"),
     nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
-    num.threads = NULL, check.scale = TRUE)
+    sd = FALSE, num.threads = NULL, check.scale = TRUE)
 {
-    how <- .how(output, keep, nonneg, name, as)
+    how <- .how(output, .keepOf(keep, param@param), nonneg, name, as)
+    threads <- .threads(num.threads, param@param)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
-    .finish(x, .fill(counts, param, how, .threads(num.threads, param@param)), param, how)
+    if (how$keep == "posterior" && !is(param, "StackFit")) {
+        stack <- .posteriorOf(param@param)
+        stack@seed <- param@seed
+        param <- .fitStack(counts, stack, threads, function(...) NULL, NULL, stats::setNames(list(param), names(.priorsOf(stack))[2L]))
+    }
+    .checkSd(sd, param@param, x, how)
+    .finish(x, .fill(counts, param, how, threads), param, how, if (sd) .filledSd(counts, param, how, threads))
 })
 
 #' @rdname infill
@@ -83,16 +96,34 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
 .how <- function(output, keep, nonneg, name, as) {
     if (!.isString(name) || !nzchar(name)) .stop("'name' must be a name, not %s", .describe(name))
     list(output = .checkChoice(output, "output", c("counts", "normcounts", "logcounts")),
-        keep = .checkChoice(keep, "keep", c("observed", "none", "max")),
+        keep = .checkChoice(keep, "keep", c("observed", "none", "max", "posterior")),
         nonneg = .checkFlag(nonneg, "nonneg"), name = name,
         as = .checkChoice(as, "as", c("auto", "matrix", "delayed")))
 }
+
+# What was not chosen: the posterior where there is one.
+.keepOf <- function(keep, param) {
+    if (!identical(keep, c("observed", "none", "max", "posterior"))) return(keep)
+    if (is(param, "StackParam") && param@loss == "poisson") "posterior" else "observed"
+}
+
+.posteriorOf <- function(param) StackParam(c(list(GeneMeanParam()), if (!is(param, "GeneMeanParam")) list(param)), repeats = 1, seed = param@seed)
+
+.checkSd <- function(sd, param, x, how) {
+    if (!.checkFlag(sd, "sd")) return()
+    if (!is(param, "StackParam") || param@loss != "poisson") .stop("'sd' needs a posterior: StackParam() or keep = \"posterior\"")
+    if (how$output == "logcounts") .stop("'sd' is on the scale of counts: output = \"counts\" or \"normcounts\", not \"logcounts\"")
+    if (!is(x, "SummarizedExperiment")) .stop("'sd' adds an assay, and 'x' is %s; posteriorSd() gives a matrix", .describe(x))
+}
+
+.filledSd <- function(counts, fit, how, threads) .fill(counts, fit, c(how, what = "sd"), threads)
 
 .keeps <- c("none", "observed", "max")    # in the order of the C enum Keep
 
 # Cells `cols` of counts, filled: dense, all genes. rows: the genes that are wanted, NULL for all; the others may be left
 # unfilled.
 .fillBlock <- function(counts, cols, fit, how, threads, rows = NULL) {
+    if (is(fit, "StackFit")) return(.stackFill(counts, cols, fit, how, threads))
     if (!identical(cols, seq_len(ncol(counts)))) counts <- counts[, cols, drop = FALSE]
     new <- .applyRecipe(counts, fit@recipe)
     wanted <- if (!is.null(rows)) seq_len(nrow(new$x)) %in% (new$row[rows] + 1L)
@@ -150,14 +181,16 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     out
 }
 
-.finish <- function(x, values, fit, how) {
+.finish <- function(x, values, fit, how, sd = NULL) {
     status <- rep("not selected", nrow(values))
     at <- .matchGenes(values, fit@recipe)
     there <- !is.na(at)                       # genes that the fit left out may be missing
     status[at[there]] <- fit@recipe$status[there]
-    .store(x, values, how$name, status, list(model = class(fit@param)[1L],
+    out <- .store(x, values, how$name, status, list(model = class(fit@param)[1L],
         output = how$output, keep = how$keep, seed = fit@seed,
         version = fit@version))
+    if (!is.null(sd)) assay(out, paste0(how$name, ".sd"), withDimnames = FALSE) <- sd
+    out
 }
 
 #' Filled-in values on demand

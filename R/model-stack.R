@@ -1,0 +1,533 @@
+#' @include model-baseline.R model-deepmc.R evaluate-recovery.R
+NULL
+
+setClassUnion("ListOrNULL", c("list", "NULL"))
+
+#' The posterior: what models expect and what was seen, with error bars
+#'
+#' Any models as prior, the molecules as evidence: their predictions are weighed against each other and against the counts, with
+#' weights learnt from held-out molecules, without labels. Every value gets a standard deviation. The recommended way
+#' to fill in counts, and the only result here whose scale is that of the counts to come.
+#'
+#' @param priors A list of [InfillParam-class] objects, or one. `NULL`: the gene mean and three truncated singular value
+#'   decompositions of log(1 + count/size), ranks 5, 10 and 20 (fast).
+#' @param loss `"poisson"`: for counts, zeros are evidence. `"masked"`: for those who take zeros as missing values; non-zeros
+#'   are hidden, and the logarithms of the priors' predictions are combined by least squares at the hidden entries.
+#' @param fraction Share of the molecules (of the non-zeros, `"masked"`) held out to learn the weights, above 0 and at most 0.5.
+#' @param repeats How many times molecules are held out: the weights are learnt from all of them together, and
+#'   the gains have intervals when there are at least 2. Each repeat fits all priors.
+#' @param n.entries At most so many entries (zeros included) are looked at to learn the weights, a random sample of all.
+#' @param refit Fit the priors again, on all molecules? `FALSE`: those of the first repeat predict.
+#' @param ... `seed`, `num.threads`.
+#'
+#' @details For an entry with count x, of which a model expects mu: lambda ~ Gamma(shape = theta, mean = mu), x ~ Poisson(lambda).
+#'   Then lambda given x is Gamma(shape = x + theta, rate = (mu + theta)/mu), with mean mu (x + theta)/(mu + theta) and
+#'   variance mean mu/(mu + theta). theta large: the model alone; theta near 0: the counts alone. With K priors, log mu = b_0 +
+#'   sum of b_k log(mu_k + 0.001).
+#'
+#'   *Fitting.* A `fraction` f of the molecules is held out by binomial thinning, the priors are fitted to the rest, and theta and b minimise
+#'   the Poisson loss of the held-out molecules, mean of m - y log(m + 1e-6), m the posterior mean times f/(1 - f) (BFGS of [stats::optim()]). The
+#'   priors are then fitted to all molecules; their predictions are brought to the depth of the fit and back.
+#'
+#'   A prior that fails, or whose predictions are constant or not finite, is left out with a warning. A gene that a prior does not
+#'   model gets the gene mean from it.
+#'
+#'   `keep` of [infill()]: by default `"posterior"`, the posterior mean everywhere; `"observed"` fills in zeros only; `"none"`
+#'   gives mu, without the molecules of the entry itself. With `loss = "masked"` the default is `"observed"`.
+#'
+#'   Read counts without molecular barcodes can be used, but amplification is not Poisson noise: theta takes up part of it, and
+#'   the gain is small. Values that are not whole have no molecules to hold out: an error.
+#' @return An object of class `StackParam`. Its fit is a [StackFit-class]: [posteriorSd()], [posteriorQuantiles()], `plot()` of the calibration.
+#' @examples
+#' x <- simulateCounts(n.genes = 100, n.cells = 60, seed = 1)
+#' fit <- fitInfill(x, StackParam(), seed = 1)
+#' fit
+#' infill(x, fit, sd = TRUE)
+#' @seealso [infill()] with `keep = "posterior"` for one model, [compareInfill()].
+#' @aliases StackParam-class
+#' @export
+StackParam <- function(priors = NULL, loss = c("poisson", "masked"), fraction = 0.1, repeats = 2, n.entries = 1e6, refit = TRUE, ...) {
+    if (is(priors, "InfillParam")) priors <- list(priors)
+    .newParam("StackParam", priors = priors, loss = .first(loss), fraction = fraction, repeats = repeats, n.entries = n.entries,
+        refit = refit, ...)
+}
+
+#' @export
+setClass("StackParam", contains = "InfillParam", slots = c(priors = "ListOrNULL", loss = "character", fraction = "numeric",
+    repeats = "numeric", n.entries = "numeric", refit = "logical"), prototype = list(model = ""))
+
+setMethod(".ownProblems", "StackParam", function(object) {
+    out <- character()
+    must <- function(name, ok, what, got = .describe(slot(object, name))) if (!ok) out <<- c(out, sprintf("'%s' must be %s, not %s", name,
+        what, got))
+    p <- object@priors
+    bad <- if (!is.null(p)) p[!vapply(p, is, TRUE, "InfillParam")]
+    must("priors", is.null(p) || length(p) && !length(bad), "NULL or a list of parameters of models",
+        if (length(bad)) .describe(bad[[1L]]) else "an empty list")
+    if (!length(bad) && any(vapply(p, is, TRUE, "StackParam"))) out <- c(out,
+        "'priors' must not hold a StackParam: a stack of stacks would weigh the same molecules twice; put its priors here instead")
+    must("loss", .isString(object@loss) && object@loss %in% c("poisson", "masked"), "one of \"poisson\", \"masked\"")
+    must("fraction", .isNumber(object@fraction) && object@fraction > 0 && object@fraction <= 0.5, "one number above 0 and at most 0.5")
+    must("repeats", .isWhole(object@repeats) && object@repeats >= 1 && object@repeats <= 100, "one whole number from 1 to 100")
+    must("n.entries", .isWhole(object@n.entries) && object@n.entries >= 100 && object@n.entries <= 1e9, "one whole number from 100 to 1e+09")
+    must("refit", .isFlag(object@refit), "TRUE or FALSE")
+    out
+})
+
+# A truncated singular value decomposition: with zeros of full weight it is where deepMc starts, and its minimum.
+.svdParam <- function(rank) DeepMcParam(ranks = rank, sweeps = 1, zero.weight = 1e6, min.cells = 0, n.genes = Inf, gene.selection = "none", log = "log1p")
+
+.priorsOf <- function(param) {
+    given <- if (is.null(param@priors)) list(`gene mean` = GeneMeanParam(), `SVD 5` = .svdParam(5), `SVD 10` = .svdParam(10), `SVD 20` = .svdParam(20))
+        else param@priors
+    name <- names(given)
+    if (is.null(name)) name <- rep("", length(given))
+    plain <- function(p) if (is(p, "GeneMeanParam")) if (p@over == "detected") "detected mean" else "gene mean"
+        else sub("Param$", "", class(p)[1L])
+    name[!nzchar(name)] <- vapply(given[!nzchar(name)], plain, "")
+    stats::setNames(given, make.unique(name, " "))
+}
+
+#' A fitted posterior
+#'
+#' What [fitInfill()] returns for a [StackParam()]; an [InfillFit-class] that [infill()] applies like any other.
+#'
+#' @slot fits The fits of the priors, named.
+#' @slot coefficients `eta` = log theta, `b0`, and one weight for each prior (`loss = "masked"`: no `eta`).
+#' @slot mean.fit The gene mean, for genes that a prior does not model.
+#' @slot gains data.frame, one row per repeat: loss of the stack, of the counts alone, the gene mean alone, and of each prior alone.
+#' @slot deciles data.frame: held-out molecules and what was predicted of them, by tenth of the prediction, before (best
+#'   single prior) and after.
+#' @slot perfect Loss of a perfect prediction.
+#' @param object,x A `StackFit`.
+#' @param ... Not used.
+#' @return `plot()`: a ggplot, held-out against predicted molecules by tenth of the prediction, logarithmic axes.
+#' @examples
+#' x <- simulateCounts(n.genes = 100, n.cells = 60, seed = 1)
+#' fit <- fitInfill(x, StackParam(), seed = 1)
+#' fit@coefficients
+#' @export
+setClass("StackFit", contains = "InfillFit", slots = c(fits = "list", coefficients = "numeric", mean.fit = "InfillFit",
+    gains = "data.frame", deciles = "data.frame", perfect = "numeric"))
+
+# ---- fitting ----
+
+# The cells and the entries that the weights are learnt from: all, or a random sample (of at most 5,000 cells, so that large data
+# need not be predicted as a whole).
+.sampledEntries <- function(genes, cells, n, seed) {
+    pick <- function(of, k, seed) if (k < of) as.integer(.Call(C_choose, as.double(of), as.double(k), seed)) else seq_len(of)
+    some <- pick(cells, min(cells, max(5000, ceiling(n / genes))), seed)
+    all <- as.double(genes) * length(some)
+    list(cells = some, at = if (all > n) .Call(C_choose, all, as.double(n), seed + 1) else seq_len(all))
+}
+
+# Predictions of a prior for cells of counts, dense; genes that it does not model from the gene mean.
+.priorBlock <- function(counts, cols, fit, mean.fit, threads) {
+    how <- .how("counts", "none", TRUE, "infilled", "matrix")
+    values <- .fillBlock(counts, cols, fit, how, threads)
+    at <- .matchGenes(counts, fit@recipe)
+    not <- setdiff(seq_len(nrow(counts)), at[fit@recipe$status == "modelled"])
+    if (length(not)) values[not, ] <- .fillBlock(counts, cols, mean.fit, how, threads)[not, ]
+    dimnames(values) <- NULL
+    values
+}
+
+# f(k, values) for the predictions at the sampled entries, block of cells by block.
+.priorAt <- function(counts, sample, fit, mean.fit, threads) {
+    G <- nrow(counts)
+    out <- numeric(length(sample$at))
+    each <- max(1, floor(4e6 / G))
+    for (from in seq(1, length(sample$cells), by = each)) {
+        to <- min(from + each - 1, length(sample$cells))
+        first <- findInterval((from - 1) * as.double(G), sample$at) + 1
+        last <- findInterval(to * as.double(G), sample$at)
+        if (last < first) next
+        block <- .priorBlock(counts, sample$cells[from:to], fit, mean.fit, threads)
+        out[first:last] <- block[sample$at[first:last] - (from - 1) * as.double(G)]
+    }
+    out
+}
+
+# Counts at the sampled entries.
+.countsAt <- function(counts, sample) {
+    some <- counts[, sample$cells, drop = FALSE]
+    if (length(sample$at) == prod(dim(some))) return(as.double(as.matrix(some)))
+    key <- rep.int(seq_len(ncol(some)) - 1, diff(some@p)) * as.double(nrow(some)) + some@i + 1
+    out <- numeric(length(sample$at))
+    m <- match(key, sample$at)
+    out[m[!is.na(m)]] <- some@x[!is.na(m)]
+    out
+}
+
+# A prior's fit, or NULL with a warning that names it.
+.fitPrior <- function(counts, param, name, seed, threads, say) {
+    say("prior %s", name)
+    tryCatch(suppressMessages(fitInfill(counts, param, seed = seed, num.threads = threads, progress = FALSE, check.scale = FALSE)),
+        infill_error = function(e) {
+            warning(sprintf("the prior \"%s\" was left out: %s", name, conditionMessage(e)), call. = FALSE)
+            NULL
+        })
+}
+
+.poissonAt <- function(p, y) mean(p - ifelse(y > 0, y * log(p + 1e-6), 0))
+
+# BFGS on the loss in C; loss and gradient come from one pass.
+.stackOptimum <- function(z, x, y, rho, threads, start = NULL) {
+    last <- list(par = NULL)
+    at <- function(par) {
+        if (!identical(par, last$par)) last <<- list(par = par, out = .Call(C_stack_loss, z, x, y, rho, par, threads))
+        last$out
+    }
+    if (is.null(start)) start <- c(log(5), 0, rep(1 / ncol(z), ncol(z)))
+    o <- stats::optim(start, function(par) at(par)[1L], function(par) at(par)[-1L], method = "BFGS", control = list(maxit = 500, reltol = 1e-11))
+    o$par[1L] <- min(max(o$par[1L], -8), 12)
+    o
+}
+
+setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "counts", seed = NULL, num.threads = NULL,
+    progress = interactive(), resume = NULL, keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500, BPPARAM = NULL,
+    check.scale = TRUE)
+{
+    started <- proc.time()[["elapsed"]]
+    if (is(x, "PreparedCounts")) .stop("'x' must be counts, not what prepareCounts() returns: StackParam prepares them itself")
+    if (!is.null(resume) || !identical(keep.state, FALSE) || !is.null(checkpoint)) .stop(
+        "'resume', 'keep.state' and 'checkpoint' are not offered for StackParam; fit its priors one by one with them")
+    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    .checkFlag(progress, "progress")
+    param <- .fixed(param, seed, NULL)
+    threads <- .threads(num.threads, param)
+    if (!length(counts@x)) .stop("'x' must have counts: all are 0")
+    if (param@loss == "poisson" && any(counts@x != round(counts@x))) .stop(paste("'x' (assay \"%s\") must hold whole numbers: there are no",
+        "molecules to hold out of %s. FPKM, TPM and logarithms will not do; loss = \"masked\" hides whole entries"), assay.type,
+        format(counts@x[counts@x != round(counts@x)][1L]), class = "infill_scale")
+    fit <- .fitStack(counts, param, threads, if (progress) .say else function(...) NULL, BPPARAM)
+    fit@seconds <- proc.time()[["elapsed"]] - started
+    fit
+})
+
+.fitStack <- function(counts, param, threads, say, BPPARAM, given = list()) {
+    priors <- .priorsOf(param)
+    masked <- param@loss == "masked"
+    if (masked && !any(vapply(priors, function(p) is(p, "GeneMeanParam") && p@over == "detected", TRUE)))
+        priors <- c(list(`detected mean` = GeneMeanParam(over = "detected")), priors)
+    seed <- param@seed
+    run <- function(data, priors, seed) {
+        fits <- if (is.null(BPPARAM)) Map(function(p, name) .fitPrior(data, p, name, seed, threads, say), priors, names(priors))
+            else .priorsOnWorkers(data, priors, seed, threads, BPPARAM)
+        fits[!vapply(fits, is.null, TRUE)]
+    }
+    meanOf <- function(data) fitInfill(data, GeneMeanParam(), seed = seed, progress = FALSE, check.scale = FALSE)
+    halves <- lapply(seq_len(param@repeats), function(r) {
+        say("holding out %g %% of the %s, %d of %d", 100 * param@fraction, if (masked) "non-zeros" else "molecules", r, param@repeats)
+        s <- (seed + 104729 * (r - 1)) %% 2^53
+        if (masked) return(.maskedHalf(counts, param, priors, run, meanOf, s, threads))
+        split <- .splitMolecules(counts, param@fraction, s)
+        if (!sum(split$test) || !sum(split$train)) .stop("'x' has too few molecules to hold %g of them out", param@fraction)
+        mean.fit <- meanOf(split$train)
+        fits <- run(split$train, priors, s)
+        sample <- .sampledEntries(nrow(counts), ncol(counts), max(100, ceiling(param@n.entries / param@repeats)), s)
+        z <- vapply(fits, .priorAt, numeric(length(sample$at)), counts = split$train, sample = sample, mean.fit = mean.fit, threads = threads)
+        dim(z) <- c(length(sample$at), length(fits))
+        list(fits = fits, mean.fit = mean.fit, z = log(z + 1e-3), x = .countsAt(split$train, sample), y = .countsAt(split$test, sample),
+            mean = .priorAt(split$train, sample, mean.fit, mean.fit, threads))
+    })
+    # priors that can be used in every repeat
+    usable <- Reduce(intersect, lapply(halves, function(h) names(h$fits)))
+    odd <- Filter(function(name) any(vapply(halves, function(h) {
+        z <- h$z[, match(name, names(h$fits))]
+        !all(is.finite(z)) || diff(range(z)) < 1e-12
+    }, TRUE)), usable)
+    for (name in odd) warning(sprintf("the prior \"%s\" was left out: its predictions are constant or not finite", name), call. = FALSE)
+    usable <- setdiff(usable, odd)
+    if (!length(usable)) .stop("none of the priors can be used: %s", .someOf(names(priors)))
+    halves <- lapply(halves, function(h) {
+        at <- match(usable, names(h$fits))
+        h$fits <- h$fits[at]
+        h$z <- h$z[, at, drop = FALSE]
+        h
+    })
+    learnt <- if (masked) .learnMasked(halves, usable) else .learnPoisson(halves, usable, param, threads)
+    if (param@refit) {
+        say("fitting the priors to all %s", if (masked) "entries" else "molecules")
+        mean.fit <- meanOf(counts)
+        fits <- run(counts, priors[setdiff(usable, names(given))], seed)
+        fits[names(given)] <- given
+        gone <- setdiff(usable, names(fits))
+        if (length(gone)) .stop("the prior \"%s\" could be fitted to a part of the molecules and not to all", gone[1L])
+        fits <- fits[usable]
+    } else {
+        fits <- halves[[1L]]$fits
+        mean.fit <- halves[[1L]]$mean.fit
+    }
+    total <- Matrix::colSums(counts)
+    modelled <- Reduce(`|`, lapply(fits, function(f) f@recipe$status == "modelled"))
+    new("StackFit", param = param, recipe = list(genes = rownames(counts), kept = rep(TRUE, nrow(counts)), target = 0,
+        usual = median(total[total > 0]), log = "none", normalize = "none", gene.selection = "none", selected = seq_len(nrow(counts)),
+        status = ifelse(modelled, "modelled", "not selected")), weights = learnt$coefficients, shapes = data.frame(name = "coefficients",
+        nrow = length(learnt$coefficients), ncol = 1L), history = data.frame(), best = 1L, stopped = "closed form",
+        heldout = data.frame(pearson = NA_real_, mse = NA_real_), seed = seed, entries = as.double(length(counts@x)), cells = ncol(counts),
+        version = as.character(utils::packageVersion("infill")), fits = fits, coefficients = learnt$coefficients, mean.fit = mean.fit,
+        gains = learnt$gains, deciles = learnt$deciles, perfect = learnt$perfect)
+}
+
+.priorsOnWorkers <- function(data, priors, seed, threads, BPPARAM) {
+    .needs("BiocParallel", "'BPPARAM'")
+    if (!is(BPPARAM, "BiocParallelParam")) .stop("'BPPARAM' must be a BiocParallelParam, not %s", .describe(BPPARAM))
+    tryCatch(BiocParallel::bpmapply(function(p, name) .fitPrior(data, p, name, seed, threads, function(...) NULL), priors, names(priors),
+        SIMPLIFY = FALSE, BPPARAM = BPPARAM), error = function(e) .stop("a worker of 'BPPARAM' failed: %s", conditionMessage(e)))
+}
+
+.learnPoisson <- function(halves, names, param, threads) {
+    f <- param@fraction
+    rho <- f / (1 - f)
+    pool <- function(what) do.call(if (is.matrix(halves[[1L]][[what]])) rbind else c, lapply(halves, `[[`, what))
+    best <- .stackOptimum(pool("z"), pool("x"), pool("y"), rho, threads)
+    gains <- do.call(rbind, lapply(halves, function(h) {
+        own <- if (length(halves) > 1L) .stackOptimum(h$z, h$x, h$y, rho, threads, best$par) else best
+        alone <- vapply(seq_along(names), function(k) .poissonAt(rho * (exp(h$z[, k]) - 1e-3), h$y), 0)
+        data.frame(stack = own$value, counts = .poissonAt(rho * h$x, h$y), `gene mean alone` = .poissonAt(rho * h$mean, h$y),
+            as.list(stats::setNames(alone, names)), check.names = FALSE)
+    }))
+    h <- halves[[1L]]
+    alone <- colMeans(gains[-(1:3)])
+    mu <- exp(pmin(pmax(best$par[2L] + drop(h$z %*% best$par[-(1:2)]), -20), 15))
+    theta <- exp(best$par[1L])
+    after <- rho * mu * ((h$x + theta) / (mu + theta))
+    deciles <- rbind(cbind(when = names[which.min(alone)], .deciles(data.frame(predicted = rho * (exp(h$z[, which.min(alone)]) - 1e-3), truth = h$y))),
+        cbind(when = "posterior", .deciles(data.frame(predicted = after, truth = h$y))))
+    list(coefficients = stats::setNames(best$par, c("eta", "b0", names)), gains = gains, deciles = deciles,
+        perfect = mean(h$y - ifelse(h$y > 0, h$y * log(h$y + 1e-6), 0)))
+}
+
+# ---- zeros as missing values: least squares on logarithms at hidden non-zeros ----
+
+.maskedHalf <- function(counts, param, priors, run, meanOf, seed, threads) {
+    m <- maskCounts(counts, "uniform", param@fraction, seed)
+    x <- maskedData(m)
+    e <- hiddenEntries(m)
+    if (nrow(e) > param@n.entries) e <- e[.Call(C_choose, as.double(nrow(e)), as.double(param@n.entries), seed), ]
+    mean.fit <- meanOf(x)
+    fits <- run(x, priors, seed)
+    s <- .sizesOf(x)[e$col]
+    z <- vapply(fits, function(fit) {
+        out <- numeric(nrow(e))
+        each <- max(1, floor(4e6 / nrow(x)))
+        for (from in seq(1, ncol(x), by = each)) {
+            cols <- from:min(from + each - 1, ncol(x))
+            at <- which(e$col >= cols[1L] & e$col <= cols[length(cols)])
+            if (length(at)) out[at] <- .priorBlock(x, cols, fit, mean.fit, threads)[cbind(e$row[at], e$col[at] - cols[1L] + 1L)]
+        }
+        log1p(out / s)
+    }, numeric(nrow(e)))
+    dim(z) <- c(nrow(e), length(fits))
+    list(fits = fits, mean.fit = mean.fit, z = z, y = log1p(e$value / s))
+}
+
+.sizesOf <- function(counts) {
+    total <- Matrix::colSums(counts)
+    ifelse(total > 0, total / median(total[total > 0]), 1)
+}
+
+.learnMasked <- function(halves, names) {
+    z <- cbind(1, do.call(rbind, lapply(halves, `[[`, "z")))
+    y <- unlist(lapply(halves, `[[`, "y"))
+    b <- drop(solve(crossprod(z) + diag(c(0, rep(1e-6, ncol(z) - 1L))), crossprod(z, y)))
+    rmse <- function(p, y) sqrt(mean((p - y)^2))
+    gains <- do.call(rbind, lapply(halves, function(h) data.frame(stack = rmse(drop(cbind(1, h$z) %*% b), h$y),
+        as.list(stats::setNames(apply(h$z, 2, rmse, y = h$y), names)), check.names = FALSE)))
+    h <- halves[[1L]]
+    k <- which.min(colMeans(gains[-1L]))
+    deciles <- rbind(cbind(when = names[k], .deciles(data.frame(predicted = h$z[, k], truth = h$y))),
+        cbind(when = "stack", .deciles(data.frame(predicted = drop(cbind(1, h$z) %*% b), truth = h$y))))
+    list(coefficients = stats::setNames(b, c("b0", names)), gains = gains, deciles = deciles, perfect = 0)
+}
+
+# ---- use ----
+
+# Mean (or mu, or standard deviation) of cells of counts, dense; genes of `counts` that the fit does not know as they are.
+.stackBlock <- function(counts, cols, fit, what, threads) {
+    at <- .matchGenes(counts, fit@recipe)
+    out <- if (what == "sd") matrix(0, nrow(counts), length(cols)) else as.matrix(counts[, cols, drop = FALSE])
+    known <- counts[at, cols, drop = FALSE]
+    all <- seq_along(cols)
+    priors <- lapply(fit@fits, function(f) .priorBlock(known, all, f, fit@mean.fit, threads))
+    b <- fit@coefficients
+    if (fit@param@loss == "masked") {
+        s <- rep(.sizeIn(known, fit), each = nrow(known))
+        v <- b[1L]
+        for (k in seq_along(priors)) v <- v + b[k + 1L] * log1p(priors[[k]] / s)
+        out[at, ] <- s * expm1(pmax(v, 0))
+        return(out)
+    }
+    depth <- if (fit@param@refit) 1 / (1 - fit@param@fraction) else 1
+    r <- .Call(C_stack_apply, unname(priors), known, 0L, unname(b), depth, c(what == "mean", what == "sd", what == "prior"), threads)
+    out[at, ] <- r[[match(what, c("mean", "sd", "prior"))]]
+    out
+}
+
+.sizeIn <- function(known, fit) {
+    total <- Matrix::colSums(known)
+    ifelse(total > 0, total / fit@recipe$usual, 1)
+}
+
+# A block as infill() wants it.
+.stackFill <- function(counts, cols, fit, how, threads) {
+    sd <- identical(how$what, "sd")
+    out <- .stackBlock(counts, cols, fit, if (sd) "sd" else if (how$keep == "none" && fit@param@loss == "poisson") "prior" else "mean", threads)
+    if (!sd && how$keep %in% c("observed", "max")) {
+        seen <- counts[, cols, drop = FALSE]
+        at <- cbind(seen@i + 1L, rep.int(seq_len(ncol(seen)), diff(seen@p)))
+        out[at] <- if (how$keep == "observed") seen@x else pmax(out[at], seen@x)
+    }
+    if (how$output != "counts") {
+        size <- rep(.sizeIn(counts[.matchGenes(counts, fit@recipe), cols, drop = FALSE], fit), each = nrow(out))
+        out <- out / size
+        if (how$output == "logcounts") out <- log2(out + 1)
+    }
+    dimnames(out) <- .namesOf(counts[, cols, drop = FALSE])
+    out
+}
+
+.checkStack <- function(fit, arg = "fit") {
+    if (!is(fit, "StackFit")) .stop("'%s' must be a fit of StackParam(), not %s", arg, if (is(fit, "InfillFit")) class(fit@param) else .describe(fit))
+    if (fit@param@loss != "poisson") .stop("'%s' was fitted with loss = \"masked\", which has no posterior", arg)
+}
+
+#' Error bars of filled-in values
+#'
+#' Standard deviations and quantiles of the rate behind each count, given that count and what the models expect
+#' ([StackParam()]).
+#'
+#' @param x The counts, as in [infill()]; of the fit, or of other cells where its priors can do that.
+#' @param fit A [StackFit-class].
+#' @param output `"counts"`, or `"normcounts"`: divided by the cell's size factor.
+#' @param as As in [infill()].
+#' @param probs Probabilities.
+#' @param genes,cells Names or positions in `x`; `NULL`: all.
+#' @param predictive Quantiles of a new count of the same entry at the same depth (negative binomial, sequencing noise included), not of its rate?
+#' @param assay.type,num.threads As in [infill()].
+#' @return `posteriorSd()`: a matrix, genes x cells (or a DelayedMatrix). `posteriorQuantiles()`: an array, genes x cells x `probs`.
+#'   With lambda given x ~ Gamma(shape = x + theta, rate = (mu + theta)/mu).
+#' @examples
+#' x <- simulateCounts(n.genes = 100, n.cells = 60, seed = 1)
+#' fit <- fitInfill(x, StackParam(), seed = 1)
+#' posteriorSd(x, fit)[1:3, 1:4]
+#' posteriorQuantiles(x, fit, c(0.05, 0.95), genes = "gene2", cells = 1:4)
+#' @export
+posteriorSd <- function(x, fit, output = c("counts", "normcounts"), as = c("auto", "matrix", "delayed"), assay.type = "counts",
+    num.threads = NULL)
+{
+    .checkStack(fit)
+    how <- .how(.checkChoice(output, "output", c("counts", "normcounts")), "posterior", TRUE, "sd", as)
+    how$what <- "sd"
+    .fill(.checkCounts(.counts(x, assay.type), FALSE), fit, how, .threads(num.threads, fit@param))
+}
+
+#' @rdname posteriorSd
+#' @export
+posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL, cells = NULL, predictive = FALSE, assay.type = "counts",
+    num.threads = NULL)
+{
+    .checkStack(fit)
+    .checkFlag(predictive, "predictive")
+    if (!is.numeric(probs) || !length(probs) || anyNA(probs) || any(probs < 0 | probs > 1)) .stop(
+        "'probs' must be probabilities, numbers from 0 to 1, not %s", .describe(probs))
+    counts <- .checkCounts(.counts(x, assay.type), FALSE)
+    pick <- function(at, n, names, arg) {
+        all <- stats::setNames(seq_len(n), names)
+        out <- if (is.null(at)) all else if (is.factor(at) || is.list(at)) NA else all[at]
+        if (anyNA(out)) .stop("'%s' must be names or positions of %s of 'x', not %s", arg, arg, .describe(at))
+        unname(out)
+    }
+    g <- pick(genes, nrow(counts), rownames(counts), "genes")
+    c <- pick(cells, ncol(counts), colnames(counts), "cells")
+    if (8 * length(g) * length(c) * length(probs) > .memoryLimit()) .stop("%d genes x %d cells x %d quantiles need %s; ask for fewer",
+        length(g), length(c), length(probs), .bytes(8 * length(g) * length(c) * length(probs)))
+    threads <- .threads(num.threads, fit@param)
+    theta <- exp(fit@coefficients[[1L]])
+    out <- array(0, c(length(g), length(c), length(probs)), list(rownames(counts)[g], colnames(counts)[c], probs))
+    each <- max(1, floor(4e6 / nrow(counts)))
+    for (from in seq(1, length.out = ceiling(length(c) / each), by = each)) {
+        at <- from:min(from + each - 1, length(c))
+        mu <- .stackBlock(counts, c[at], fit, "prior", threads)[g, , drop = FALSE]
+        shape <- as.matrix(counts[g, c[at], drop = FALSE]) + theta
+        rate <- (mu + theta) / mu
+        for (k in seq_along(probs)) out[, at, k] <- if (predictive) stats::qnbinom(probs[k], size = shape, prob = rate / (1 + rate))
+            else stats::qgamma(probs[k], shape = shape, rate = rate)
+    }
+    out
+}
+
+# ---- in words ----
+
+# Means and 95 % t intervals over repeats.
+.interval <- function(v) {
+    n <- length(v)
+    list(mean = mean(v), half = if (n > 1L) stats::qt(0.975, n - 1) * stats::sd(v) / sqrt(n) else NA_real_)
+}
+
+.stackVerdict <- function(fit) {
+    g <- fit@gains
+    if (fit@param@loss == "masked") return(NULL)
+    enough <- function(reference) {                          # no gain over it worth the name, or none beyond the interval
+        i <- .interval(g[[reference]] - g$stack)
+        scale <- mean(g[[reference]]) - fit@perfect
+        !(i$mean >= 1e-3 * scale) || (!is.na(i$half) && i$mean - i$half <= 0)
+    }
+    if (enough("counts")) "leave the counts alone: no model makes held-out molecules more likely"
+    else if (enough("gene mean alone")) "the gene mean is enough: nothing predicts held-out molecules better than it does"
+}
+
+#' @rdname StackFit-class
+#' @export
+setMethod("show", "StackFit", function(object) {
+    p <- object@param
+    b <- object@coefficients
+    cat(sprintf("StackFit (%s), seed %.0f: %d genes x %d cells; %.1f s\n", if (p@loss == "poisson") "posterior" else "zeros as missing values",
+        object@seed, length(object@recipe$status), object@cells, object@seconds))
+    w <- b[setdiff(names(b), c("eta", "b0"))]
+    cat(sprintf("  weights: %s\n", paste(sprintf("%s %.2f", names(w), w), collapse = ", ")))
+    small <- names(w)[abs(w) < 0.05]
+    if (length(small)) cat(sprintf("  (hardly any weight: %s)\n", paste(small, collapse = ", ")))
+    g <- object@gains
+    over <- function(name, label) {
+        i <- .interval(g[[name]] - g$stack)
+        cat(sprintf("  gain over %s: %.4f%s\n", label, i$mean, if (is.na(i$half)) "" else sprintf(" (95 %% interval %.4f to %.4f)", i$mean - i$half,
+            i$mean + i$half)))
+    }
+    if (p@loss == "poisson") {
+        theta <- exp(b[[1L]])
+        cat(sprintf("  theta %.3g: the true rate is around the models' with a coefficient of variation of %.0f %%;\n", theta, 100 / sqrt(theta)))
+        cat(sprintf("    a gene expected at 1 molecule keeps %.0f %% of what was seen of it, one at 10 %.0f %%\n", 100 / (1 + theta), 1000 / (10 + theta)))
+        cat(sprintf("  held-out molecules (%g %%, %d time%s): Poisson loss %.4f\n", 100 * p@fraction, nrow(g), if (nrow(g) > 1L) "s" else "", mean(g$stack)))
+        over("counts", "the counts alone")
+        over("gene mean alone", "the gene mean alone")
+        rest <- setdiff(names(g), c("stack", "counts", "gene mean alone"))
+        best <- rest[which.min(colMeans(g[rest]))]
+        over(best, sprintf("the best single prior (%s)", best))
+        verdict <- .stackVerdict(object)
+        if (!is.null(verdict)) cat(strwrap(paste("Verdict:", verdict), 100, prefix = "  "), sep = "\n")
+    } else {
+        cat(sprintf("  hidden entries (%g %%, %d time%s): RMSE %.4f on logarithms\n", 100 * p@fraction, nrow(g), if (nrow(g) > 1L) "s" else "", mean(g$stack)))
+        best <- names(g)[-1L][which.min(colMeans(g[-1L]))]
+        over(best, sprintf("the best single prior (%s)", best))
+    }
+})
+
+#' @rdname StackFit-class
+#' @export
+plot.StackFit <- function(x, ...) .plotDeciles(cbind(x@deciles, panel = x@deciles$when),
+    if (x@param@loss == "poisson") "molecules" else "logarithms", "Calibration: held out against predicted")
+
+# Held out against predicted, by tenth of the prediction, one panel each.
+.plotDeciles <- function(d, what, title) {
+    .needs("ggplot2", "plot()")
+    .data <- ggplot2::.data
+    d$panel <- factor(d$panel, unique(d$panel))
+    d <- d[d$predicted > 0 & d$observed > 0, ]
+    ggplot2::ggplot(d, ggplot2::aes(.data$predicted, .data$observed)) + ggplot2::geom_abline(colour = "grey60", linetype = 2) +
+        ggplot2::geom_linerange(ggplot2::aes(ymin = pmax(.data$observed - 2 * .data$se, .data$observed / 10), ymax = .data$observed + 2 * .data$se)) +
+        ggplot2::geom_line() + ggplot2::geom_point() + ggplot2::facet_wrap("panel") + ggplot2::scale_x_log10() + ggplot2::scale_y_log10() +
+        ggplot2::labs(x = sprintf("predicted %s, mean of a tenth of the entries", what), y = sprintf("held-out %s", what), title = title) +
+        ggplot2::theme_minimal()
+}
