@@ -171,17 +171,25 @@ setClass("StackFit", contains = "InfillFit", slots = c(fits = "list", coefficien
 
 .poissonAt <- function(p, y) mean(p - ifelse(y > 0, y * log(p + 1e-6), 0))
 
-# BFGS on the loss in C; loss and gradient come from one pass.
+# BFGS on the loss in C; loss and gradient come from one pass. Predictions of one gene by several models are nearly the same numbers:
+# the search goes in coordinates in which they are uncorrelated (weighted by counts, as the curvature is), b = R^-1 u.
 .stackOptimum <- function(z, x, y, rho, threads, start = NULL) {
     last <- list(par = NULL)
-    at <- function(par) {
-        if (!identical(par, last$par)) last <<- list(par = par, out = .Call(C_stack_loss, z, x, y, rho, par, threads))
-        last$out
+    w <- x + y + 0.1
+    one <- cbind(1, z)
+    moments <- crossprod(one, one * w) / sum(w)
+    root <- chol(moments + diag(1e-9 * diag(moments), ncol(one)))
+    at <- function(u) {
+        if (!identical(u, last$par)) {
+            out <- .Call(C_stack_loss, z, x, y, rho, c(u[1L], backsolve(root, u[-1L])), threads)
+            last <<- list(par = u, value = out[1L], slope = c(out[2L], backsolve(root, out[-(1:2)], transpose = TRUE)))
+        }
+        last
     }
     if (is.null(start)) start <- c(log(5), 0, rep(1 / ncol(z), ncol(z)))
-    o <- stats::optim(start, function(par) at(par)[1L], function(par) at(par)[-1L], method = "BFGS", control = list(maxit = 500, reltol = 1e-11))
-    o$par[1L] <- min(max(o$par[1L], -8), 12)
-    o
+    o <- stats::optim(c(start[1L], root %*% start[-1L]), function(u) at(u)$value, function(u) at(u)$slope, method = "BFGS",
+        control = list(maxit = 500, reltol = 1e-10))
+    list(par = c(min(max(o$par[1L], -8), 12), backsolve(root, o$par[-1L])), value = o$value, counts = o$counts)
 }
 
 setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "counts", seed = NULL, num.threads = NULL,

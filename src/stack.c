@@ -12,39 +12,59 @@ static const double LEAST = -20, MOST = 15, FLOOR = 1e-3, EPS = 1e-6;
 double stack_theta(double eta) { return exp(eta < STACK_ETA_LEAST ? STACK_ETA_LEAST : eta > STACK_ETA_MOST ? STACK_ETA_MOST : eta); }
 
 /* log mu of n entries, before the clip; z: K columns, ld apart */
-static void log_mean(const double *b, int K, const double *z, size_t ld, size_t n, double *lm)
-{
+LOCAL_FOR_CPUS(log_mean, (const double *b, int K, const double *z, size_t ld, size_t n, double *restrict lm), (b, K, z, ld, n, lm), {
     for (size_t j = 0; j < n; j++) lm[j] = b[0];
-    for (int k = 0; k < K; k++) for (size_t j = 0; j < n; j++) lm[j] += b[k + 1] * z[(size_t) k * ld + j];
+    for (int k = 0; k < K; k++) {
+        const double *restrict zk = z + (size_t) k * ld;
+        double by = b[k + 1];
+        for (size_t j = 0; j < n; j++) lm[j] += by * zk[j];
+    }
+})
+
+/* mh, q (but for the molecules held out), theta/(mu + theta) and the derivative of eta's factor */
+LOCAL_FOR_CPUS(expected, (size_t n, double rho, double theta, const double *restrict mu, const double *restrict x, double *restrict mh,
+               double *restrict share_, double *restrict by_eta), (n, rho, theta, mu, x, mh, share_, by_eta), {
+    for (size_t j = 0; j < n; j++) {
+        double over = 1 / (mu[j] + theta);
+        mh[j] = rho * mu[j] * (x[j] + theta) * over;
+        share_[j] = theta * over;
+        by_eta[j] = 1 / (x[j] + theta) - over;
+    }
+})
+
+/* sums in eight parts, a fixed order */
+LOCAL_FOR_CPUS(dot_parts, (size_t n, const double *restrict a, const double *restrict b, double *restrict s), (n, a, b, s), {
+    for (size_t j = 0; j + 8 <= n; j += 8) for (size_t l = 0; l < 8; l++) s[l] += a[j + l] * b[j + l];
+})
+static double dot(size_t n, const double *a, const double *b)
+{
+    double s[8] = { 0 };
+    dot_parts(n, a, b, s);
+    for (size_t j = n / 8 * 8; j < n; j++) s[j % 8] += a[j] * b[j];
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
 /* sums: loss, d/deta, d/db_0, ... */
 static void add_entries(const StackData *d, double theta, int bounded, const double *b, size_t from, size_t n, double *sums)
 {
-    double lm[AT_ONCE], mu[AT_ONCE], qt[AT_ONCE];
+    double lm[AT_ONCE], mu[AT_ONCE] = { 0 }, mh[AT_ONCE], q[AT_ONCE] = { 0 }, part[AT_ONCE], by_eta[AT_ONCE] = { 0 }, loss = 0;
+    const double *y = d->y + from;
     log_mean(b, d->K, d->z + from, d->n, n, lm);
     for (size_t j = 0; j < n; j++) mu[j] = exp(lm[j] < LEAST ? LEAST : lm[j] > MOST ? MOST : lm[j]);
-    double loss = 0, eta = 0;
+    expected(n, d->rho, theta, mu, d->x + from, mh, part, by_eta);
     for (size_t j = 0; j < n; j++) {
-        double x = d->x[from + j], y = d->y[from + j], over = 1 / (mu[j] + theta), mh = d->rho * mu[j] * (x + theta) * over;
-        double q = mh;
-        loss += mh;
-        if (y > 0) {
-            loss -= y * log(mh + EPS);
-            q -= y * mh / (mh + EPS);
+        loss += mh[j];
+        q[j] = mh[j];
+        if (y[j] > 0) {
+            loss -= y[j] * log(mh[j] + EPS);
+            q[j] -= y[j] * mh[j] / (mh[j] + EPS);
         }
-        eta += q * (1 / (x + theta) - over);
-        qt[j] = lm[j] > LEAST && lm[j] < MOST ? q * theta * over : 0;
     }
     sums[0] += loss;
-    if (!bounded) sums[1] += theta * eta;
-    for (size_t j = 0; j < n; j++) sums[2] += qt[j];
-    for (int k = 0; k < d->K; k++) {
-        const double *z = d->z + (size_t) k * d->n + from;
-        double s = 0;
-        for (size_t j = 0; j < n; j++) s += qt[j] * z[j];
-        sums[3 + k] += s;
-    }
+    if (!bounded) sums[1] += theta * dot(n, q, by_eta);
+    for (size_t j = 0; j < n; j++) q[j] = lm[j] > LEAST && lm[j] < MOST ? q[j] * part[j] : 0;
+    for (size_t j = 0; j < n; j++) sums[2] += q[j];
+    for (int k = 0; k < d->K; k++) sums[3 + k] += dot(n, q, d->z + (size_t) k * d->n + from);
 }
 
 void stack_loss(const StackData *d, const double *par, int threads, double *parts, double *out)
