@@ -3,7 +3,8 @@ NULL
 
 #' How well hidden entries were recovered
 #'
-#' @param truth True values: a numeric vector, or a [MaskedCounts-class].
+#' @param truth True values: a numeric vector, or a [MaskedCounts-class] (not of
+#'   scheme `"molecules"`, which hides parts of entries: see [calibrationTable()]).
 #' @param estimate What a model says: a vector as long as `truth`, or for masked
 #'   counts what [infill()] made of [maskedData()], on the count scale.
 #' @param ... For the method for masked counts: the arguments below.
@@ -77,6 +78,8 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, estimate,
 {
     by <- .checkChoice(by, "by", c("overall", "gene", "cell"))
     scale <- .checkChoice(scale, "scale", c("log2", "log1p", "counts"))
+    if (truth@scheme == "molecules") .stop(paste("'truth' must be a mask that hides whole entries, not one of scheme",
+        "\"molecules\", whose entries keep a part of theirs; calibrationTable() judges what was filled in by it"))
     estimate <- .resultOf(estimate, name, "estimate")
     if (length(dim(estimate)) != 2L || !identical(dim(estimate), dim(truth@x))) {
         .stop("'estimate' must be %d x %d like the masked counts, not %s", nrow(truth@x), ncol(truth@x),

@@ -4,43 +4,170 @@ NULL
 #' Hide entries, and keep the answers
 #'
 #' Sets a random part of the non-zeros to zero, so that a model can be judged by
-#' how well it recovers them (see [recoveryError()]). Zeros are never masked.
+#' how well it recovers them (see [recoveryError()]), or takes a random part of
+#' all molecules away (see [calibrationTable()]). Zeros are never masked.
 #'
 #' @param x Counts, genes x cells, in any container that [infill()] takes.
-#' @param scheme `"uniform"`: floor(`fraction` x non-zeros) of all non-zeros,
-#'   without replacement, all equally likely (the protocol of the AutoImpute
-#'   paper).
-#' @param fraction Part of the non-zeros to hide, above 0 and below 1.
+#' @param scheme How to choose; see Schemes.
+#' @param fraction Part of the non-zeros (`"uniform"`) or of the molecules
+#'   (`"molecules"`) to hide, above 0 and below 1; not used by the others.
 #' @param seed Number that fixes the choice; `NA`: drawn from R's generator.
 #' @param assay.type Assay (layer) to mask.
+#' @param n.entries Entries to hide of each gene (`"logistic.gene"`) or cell
+#'   (`"logistic.cell"`), a whole number from 1; not used by the others.
+#' @section Schemes:
+#'   * `"uniform"`: floor(`fraction` x non-zeros) of all non-zeros, without
+#'     replacement, all equally likely (the protocol of the AutoImpute paper).
+#'   * `"logistic.gene"`: `n.entries` non-zeros of each gene, without
+#'     replacement, each draw with chances proportional to p(log(value)): low
+#'     values are hidden more often, as dropouts are (the protocol of the
+#'     DeepImpute paper). p(t) = 1 / (1 + exp(-slope (t - middle))) is fitted by
+#'     least squares to the genes' points (log of the mean of the non-zeros,
+#'     share of zeros). Genes with no more than `n.entries` non-zeros are left
+#'     alone.
+#'   * `"logistic.cell"`: `n.entries` non-zeros of each cell that has at least 5
+#'     x `n.entries` of them (50 by default), with chances proportional to the
+#'     density of a logistic distribution at log(value), which is fitted by
+#'     maximum likelihood to the genes' means of the logarithms of their
+#'     non-zeros and their shares of zeros, pooled (as DeepImpute's scripts do).
+#'   * `"molecules"`: binomial thinning. Each molecule is taken away with
+#'     probability `fraction`, whatever the gene and cell; the molecules that
+#'     stay and those taken are, for Poisson counts, independent, so that the
+#'     taken ones test a model everywhere, zeros included. `x` must hold whole
+#'     counts.
+#'
+#'   Logarithms are natural. Whether a cell is left without counts is not looked
+#'   at; a message says how many are. What is drawn for an entry depends on the
+#'   seed, its gene and its cell only (`"uniform"`: its place among the non-zeros).
 #' @return A [MaskedCounts-class]. `maskedData()`: the data with the entries
 #'   hidden, in the container they came in. `hiddenEntries()`: a data.frame of
-#'   `row`, `col` and `value`.
-#' @references Talwar et al. (2018), Scientific Reports 8:16329.
+#'   `row`, `col` and `value`: what was hidden there; with `"molecules"` the
+#'   number of molecules taken (an entry that keeps some is not zero in
+#'   `maskedData()`).
+#' @references Talwar et al. (2018), Scientific Reports 8:16329 (Fig. 3,
+#'   `"uniform"`). Arisdakessian et al. (2019), Genome Biology 20:211 (Fig. 2,
+#'   logistic).
 #' @examples
-#' m <- maskCounts(matrix(rpois(200, 5), 20, 10), seed = 1)
+#' counts <- matrix(rpois(2000, 5), 50, 40)
+#' m <- maskCounts(counts, seed = 1)
 #' head(hiddenEntries(m), 3)
 #' sum(maskedData(m) == 0)
+#' maskCounts(counts, "logistic.gene", n.entries = 2, seed = 1)
+#' maskCounts(counts, "molecules", seed = 1)
 #' @export
-maskCounts <- function(x, scheme = "uniform", fraction = 0.1, seed = NA, assay.type = "counts") {
-    scheme <- .checkChoice(scheme, "scheme", "uniform")
+maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell", "molecules"), fraction = 0.1,
+    seed = NA, assay.type = "counts", n.entries = 10)
+{
+    scheme <- .checkChoice(scheme, "scheme", c("uniform", "logistic.gene", "logistic.cell", "molecules"))
     if (!.isNumber(fraction) || fraction <= 0 || fraction >= 1) {
         .stop("'fraction' must be one number above 0 and below 1, not %s", .describe(fraction))
     }
+    n.entries <- .checkNumber(n.entries, "n.entries", 1, 1e9, whole = TRUE)
     seed <- .seed(seed)
     counts <- .checkCounts(.counts(x, assay.type), FALSE)
-    n <- length(counts@x)
-    take <- floor(fraction * n)
-    if (take < 1) .stop("'x' has %d non-zeros: too few to hide %g of them", n, fraction)
-    at <- .Call(C_choose, as.double(n), as.double(take), seed)
+    curve <- numeric()
+    if (scheme == "molecules") hidden <- .thinned(counts, fraction, seed)
+    else {
+        n <- length(counts@x)
+        if (scheme == "uniform") {
+            take <- floor(fraction * n)
+            if (take < 1) .stop("'x' has %d non-zeros: too few to hide %g of them", n, fraction)
+            at <- .Call(C_choose, as.double(n), as.double(take), seed)
+        } else {
+            by <- .logisticWeights(counts, scheme == "logistic.gene", n.entries)
+            curve <- by$curve
+            at <- which(.Call(C_mask_weighted, counts, by$weight, scheme == "logistic.gene", by$take, seed))
+        }
+        hidden <- numeric(n)
+        hidden[at] <- counts@x[at]
+    }
+    at <- which(hidden > 0)
     col <- rep.int(seq_len(ncol(counts)), diff(counts@p))[at]
     row <- counts@i[at] + 1L
-    value <- counts@x[at]
-    counts@x[at] <- 0
+    before <- diff(counts@p) > 0
+    counts@x <- counts@x - hidden
     counts <- drop0(counts)
+    empty <- sum(before & diff(counts@p) == 0)
+    if (empty) message(sprintf("the mask leaves %d of %d cells without counts", empty, ncol(counts)))
+    logistic <- length(curve) > 0
     new("MaskedCounts", x = .replaceCounts(x, counts, assay.type), row = row, col = col,
-        value = value, scheme = scheme, fraction = fraction, seed = seed,
-        assay.type = assay.type)
+        value = hidden[at], scheme = scheme, fraction = if (logistic) NA_real_ else fraction, seed = seed,
+        assay.type = assay.type, n.entries = if (logistic) n.entries else NA_real_, curve = curve)
+}
+
+# Molecules of each entry that go with probability `fraction`.
+.thinned <- function(counts, fraction, seed) {
+    s <- .Call(C_scan, counts)
+    if (s[4L] == 0) {
+        k <- which(counts@x != round(counts@x))[1L]
+        .stop("'x' must hold whole counts to hide molecules; %s at %s, %s", format(counts@x[k]),
+            .geneLabel(counts, counts@i[k] + 1L), .cellLabel(counts, findInterval(k - 1L, counts@p)))
+    }
+    hidden <- .Call(C_thin, counts, fraction, seed)
+    if (!any(hidden > 0)) .stop("'x' has %.0f molecules: none was taken with fraction %g", sum(counts@x), fraction)
+    hidden
+}
+
+# How likely each non-zero is to be hidden (logarithm), how many of each gene or cell are, and the curve behind it.
+.logisticWeights <- function(counts, by.gene, n.entries) {
+    n <- tabulate(counts@i + 1L, nrow(counts))
+    there <- n > 0
+    size <- if (by.gene) n else diff(counts@p)
+    enough <- if (by.gene) size > n.entries else size >= 5 * n.entries
+    if (!any(enough)) .stop("'x' has no %s with %s %g non-zeros: too few to hide %g of each", if (by.gene) "gene" else "cell",
+        if (by.gene) "more than" else "at least", if (by.gene) n.entries else 5 * n.entries, n.entries)
+    sums <- function(v) { counts@x <- v; Matrix::rowSums(counts)[there] / n[there] }
+    zeros <- 1 - n[there] / ncol(counts)
+    u <- log(counts@x)
+    if (by.gene) {
+        curve <- .fitLogistic(log(sums(counts@x)), zeros)
+        z <- curve[["slope"]] * (u - curve[["middle"]])
+        weight <- -ifelse(z > 0, log1p(exp(-abs(z))), log1p(exp(-abs(z))) - z)
+    } else {
+        curve <- .logisticLikelihood(c(sums(u), zeros))
+        z <- abs(u - curve[["location"]]) / curve[["scale"]]
+        weight <- -z - 2 * log1p(exp(-z))
+    }
+    list(weight = weight, take = as.integer(ifelse(enough, n.entries, 0)), curve = curve)
+}
+
+# Least squares of y around 1/(1 + exp(-slope (t - middle))), by Levenberg and Marquardt.
+.fitLogistic <- function(t, y) {
+    some <- y > 0.2 & y < 0.8
+    at <- c(-1, median(t[if (any(some)) some else TRUE]))
+    curve <- function(b) 1 / (1 + exp(-b[1L] * (t - b[2L])))
+    p <- curve(at)
+    error <- sum((y - p)^2)
+    damp <- 1e-3
+    for (step in seq_len(200L)) {
+        J <- p * (1 - p) * cbind(t - at[2L], -at[1L])
+        A <- crossprod(J)
+        move <- tryCatch(drop(solve(A + damp * diag(diag(A) + 1e-12), crossprod(J, y - p))), error = function(e) c(NaN, NaN))
+        q <- curve(at + move)
+        if (all(is.finite(q)) && sum((y - q)^2) <= error) {
+            done <- sum(abs(move)) <= 1e-10 * sum(abs(at))
+            at <- at + move
+            p <- q
+            error <- sum((y - p)^2)
+            damp <- damp / 10
+            if (done) break
+        } else if (damp > 1e12) break
+        else damp <- damp * 10
+    }
+    c(slope = at[1L], middle = at[2L])
+}
+
+# Location and scale of the logistic distribution that makes v most likely, by Newton's method on (location, log scale).
+.logisticLikelihood <- function(v) {
+    loss <- function(b) { z <- abs(v - b[1L]) / exp(b[2L]); length(v) * b[2L] + sum(z + 2 * log1p(exp(-z))) }
+    spread <- sqrt(3) / pi * sqrt(mean((v - mean(v))^2))
+    if (spread <= 1e-12) return(c(location = mean(v), scale = 1))       # one value: no scale; all are equally likely
+    best <- stats::optim(c(median(v), log(spread)), loss, function(b) {
+        z <- (v - b[1L]) / exp(b[2L])
+        h <- tanh(z / 2)
+        c(-sum(h) / exp(b[2L]), length(v) - sum(z * h))
+    }, method = "BFGS", control = list(reltol = 1e-15, maxit = 500))$par
+    c(location = best[1L], scale = exp(best[2L]))
 }
 
 .checkMasked <- function(x, arg) {

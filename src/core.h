@@ -44,7 +44,7 @@ void *arena_get(Arena *a, size_t n, size_t size);
 
 /* ---- randomness: Philox4x32-10 (Salmon et al. 2011) ---- */
 typedef enum { RNG_INIT_1 = 1, RNG_INIT_2, RNG_INIT_3, RNG_INIT_4, RNG_HOLD_OUT, RNG_ORDER, RNG_MASK, RNG_DROPOUT,
-               RNG_CLUSTER, RNG_NOISE, RNG_SIMULATE, RNG_SIMULATE_ENTRY, RNG_PAIRS } Stream;
+               RNG_CLUSTER, RNG_NOISE, RNG_SIMULATE, RNG_SIMULATE_ENTRY, RNG_PAIRS, RNG_THIN, RNG_SHUFFLE } Stream;
 void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 double rng_unif(uint64_t seed, Stream stream, uint64_t position);     /* in (0, 1) */
 double rng_normal(uint64_t seed, Stream stream, uint64_t position);   /* mean 0, sd 1 */
@@ -340,5 +340,14 @@ typedef struct {
 Status splat_draw(Arena *a, const Splat *p, Simulated *s, Tick tick);
 /* The non-zero counts after (1) or before dropout (0), cell after cell. */
 void splat_take(const Simulated *s, int after, int *i, double *x);
+
+/* ---- masks (prep_mask.c): what an entry draws depends on the seed, its gene and its cell only ---- */
+double draw_binomial(Draws *d, double n, double p);      /* exact for every whole n >= 0 and p in [0, 1] */
+/* Of each gene (by_gene) or cell take[.] entries, without replacement, each draw with chances proportional to
+ * exp(log_weight); all where there are fewer. chosen: per entry, zeroed. */
+Status mask_weighted(Arena *a, const Sparse *s, const double *log_weight, int by_gene, const int *take, uint64_t seed,
+                     int *chosen);
+/* test[k]: how many of the x[k] molecules leave, each with probability `fraction`. Counts are whole. */
+void mask_thin(const Sparse *s, double fraction, uint64_t seed, double *test);
 
 #endif

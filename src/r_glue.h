@@ -54,5 +54,7 @@ ENTRY(C_gini)(SEXP by_gene, SEXP floor);
 ENTRY(C_count_loss)(SEXP observed, SEXP expected, SEXP kind, SEXP theta, SEXP eps);
 ENTRY(C_silhouette)(SEXP points, SEXP label, SEXP n_labels, SEXP threads);
 ENTRY(C_gene_cv)(SEXP x, SEXP group, SEXP size);
+ENTRY(C_mask_weighted)(SEXP x, SEXP log_weight, SEXP by_gene, SEXP take, SEXP seed);
+ENTRY(C_thin)(SEXP x, SEXP fraction, SEXP seed);
 ENTRY(C_simulate)(SEXP numbers, SEXP genes, SEXP cells, SEXP group_prob, SEXP rates, SEXP seed, SEXP threads);
 #endif

@@ -75,6 +75,7 @@ static const R_CallMethodDef calls[] = {
     CALL(C_simulate, 7), CALL(C_split_add, 7), CALL(C_stack_loss, 6), CALL(C_stack_apply, 7), CALL(C_split_pearson, 2),
     CALL(C_expected_mutual, 2), CALL(C_best_matching, 4), CALL(C_cell_norms, 1), CALL(C_pair_correlations, 9),
     CALL(C_roc_auc, 2), CALL(C_ks_statistic, 2), CALL(C_gini, 2), CALL(C_count_loss, 5),
+    CALL(C_mask_weighted, 5), CALL(C_thin, 3),
     { NULL, NULL, 0 }
 };
 

@@ -432,6 +432,11 @@ test_that("arguments of prepareCounts and restoreCounts", {
 
 test_that("arguments of maskCounts", {
     bad(maskCounts(counts, scheme = "logistic"))
+    bad(maskCounts(counts, "logistic.gene", n.entries = 0))
+    bad(maskCounts(counts, "logistic.gene", n.entries = 8))
+    bad(maskCounts(counts, "logistic.cell"))
+    bad(maskCounts(counts / 3, "molecules"))
+    bad(maskCounts(pmin(counts, 1), "molecules", fraction = 1e-6, seed = 1))
     bad(maskCounts(counts, fraction = 0))
     bad(maskCounts(counts, fraction = 1))
     bad(maskCounts(counts, fraction = c(0.1, 0.2)))
@@ -458,6 +463,7 @@ test_that("arguments of recoveryError", {
     suppressPackageStartupMessages(library(SummarizedExperiment))
     x <- SummarizedExperiment(list(counts = counts))
     bad(recoveryError(m, x))
+    bad(recoveryError(maskCounts(counts, "molecules", seed = 1), counts))
 })
 
 test_that("arguments of the cluster metrics and of geneCv", {
