@@ -98,10 +98,8 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     done <- if (is.null(BPPARAM)) lapply(seq_len(nrow(jobs)), one) else .onWorkers(jobs, spec, BPPARAM)
     scores <- unique(unlist(lapply(done, function(d) names(d$scores))))
     rows <- lapply(done, function(d) {
-        r <- d$scores[scores]
-        names(r) <- scores
-        r[vapply(r, is.null, TRUE)] <- NA_real_
-        cbind(as.data.frame(r), seconds = d$seconds, memory = d$memory, error = d$error)
+        value <- function(name) if (is.null(d$scores[[name]])) NA_real_ else d$scores[[name]]
+        data.frame(lapply(stats::setNames(nm = scores), value), seconds = d$seconds, memory = d$memory, error = d$error)
     })
     table <- cbind(task = jobs$task, method = ifelse(jobs$posterior, paste(jobs$method, "posterior"), jobs$method),
         baseline = jobs$method %in% c("none", "gene mean", "detected mean"), `repeat` = jobs$rep, do.call(rbind, rows))
@@ -252,13 +250,13 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     m <- matrix(0, length(top), ncol(train))
     .overBlocks(train, fit, keep, spec$threads, function(values, cols) m[, cols] <<- log1p(values[top, , drop = FALSE] /
         rep(size[cols], each = length(top))))
-    pcs <- .components(m, 20)
+    pcs <- .principal(m, 20)
     k <- length(unique(spec$labels))
     list(ari = adjustedRandIndex(.kMeans(pcs, k, seed), spec$labels), silhouette = silhouetteWidth(pcs, spec$labels))
 }
 
 # Cells x dimensions.
-.components <- function(m, n) {
+.principal <- function(m, n) {
     m <- t(m)
     n <- min(n, dim(m) - 1L)
     if (n < 1L) return(m)
