@@ -29,11 +29,11 @@ NULL
 #' @details Baselines: `none`, the training counts as they are; `gene mean`, [GeneMeanParam()]; for `"entries"` also `detected mean`,
 #'   the mean of the gene's non-zeros, the harder one there.
 #'
-#'   *Molecules.* A prediction on the scale of the training half is multiplied by the ratio of the two halves' totals. `poisson`, the first
+#'   *Molecules.* Values are the models' own everywhere (of [StackParam()]: the posterior mean). A prediction on the scale of the training half is multiplied by the ratio of the two halves' totals. `poisson`, the first
 #'   criterion: mean of p - y log(p + 1e-6) over all entries, lowest in expectation for the true rates. `mse`: of log1p of columns
 #'   that sum to 10,000. `pearson.gene`, `pearson.cell`: median over genes (cells) of Pearson r of the same logarithms.
 #'
-#'   *Entries.* `rmse`, `mae`, `nmse`, `pearson` on log1p of count / size factor at the hidden entries ([recoveryError()]); `rmse` comes first.
+#'   *Entries.* A [StackParam()] is fitted with `loss = "masked"` here: a hidden value is no evidence of a small one. `rmse`, `mae`, `nmse`, `pearson` on log1p of count / size factor at the hidden entries ([recoveryError()]); `rmse` comes first.
 #'
 #'   `seconds`: fit and prediction. `memory`: peak of R's heap above what was there before, in MB (the core's memory is R's).
 #'
@@ -142,8 +142,6 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     param <- spec$methods[[job$method]]
     seed <- (spec$seed + 7919 * job$rep) %% 2^53
     before <- sum(gc(reset = TRUE)[, 2L])
-    started <- proc.time()[["elapsed"]]
-    memory <- NA_real_
     out <- withCallingHandlers(tryCatch({
         run <- if (job$task == "molecules") .scoreMolecules else .scoreEntries
         run(param, spec, seed, job$posterior)
@@ -153,7 +151,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     }, message = function(m) invokeRestart("muffleMessage"))
     memory <- sum(gc()[, 6L]) - before
     list(scores = out$scores, sample = out$sample, fit = out$fit, warnings = unique(notes), error = if (is.null(out$error)) NA_character_
-        else out$error, seconds = if (is.null(out$error)) proc.time()[["elapsed"]] - started else NA_real_, memory = memory)
+        else out$error, seconds = if (is.null(out$seconds)) NA_real_ else out$seconds, memory = if (is.null(out$seconds)) NA_real_ else memory)
 }
 
 # What a plot of training needs of a fit: no weights.
@@ -186,13 +184,14 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     s <- .splitMolecules(spec$counts, spec$fraction, seed)
     if (!sum(s$test) || !sum(s$train)) .stop("'x' has too few molecules to hold %g of them out", spec$fraction)
     if (posterior) param <- StackParam(list(GeneMeanParam(), param))
+    started <- proc.time()[["elapsed"]]
     fit <- fitInfill(s$train, param, seed = seed, num.threads = spec$threads, progress = FALSE, check.scale = FALSE)
     scale <- sum(s$test) / sum(s$train)
     acc <- list(numeric(5 * nrow(s$train)), numeric(4))
     cell <- numeric(ncol(s$train))
     look <- sort(.Call(C_choose, as.double(ncol(s$train)), as.double(min(200, ncol(s$train))), seed))      # cells whose entries are kept
     sample <- list()
-    keep <- if (is(param, "NoneParam")) "observed" else "none"
+    keep <- if (is(param, "NoneParam")) "observed" else if (is(param, "StackParam")) "posterior" else "none"
     .overBlocks(s$train, fit, keep, spec$threads, function(values, cols) {
         r <- .Call(C_split_add, s$test, cols[1L] - 1L, values, scale, 1e-6, acc[[1L]], acc[[2L]])
         acc <<- r[1:2]
@@ -201,13 +200,14 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         if (length(some)) sample[[length(sample) + 1L]] <<- data.frame(predicted = scale * as.double(values[, some - cols[1L] + 1L]),
             truth = as.double(as.matrix(s$test[, some, drop = FALSE])))
     })
+    seconds <- proc.time()[["elapsed"]] - started
     gene <- .Call(C_split_pearson, acc[[1L]], as.double(ncol(s$train)))
     n <- acc[[2L]][4L]
     scores <- list(poisson = acc[[2L]][1L] / n, perfect = acc[[2L]][2L] / n, mse = acc[[2L]][3L] / n,
         pearson.gene = median(gene, na.rm = TRUE), pearson.cell = median(cell, na.rm = TRUE))
     if (!is.null(spec$labels)) scores <- c(scores, .clusterScores(s$train, fit, keep, spec, seed))
     sample <- do.call(rbind, sample)
-    list(scores = scores, sample = .deciles(sample), fit = .thinFit(fit))
+    list(scores = scores, sample = .deciles(sample), fit = .thinFit(fit), seconds = seconds)
 }
 
 # Means of predicted and held-out molecules by tenth of the prediction, and their standard errors.
@@ -223,26 +223,26 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     m <- maskCounts(spec$counts, spec$scheme, spec$fraction, seed)
     x <- maskedData(m)
     e <- hiddenEntries(m)
+    if (is(param, "StackParam")) param@loss <- "masked"           # a zero is no evidence here
+    started <- proc.time()[["elapsed"]]
     fit <- fitInfill(x, param, seed = seed, num.threads = spec$threads, progress = FALSE, check.scale = FALSE)
     got <- numeric(nrow(e))
     .overBlocks(x, fit, if (is(param, "NoneParam")) "observed" else "none", spec$threads, function(values, cols) {
         at <- which(e$col >= cols[1L] & e$col <= cols[length(cols)])
         got[at] <<- values[cbind(e$row[at], e$col[at] - cols[1L] + 1L)]
     })
-    total <- Matrix::colSums(x)
-    size <- total / median(total[total > 0])
-    size <- ifelse(size > 0, size, 1)[e$col]
+    seconds <- proc.time()[["elapsed"]] - started
+    size <- .sizesOf(x)[e$col]
     t <- log1p(e$value / size)
     p <- log1p(got / size)
     scores <- as.list(.recovery(t, p)[c("rmse", "mae", "nmse", "pearson")])
     keep <- if (length(t) > 3000) sort(.Call(C_choose, as.double(length(t)), 3000, seed)) else seq_along(t)
-    list(scores = c(scores, list(perfect = 0)), sample = data.frame(truth = t[keep], predicted = p[keep]), fit = .thinFit(fit))
+    list(scores = c(scores, list(perfect = 0)), sample = data.frame(truth = t[keep], predicted = p[keep]), fit = .thinFit(fit), seconds = seconds)
 }
 
 # Agreement of clusters with the labels, on what the fit makes of the training half.
 .clusterScores <- function(train, fit, keep, spec, seed) {
-    total <- Matrix::colSums(train)
-    size <- ifelse(total > 0, total / median(total[total > 0]), 1)
+    size <- .sizesOf(train)
     l <- train
     l@x <- log1p(l@x / rep.int(size, diff(l@p)))
     moments <- .Call(C_moments, l, numeric(ncol(l)), 0)
@@ -260,8 +260,10 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     m <- t(m)
     n <- min(n, dim(m) - 1L)
     if (n < 1L) return(m)
-    if (min(dim(m)) > 4 * n && requireNamespace("irlba", quietly = TRUE)) irlba::prcomp_irlba(m, n)$x
-    else stats::prcomp(m, rank. = n)$x
+    whole <- function(...) stats::prcomp(m, rank. = n)$x
+    # irlba gives up on matrices of low rank, such as what a gene mean predicts
+    if (min(dim(m)) > 4 * n && requireNamespace("irlba", quietly = TRUE)) suppressWarnings(tryCatch(irlba::prcomp_irlba(m, n)$x, error = whole))
+    else whole()
 }
 
 # k-means of R, with its generator set and put back.

@@ -162,7 +162,9 @@ setClass("StackFit", contains = "InfillFit", slots = c(fits = "list", coefficien
 # A prior's fit, or NULL with a warning that names it.
 .fitPrior <- function(counts, param, name, seed, threads, say) {
     say("prior %s", name)
-    tryCatch(suppressMessages(fitInfill(counts, param, seed = seed, num.threads = threads, progress = FALSE, check.scale = FALSE)),
+    tryCatch(withCallingHandlers(suppressMessages(fitInfill(counts, param, seed = seed, num.threads = threads, progress = FALSE,
+        check.scale = FALSE)), warning = function(w) if (grepl("have no counts; they stay", conditionMessage(w), fixed = TRUE))
+        invokeRestart("muffleWarning")),                     # thinning empties rare genes
         infill_error = function(e) {
             warning(sprintf("the prior \"%s\" was left out: %s", name, conditionMessage(e)), call. = FALSE)
             NULL
