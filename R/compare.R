@@ -141,7 +141,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     notes <- character()
     param <- spec$methods[[job$method]]
     seed <- (spec$seed + 7919 * job$rep) %% 2^53
-    before <- sum(gc(reset = TRUE)[, 2L])
+    before <- sum(gc(reset = TRUE, full = FALSE)[, 2L])
     out <- withCallingHandlers(tryCatch({
         run <- if (job$task == "molecules") .scoreMolecules else .scoreEntries
         run(param, spec, seed, job$posterior)
@@ -149,7 +149,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         notes <<- c(notes, conditionMessage(w))
         invokeRestart("muffleWarning")
     }, message = function(m) invokeRestart("muffleMessage"))
-    memory <- sum(gc()[, 6L]) - before
+    memory <- sum(gc(full = FALSE)[, 6L]) - before
     list(scores = out$scores, sample = out$sample, fit = out$fit, warnings = unique(notes), error = if (is.null(out$error)) NA_character_
         else out$error, seconds = if (is.null(out$seconds)) NA_real_ else out$seconds, memory = if (is.null(out$seconds)) NA_real_ else memory)
 }
