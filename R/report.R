@@ -24,6 +24,8 @@ plot.InfillComparison <- function(x, type = c("comparison", "recovery", "calibra
     there <- unique(x$table$task)
     need <- c(recovery = "entries", calibration = "molecules")[type]
     if (is.null(task)) task <- if (is.na(need)) there[1L] else need
+    if (!is.na(need) && !need %in% there) .stop("'type' can be \"%s\" only where task \"%s\" was asked for; 'x' has %s", type, need,
+        dQuote(there, FALSE))
     if (!.isString(task) || !task %in% there || (!is.na(need) && task != need)) .stop("'task' must be one of %s for type = \"%s\", not %s",
         paste(dQuote(if (is.na(need)) there else intersect(there, need), FALSE), collapse = ", "), type, .describe(task))
     .data <- ggplot2::.data
