@@ -12,6 +12,8 @@
 #' * [maskCounts()] hides entries, [recoveryError()] says how well they were
 #'   recovered; [adjustedRandIndex()], [normalizedMutualInfo()],
 #'   [silhouetteWidth()] and [geneCv()] look at the rest.
+#' * [permutationCheck()], [smoothingGauge()] and [calibrationTable()] look for
+#'   signal that was made, or smoothed away, by filling in.
 #' * [simulateCounts()] makes counts whose truth is known.
 #' * [prepareCounts()] is what happens to counts before a model sees them.
 #'

@@ -72,7 +72,8 @@ static const R_CallMethodDef calls[] = {
     CALL(C_scan, 1), CALL(C_detected, 2), CALL(C_totals, 2), CALL(C_moments, 3), CALL(C_take, 6), CALL(C_restore, 9),
     CALL(C_largest, 1), CALL(C_graph, 3),
     CALL(C_choose, 3), CALL(C_recovery, 4), CALL(C_agreement, 4), CALL(C_silhouette, 4), CALL(C_gene_cv, 3),
-    CALL(C_simulate, 7), CALL(C_mask_weighted, 5), CALL(C_thin, 3),
+    CALL(C_simulate, 7), CALL(C_mask_weighted, 5), CALL(C_thin, 3), CALL(C_shuffle, 2),
+    CALL(C_gene_ranks, 1), CALL(C_rank_agreement, 5),
     { NULL, NULL, 0 }
 };
 
