@@ -61,7 +61,7 @@ NULL
 # Wilcoxon's rank sum of genes in `halves` (cells x splits, TRUE and FALSE): W of the TRUE ones and z, genes x splits.
 .rankSums <- function(m, halves) {
     r <- .Call(C_gene_ranks, m)
-    n <- ncol(m)
+    n <- as.double(ncol(m))
     n1 <- rep(colSums(halves), each = nrow(m))
     n2 <- n - n1
     W <- r$rank %*% halves - n1 * (n1 + 1) / 2

@@ -251,6 +251,9 @@ typedef struct { double v; size_t at; } Ranked;
 double mid_ranks(const double *v, size_t n, double tol, Ranked *room, double *rank);
 /* x: genes x cells, dense, column-major; rank: the same shape, within each gene; ties: mid_ranks() of each. */
 Status gene_ranks(Arena *a, const double *x, int genes, int cells, double *rank, double *ties);
+/* Welch's t of each gene, cells with second[c] == 0 against the others: t, degrees of freedom, the two means. NaN where a
+ * side has fewer than two cells or neither varies beyond rounding. x as in gene_ranks(). */
+void gene_welch(const double *x, int genes, int cells, const int *second, double *t, double *df, double *mean1, double *mean2);
 /* Spearman's correlation of the non-zeros of each gene with after[k] of the same entries, among the cells of each group
  * (group[c] -1: not used). rho: genes x groups, NaN where fewer than `least` entries or a constant gene, 0 where only
  * `after` is constant; n: entries. by_gene: cells x genes. */

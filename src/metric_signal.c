@@ -1,4 +1,4 @@
-/* Is there signal that was not in the counts? Genes shuffled over the cells, and ranks. */
+/* Is there signal that was not in the counts? Genes shuffled over the cells, ranks, tests of genes. */
 #include <math.h>
 #include <stdlib.h>
 #include "core.h"
@@ -36,6 +36,39 @@ Status gene_ranks(Arena *a, const double *x, int genes, int cells, double *rank,
         for (size_t c = 0; c < N; c++) rank[c * G + g] = r[c];
     }
     return ST_OK;
+}
+
+/* sum += v, what rounding takes going to low: few different values, added a million times, would round one way */
+static void add(double *sum, double *low, double v)
+{
+    double next = *sum + v, part = next - *sum;
+    *low += (*sum - (next - part)) + (v - part);
+    *sum = next;
+}
+
+void gene_welch(const double *x, int genes, int cells, const int *second, double *t, double *df, double *mean1, double *mean2)
+{
+    size_t G = (size_t) genes, N = (size_t) cells;
+    for (size_t g = 0; g < G; g++) {
+        double n[2] = { 0 }, mean[2] = { 0 }, off[2] = { 0 }, var[2] = { 0 }, low[2] = { 0 };
+        for (size_t c = 0; c < N; c++) { n[second[c] != 0]++; mean[second[c] != 0] += x[c * G + g]; }
+        for (int k = 0; k < 2; k++) mean[k] /= n[k];
+        for (size_t c = 0; c < N; c++) { int k = second[c] != 0; add(&off[k], &low[k], x[c * G + g] - mean[k]); }
+        for (int k = 0; k < 2; k++) { mean[k] += (off[k] + low[k]) / n[k]; low[k] = 0; }       /* what rounding left */
+        for (size_t c = 0; c < N; c++) {
+            int k = second[c] != 0;
+            double d = x[c * G + g] - mean[k];
+            add(&var[k], &low[k], d * d);
+        }
+        for (int k = 0; k < 2; k++) var[k] += low[k];
+        for (int k = 0; k < 2; k++) var[k] /= (n[k] - 1) * n[k];         /* of the mean */
+        double sum = var[0] + var[1];
+        mean1[g] = mean[0];
+        mean2[g] = mean[1];
+        int varies = n[0] > 1 && n[1] > 1 && sqrt(sum) >= 10 * 0x1p-52 * fmax(fabs(mean[0]), fabs(mean[1])) && sum > 0;
+        t[g] = varies ? (mean[0] - mean[1]) / sqrt(sum) : NAN;
+        df[g] = varies ? sum * sum / (var[0] * var[0] / (n[0] - 1) + var[1] * var[1] / (n[1] - 1)) : NAN;
+    }
 }
 
 /* Pearson's of two vectors of ranks: mean (n + 1)/2 each */

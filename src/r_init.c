@@ -73,7 +73,7 @@ static const R_CallMethodDef calls[] = {
     CALL(C_largest, 1), CALL(C_graph, 3),
     CALL(C_choose, 3), CALL(C_recovery, 4), CALL(C_agreement, 4), CALL(C_silhouette, 4), CALL(C_gene_cv, 3),
     CALL(C_simulate, 7), CALL(C_mask_weighted, 5), CALL(C_thin, 3), CALL(C_shuffle, 2),
-    CALL(C_gene_ranks, 1), CALL(C_rank_agreement, 5),
+    CALL(C_gene_ranks, 1), CALL(C_gene_welch, 2), CALL(C_rank_agreement, 5),
     { NULL, NULL, 0 }
 };
 

@@ -50,6 +50,20 @@ SEXP C_gene_ranks(SEXP x)
     return out;
 }
 
+/* second: per cell, is it of the second group? list(t, df, mean1, mean2) */
+SEXP C_gene_welch(SEXP x, SEXP second)
+{
+    const char *names[] = { "t", "df", "mean1", "mean2", "" };
+    int genes = Rf_nrows(x), cells = Rf_ncols(x);
+    if (LENGTH(second) != cells) r_status(ST_SHAPE);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    for (int k = 0; k < 4; k++) SET_VECTOR_ELT(out, k, Rf_allocVector(REALSXP, genes));
+    gene_welch(REAL(x), genes, cells, LOGICAL(second), REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1)),
+               REAL(VECTOR_ELT(out, 2)), REAL(VECTOR_ELT(out, 3)));
+    UNPROTECT(1);
+    return out;
+}
+
 /* after: per entry of by_gene; group: per cell from 0, -1 for cells left out. list(rho, n), genes x groups each */
 SEXP C_rank_agreement(SEXP by_gene, SEXP after, SEXP group, SEXP n_groups, SEXP least)
 {

@@ -94,10 +94,41 @@ static void shuffles(void)
     CHECK(shuffle_genes(&b, &s, 1, i) == ST_NOMEM);
 }
 
+static void welch(void)
+{
+    enum { G = 5, M = 30 };
+    double x[G * M], t[G], df[G], m1[G], m2[G];
+    int second[M];
+    for (int c = 0; c < M; c++) {
+        second[c] = c % 3 == 0;
+        for (int g = 0; g < G; g++) x[c * G + g] = (g == 1 ? 1e6 : 0) + between(-1, 2) * (1 + second[c]);
+        x[c * G + 3] = 0.1;
+        x[c * G + 4] = second[c];
+    }
+    gene_welch(x, G, M, second, t, df, m1, m2);
+    for (int g = 0; g < 3; g++) {
+        long double m[2] = { 0 }, v[2] = { 0 }, n[2] = { 20, 10 };
+        for (int c = 0; c < M; c++) m[second[c]] += x[c * G + g] / n[second[c]];
+        for (int c = 0; c < M; c++) v[second[c]] += (x[c * G + g] - m[second[c]]) * (x[c * G + g] - m[second[c]]);
+        for (int k = 0; k < 2; k++) v[k] /= n[k] * (n[k] - 1);
+        long double sum = v[0] + v[1];
+        NEAR(m1[g], m[0], 1e-15);
+        NEAR(m2[g], m[1], 1e-15);
+        NEAR(t[g], (m[0] - m[1]) / sqrtl(sum), 1e-9);
+        NEAR(df[g], sum * sum / (v[0] * v[0] / 19 + v[1] * v[1] / 9), 1e-9);
+    }
+    CHECK(isnan(t[3]) && isnan(df[3]) && isnan(t[4]) && m2[4] == 1);
+    gene_welch(x, G, 4, second, t, df, m1, m2);          /* cells 0 and 3 against 1 and 2 */
+    CHECK(isfinite(t[0]));
+    gene_welch(x, G, 3, second, t, df, m1, m2);          /* one cell on a side */
+    CHECK(isnan(t[0]) && isnan(df[0]) && isfinite(m2[0]));
+}
+
 int main(void)
 {
     RUN(ranks);
     RUN(agreement_of_ranks);
     RUN(shuffles);
+    RUN(welch);
     return report("signal");
 }
