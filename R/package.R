@@ -14,6 +14,11 @@
 #'   agreement, [purity()], [clusteringAccuracy()], [silhouetteWidth()],
 #'   [clusterSeparability()]. Of values: [geneCv()], [giniCoefficient()],
 #'   [ksStatistic()], [rocAuc()], [poissonDeviance()] and its kin.
+#' * [permutationCheck()], [smoothingGauge()] and [calibrationTable()] look for
+#'   signal that was made, or smoothed away, by filling in.
+#' * [geneTests()], [genesAgainstBulk()], [zerosByBulk()], [plotCv()],
+#'   [giniAgainstFish()], [bulkDropout()] and [edgesAgainst()] are the other
+#'   experiments of the models' papers.
 #' * [simulateCounts()] makes counts whose truth is known.
 #' * [prepareCounts()] is what happens to counts before a model sees them.
 #'

@@ -299,6 +299,25 @@ double half_deviance(double y, double mean, double d);   /* y log(y/mean) - d, w
 double count_loss(const Sparse *observed, const double *expected, CountLoss kind, const double *theta, size_t n_theta,
                   double eps, Tick);
 
+
+/* ---- false signal (metric_signal.c) ---- */
+/* Ranks 1..n of v, ties averaged; v within `tol` of the first of a run, relative to it, tie with it. Returns the sum of
+ * t^3 - t over the runs of t. room: n. */
+typedef struct { double v; size_t at; } Ranked;
+double mid_ranks(const double *v, size_t n, double tol, Ranked *room, double *rank);
+/* x: genes x cells, dense, column-major; rank: the same shape, within each gene; ties: mid_ranks() of each. */
+Status gene_ranks(Arena *a, const double *x, int genes, int cells, double *rank, double *ties);
+/* Welch's t of each gene, cells with second[c] == 0 against the others: t, degrees of freedom, the two means. NaN where a
+ * side has fewer than two cells or neither varies beyond rounding. x as in gene_ranks(). */
+void gene_welch(const double *x, int genes, int cells, const int *second, double *t, double *df, double *mean1, double *mean2);
+/* Spearman's correlation of the non-zeros of each gene with after[k] of the same entries, among the cells of each group
+ * (group[c] -1: not used). rho: genes x groups, NaN where fewer than `least` entries or a constant gene, 0 where only
+ * `after` is constant; n: entries. by_gene: cells x genes. */
+Status rank_agreement(Arena *a, const Sparse *by_gene, const double *after, const int *group, int n_groups, int least,
+                      double *rho, int *n);
+/* Every gene's entries go to other cells, any set of cells as likely as another: i[k] is the cell of entry k, not sorted. */
+Status shuffle_genes(Arena *a, const Sparse *by_gene, uint64_t seed, int *i);
+
 /* ---- simulation (sim_splat.c) ---- */
 /* Draw after draw of the substream (seed, stream, part, item): rejection may take as many as it needs. */
 typedef struct { uint64_t seed; Stream stream; uint32_t part; uint64_t position; double u[2]; int left; } Draws;

@@ -56,5 +56,9 @@ ENTRY(C_silhouette)(SEXP points, SEXP label, SEXP n_labels, SEXP threads);
 ENTRY(C_gene_cv)(SEXP x, SEXP group, SEXP size);
 ENTRY(C_mask_weighted)(SEXP x, SEXP log_weight, SEXP by_gene, SEXP take, SEXP seed);
 ENTRY(C_thin)(SEXP x, SEXP fraction, SEXP seed);
+ENTRY(C_shuffle)(SEXP by_gene, SEXP seed);
+ENTRY(C_gene_ranks)(SEXP x);
+ENTRY(C_gene_welch)(SEXP x, SEXP second);
+ENTRY(C_rank_agreement)(SEXP by_gene, SEXP after, SEXP group, SEXP n_groups, SEXP least);
 ENTRY(C_simulate)(SEXP numbers, SEXP genes, SEXP cells, SEXP group_prob, SEXP rates, SEXP seed, SEXP threads);
 #endif

@@ -76,6 +76,8 @@ static const R_CallMethodDef calls[] = {
     CALL(C_expected_mutual, 2), CALL(C_best_matching, 4), CALL(C_cell_norms, 1), CALL(C_pair_correlations, 9),
     CALL(C_roc_auc, 2), CALL(C_ks_statistic, 2), CALL(C_gini, 2), CALL(C_count_loss, 5),
     CALL(C_mask_weighted, 5), CALL(C_thin, 3),
+    CALL(C_shuffle, 2),
+    CALL(C_gene_ranks, 1), CALL(C_gene_welch, 2), CALL(C_rank_agreement, 5),
     { NULL, NULL, 0 }
 };
 
