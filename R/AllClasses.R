@@ -131,6 +131,8 @@ setMethod("show", "InfillParam", function(object) {
 # A slot in a line.
 .slotText <- function(x) {
     if (is.null(x)) "NULL"
+    else if (is.list(x) && all(vapply(x, isS4, TRUE))) paste0(
+        if (!is.null(names(x))) ifelse(nzchar(names(x)), paste0(names(x), " = "), ""), vapply(x, function(v) class(v)[1L], ""), collapse = ", ")
     else if (length(dim(x)) == 2L) sprintf("%s, %d x %d", class(x)[1L], nrow(x), ncol(x))
     else if (length(x) > 20L) sprintf("%d values", length(x))
     else paste(format(x), collapse = " ")

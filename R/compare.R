@@ -48,7 +48,7 @@ NULL
 #' @seealso [tuneInfill()], [permutationCheck()], [smoothingGauge()]
 #' @examples
 #' x <- simulateCounts(n.genes = 100, n.cells = 80, seed = 1)
-#' compareInfill(x, list(DeepMc = DeepMcParam(max.sweeps = 20)), tasks = "molecules", repeats = 2, seed = 1)
+#' compareInfill(x, list(DeepMc = DeepMcParam(sweeps = 5)), tasks = "molecules", repeats = 2, seed = 1)
 #' @aliases InfillComparison-class
 #' @export
 compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), repeats = 3, fraction = 0.1,

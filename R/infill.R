@@ -63,6 +63,7 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
     if (how$keep == "posterior" && !is(param, "StackParam")) param <- .posteriorOf(param)
     .checkSd(sd, param, x, how)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    if (is(param, "StackParam")) .checkMolecules(counts, param, assay.type)
     fit <- fitInfill(counts, param, ..., num.threads = num.threads, check.scale = check.scale)
     # the fit has warned of empty cells already
     .finish(x, .fill(counts, fit, how, .threads(num.threads, param)), fit, how, if (sd) .filledSd(counts, fit, how, .threads(num.threads, param)))
@@ -81,7 +82,9 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, assay.type = "coun
     if (how$keep == "posterior" && !is(param, "StackFit")) {
         stack <- .posteriorOf(param@param)
         stack@seed <- param@seed
-        param <- .fitStack(counts, stack, threads, function(...) NULL, NULL, stats::setNames(list(param), names(.priorsOf(stack))[2L]))
+        .checkMolecules(counts, stack, assay.type)
+        names <- names(.priorsOf(stack))
+        param <- .fitStack(counts, stack, threads, function(...) NULL, NULL, stats::setNames(list(param), names[length(names)]))
     }
     .checkSd(sd, param@param, x, how)
     .finish(x, .fill(counts, param, how, threads), param, how, if (sd) .filledSd(counts, param, how, threads))
@@ -103,11 +106,15 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
 
 # What was not chosen: the posterior where there is one.
 .keepOf <- function(keep, param) {
+    if (identical(keep, "posterior") && is(param, "StackParam") && param@loss != "poisson") .stop(
+        "'keep' must not be \"posterior\" with loss = \"masked\", which has no posterior")
     if (!identical(keep, c("observed", "none", "max", "posterior"))) return(keep)
     if (is(param, "StackParam") && param@loss == "poisson") "posterior" else "observed"
 }
 
-.posteriorOf <- function(param) StackParam(c(list(GeneMeanParam()), if (!is(param, "GeneMeanParam")) list(param)), repeats = 1, seed = param@seed)
+.posteriorOf <- function(param) StackParam(c(list(GeneMeanParam()), if (!.isGeneMean(param)) list(param)), repeats = 1, seed = param@seed,
+    num.threads = param@num.threads)
+.isGeneMean <- function(param) is(param, "GeneMeanParam") && identical(param@over, "all")
 
 .checkSd <- function(sd, param, x, how) {
     if (!.checkFlag(sd, "sd")) return()

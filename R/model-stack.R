@@ -15,9 +15,10 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #'   are hidden, and the logarithms of the priors' predictions are combined by least squares at the hidden entries.
 #' @param fraction Share of the molecules (of the non-zeros, `"masked"`) held out to learn the weights, above 0 and at most 0.5.
 #' @param repeats How many times molecules are held out: the weights are learnt from all of them together, and
-#'   the gains have intervals when there are at least 2. Each repeat fits all priors.
+#'   the gains have intervals when there are at least 2 (and the verdict heeds them when there are at least 3). Each repeat fits all priors.
 #' @param n.entries At most so many entries (zeros included) are looked at to learn the weights, a random sample of all.
-#' @param refit Fit the priors again, on all molecules? `FALSE`: those of the first repeat predict.
+#' @param refit Fit the priors again, on all molecules? `FALSE`: those of the first repeat predict (not [GraphSciParam()], which
+#'   knows the counts of its fit only).
 #' @param ... `seed`, `num.threads`.
 #'
 #' @details For an entry with count x, of which a model expects mu: lambda ~ Gamma(shape = theta, mean = mu), x ~ Poisson(lambda).
@@ -46,7 +47,7 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #' @seealso [infill()] with `keep = "posterior"` for one model, [compareInfill()].
 #' @aliases StackParam-class
 #' @export
-StackParam <- function(priors = NULL, loss = c("poisson", "masked"), fraction = 0.1, repeats = 2, n.entries = 1e6, refit = TRUE, ...) {
+StackParam <- function(priors = NULL, loss = c("poisson", "masked"), fraction = 0.1, repeats = 3, n.entries = 1e6, refit = TRUE, ...) {
     if (is(priors, "InfillParam")) priors <- list(priors)
     .newParam("StackParam", priors = priors, loss = .first(loss), fraction = fraction, repeats = repeats, n.entries = n.entries,
         refit = refit, ...)
@@ -85,7 +86,8 @@ setMethod(".ownProblems", "StackParam", function(object) {
     plain <- function(p) if (is(p, "GeneMeanParam")) if (p@over == "detected") "detected mean" else "gene mean"
         else sub("Param$", "", class(p)[1L])
     name[!nzchar(name)] <- vapply(given[!nzchar(name)], plain, "")
-    stats::setNames(given, make.unique(name, " "))
+    taken <- c("eta", "b0", "stack", "counts", "gene mean alone")        # other columns and coefficients of the fit
+    stats::setNames(given, make.unique(c(taken, name), " ")[-seq_along(taken)])
 }
 
 #' A fitted posterior
@@ -159,13 +161,11 @@ setClass("StackFit", contains = "InfillFit", slots = c(fits = "list", coefficien
     out
 }
 
-# A prior's fit, or NULL with a warning that names it.
-.fitPrior <- function(counts, param, name, seed, threads, say) {
+# A prior's fit, or NULL with a warning that names it. quiet: what it warns of is said of a part of the molecules only.
+.fitPrior <- function(counts, param, name, seed, threads, quiet, say) {
     say("prior %s", name)
-    tryCatch(withCallingHandlers(suppressMessages(fitInfill(counts, param, seed = seed, num.threads = threads, progress = FALSE,
-        check.scale = FALSE)), warning = function(w) if (grepl("have no counts; they stay", conditionMessage(w), fixed = TRUE))
-        invokeRestart("muffleWarning")),                     # thinning empties rare genes
-        infill_error = function(e) {
+    tryCatch((if (quiet) suppressWarnings else identity)(suppressMessages(fitInfill(counts, param, seed = seed, num.threads = threads,
+        progress = FALSE, check.scale = FALSE))), error = function(e) {
             warning(sprintf("the prior \"%s\" was left out: %s", name, conditionMessage(e)), call. = FALSE)
             NULL
         })
@@ -206,43 +206,69 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
     .checkFlag(progress, "progress")
     param <- .fixed(param, seed, NULL)
     threads <- .threads(num.threads, param)
-    if (!length(counts@x)) .stop("'x' must have counts: all are 0")
-    if (param@loss == "poisson" && any(counts@x != round(counts@x))) .stop(paste("'x' (assay \"%s\") must hold whole numbers: there are no",
-        "molecules to hold out of %s. FPKM, TPM and logarithms will not do; loss = \"masked\" hides whole entries"), assay.type,
-        format(counts@x[counts@x != round(counts@x)][1L]), class = "infill_scale")
+    .checkMolecules(counts, param, assay.type)
     fit <- .fitStack(counts, param, threads, if (progress) .say else function(...) NULL, BPPARAM)
     fit@seconds <- proc.time()[["elapsed"]] - started
     fit
 })
 
-.fitStack <- function(counts, param, threads, say, BPPARAM, given = list()) {
+.checkMolecules <- function(counts, param, assay.type) {
+    if (!length(counts@x)) .stop("'x' must have counts: all are 0")
+    if (param@loss == "poisson" && any(counts@x != round(counts@x))) .stop(paste("'x' (assay \"%s\") must hold whole numbers: there are no",
+        "molecules to hold out of %s. FPKM, TPM and logarithms will not do; loss = \"masked\" hides whole entries"), assay.type,
+        format(counts@x[counts@x != round(counts@x)][1L]), class = "infill_scale")
+}
+
+# `code`, whose warnings are heard once each.
+.warnOnce <- function(code) {
+    said <- character()
+    withCallingHandlers(code, warning = function(w) {
+        if (conditionMessage(w) %in% said) invokeRestart("muffleWarning")
+        said <<- c(said, conditionMessage(w))
+    })
+}
+
+# Not the seed itself: molecules that the user has held out with it would be drawn with the very numbers that held them out.
+.heldOutSeed <- function(seed, r) (seed + 827419784671 + 104729 * (r - 1)) %% 2^53
+
+.fitStack <- function(...) .warnOnce(.fitStackOnce(...))
+.fitStackOnce <- function(counts, param, threads, say, BPPARAM, given = list()) {
     priors <- .priorsOf(param)
     masked <- param@loss == "masked"
     if (masked && !any(vapply(priors, function(p) is(p, "GeneMeanParam") && p@over == "detected", TRUE)))
         priors <- c(list(`detected mean` = GeneMeanParam(over = "detected")), priors)
     seed <- param@seed
-    run <- function(data, priors, seed) {
-        fits <- if (is.null(BPPARAM)) Map(function(p, name) .fitPrior(data, p, name, seed, threads, say), priors, names(priors))
-            else .priorsOnWorkers(data, priors, seed, threads, BPPARAM)
+    run <- function(data, priors, seed, quiet) {
+        fits <- if (is.null(BPPARAM)) Map(function(p, name) .fitPrior(data, p, name, seed, threads, quiet, say), priors, names(priors))
+            else .priorsOnWorkers(data, priors, seed, threads, quiet, BPPARAM)
         fits[!vapply(fits, is.null, TRUE)]
     }
-    meanOf <- function(data) fitInfill(data, GeneMeanParam(), seed = seed, progress = FALSE, check.scale = FALSE)
+    usable <- names(priors)                                  # in every repeat so far
+    runHalf <- function(data, seed, quiet) {
+        fits <- run(data, priors[usable], seed, quiet)
+        usable <<- names(fits)
+        if (!length(usable)) .stop("none of the priors can be used: %s", .someOf(names(priors)))
+        only <- if (!param@refit) Filter(function(f) isTRUE(f@recipe$transductive), fits)
+        if (length(only)) .stop("'refit' must be TRUE for the prior \"%s\", which knows the very counts of its fit only", names(only)[1L])
+        fits
+    }
+    meanOf <- function(data, quiet) (if (quiet) suppressWarnings else identity)(
+        fitInfill(data, GeneMeanParam(), seed = seed, progress = FALSE, check.scale = FALSE))
     halves <- lapply(seq_len(param@repeats), function(r) {
+        quiet <- param@refit || r > 1
         say("holding out %g %% of the %s, %d of %d", 100 * param@fraction, if (masked) "non-zeros" else "molecules", r, param@repeats)
-        s <- (seed + 104729 * (r - 1)) %% 2^53
-        if (masked) return(.maskedHalf(counts, param, priors, run, meanOf, s, threads))
-        split <- .splitMolecules(counts, param@fraction, s)
+        s <- .heldOutSeed(seed, r)
+        if (masked) return(.maskedHalf(counts, param, runHalf, meanOf, s, quiet, threads))
+        split <- suppressMessages(.splitMolecules(counts, param@fraction, s))
         if (!sum(split$test) || !sum(split$train)) .stop("'x' has too few molecules to hold %g of them out", param@fraction)
-        mean.fit <- meanOf(split$train)
-        fits <- run(split$train, priors, s)
+        mean.fit <- meanOf(split$train, quiet)
+        fits <- runHalf(split$train, s, quiet)
         sample <- .sampledEntries(nrow(counts), ncol(counts), max(100, ceiling(param@n.entries / param@repeats)), s)
         z <- vapply(fits, .priorAt, numeric(length(sample$at)), counts = split$train, sample = sample, mean.fit = mean.fit, threads = threads)
         dim(z) <- c(length(sample$at), length(fits))
         list(fits = fits, mean.fit = mean.fit, z = log(z + 1e-3), x = .countsAt(split$train, sample), y = .countsAt(split$test, sample),
             mean = .priorAt(split$train, sample, mean.fit, mean.fit, threads))
     })
-    # priors that can be used in every repeat
-    usable <- Reduce(intersect, lapply(halves, function(h) names(h$fits)))
     odd <- Filter(function(name) any(vapply(halves, function(h) {
         z <- h$z[, match(name, names(h$fits))]
         !all(is.finite(z)) || diff(range(z)) < 1e-12
@@ -250,6 +276,18 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
     for (name in odd) warning(sprintf("the prior \"%s\" was left out: its predictions are constant or not finite", name), call. = FALSE)
     usable <- setdiff(usable, odd)
     if (!length(usable)) .stop("none of the priors can be used: %s", .someOf(names(priors)))
+    if (param@refit) {
+        say("fitting the priors to all %s", if (masked) "entries" else "molecules")
+        mean.fit <- meanOf(counts, FALSE)
+        fits <- run(counts, priors[setdiff(usable, names(given))], seed, FALSE)
+        fits[names(given)] <- given
+        usable <- intersect(usable, names(fits))
+        if (!length(usable)) .stop("none of the priors can be used: %s", .someOf(names(priors)))
+        fits <- fits[usable]
+    } else {
+        fits <- halves[[1L]]$fits[usable]
+        mean.fit <- halves[[1L]]$mean.fit
+    }
     halves <- lapply(halves, function(h) {
         at <- match(usable, names(h$fits))
         h$fits <- h$fits[at]
@@ -257,18 +295,6 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
         h
     })
     learnt <- if (masked) .learnMasked(halves, usable) else .learnPoisson(halves, usable, param, threads)
-    if (param@refit) {
-        say("fitting the priors to all %s", if (masked) "entries" else "molecules")
-        mean.fit <- meanOf(counts)
-        fits <- run(counts, priors[setdiff(usable, names(given))], seed)
-        fits[names(given)] <- given
-        gone <- setdiff(usable, names(fits))
-        if (length(gone)) .stop("the prior \"%s\" could be fitted to a part of the molecules and not to all", gone[1L])
-        fits <- fits[usable]
-    } else {
-        fits <- halves[[1L]]$fits
-        mean.fit <- halves[[1L]]$mean.fit
-    }
     total <- Matrix::colSums(counts)
     modelled <- Reduce(`|`, lapply(fits, function(f) f@recipe$status == "modelled"))
     new("StackFit", param = param, recipe = list(genes = rownames(counts), kept = rep(TRUE, nrow(counts)), target = 0,
@@ -280,10 +306,10 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
         gains = learnt$gains, deciles = learnt$deciles, perfect = learnt$perfect)
 }
 
-.priorsOnWorkers <- function(data, priors, seed, threads, BPPARAM) {
+.priorsOnWorkers <- function(data, priors, seed, threads, quiet, BPPARAM) {
     .needs("BiocParallel", "'BPPARAM'")
     if (!is(BPPARAM, "BiocParallelParam")) .stop("'BPPARAM' must be a BiocParallelParam, not %s", .describe(BPPARAM))
-    tryCatch(BiocParallel::bpmapply(function(p, name) .fitPrior(data, p, name, seed, threads, function(...) NULL), priors, names(priors),
+    tryCatch(BiocParallel::bpmapply(function(p, name) .fitPrior(data, p, name, seed, threads, quiet, function(...) NULL), priors, names(priors),
         SIMPLIFY = FALSE, BPPARAM = BPPARAM), error = function(e) .stop("a worker of 'BPPARAM' failed: %s", conditionMessage(e)))
 }
 
@@ -311,13 +337,13 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
 
 # ---- zeros as missing values: least squares on logarithms at hidden non-zeros ----
 
-.maskedHalf <- function(counts, param, priors, run, meanOf, seed, threads) {
-    m <- maskCounts(counts, "uniform", param@fraction, seed)
+.maskedHalf <- function(counts, param, runHalf, meanOf, seed, quiet, threads) {
+    m <- suppressMessages(maskCounts(counts, "uniform", param@fraction, seed))
     x <- maskedData(m)
     e <- hiddenEntries(m)
     if (nrow(e) > param@n.entries) e <- e[.Call(C_choose, as.double(nrow(e)), as.double(param@n.entries), seed), ]
-    mean.fit <- meanOf(x)
-    fits <- run(x, priors, seed)
+    mean.fit <- meanOf(x, quiet)
+    fits <- runHalf(x, seed, quiet)
     s <- .sizesOf(x)[e$col]
     z <- vapply(fits, function(fit) {
         out <- numeric(nrow(e))
@@ -356,23 +382,30 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
 
 # Mean (or mu, or standard deviation) of cells of counts, dense; genes of `counts` that the fit does not know as they are.
 .stackBlock <- function(counts, cols, fit, what, threads) {
-    at <- .matchGenes(counts, fit@recipe)
-    out <- if (what == "sd") matrix(0, nrow(counts), length(cols)) else as.matrix(counts[, cols, drop = FALSE])
-    known <- counts[at, cols, drop = FALSE]
-    all <- seq_along(cols)
-    priors <- lapply(fit@fits, function(f) .priorBlock(known, all, f, fit@mean.fit, threads))
+    some <- if (identical(cols, seq_len(ncol(counts)))) counts else counts[, cols, drop = FALSE]
+    at <- .matchGenes(some, fit@recipe)
+    whole <- identical(at, seq_len(nrow(some)))
+    known <- if (whole) some else some[at, , drop = FALSE]
+    values <- .knownBlock(known, fit, what, threads)
+    if (whole) return(values)
+    out <- if (what == "sd") matrix(0, nrow(some), ncol(some)) else unname(as.matrix(some))
+    out[at, ] <- values
+    out
+}
+
+# The same of counts that have the genes of the fit in its order.
+.knownBlock <- function(known, fit, what, threads) {
+    priors <- lapply(fit@fits, function(f) .priorBlock(known, seq_len(ncol(known)), f, fit@mean.fit, threads))
     b <- fit@coefficients
     if (fit@param@loss == "masked") {
         s <- rep(.sizeIn(known, fit), each = nrow(known))
         v <- b[1L]
         for (k in seq_along(priors)) v <- v + b[k + 1L] * log1p(priors[[k]] / s)
-        out[at, ] <- s * expm1(pmax(v, 0))
-        return(out)
+        return(s * expm1(pmax(v, 0)))
     }
-    depth <- if (fit@param@refit) 1 / (1 - fit@param@fraction) else 1
-    r <- .Call(C_stack_apply, unname(priors), known, 0L, unname(b), depth, c(what == "mean", what == "sd", what == "prior"), threads)
-    out[at, ] <- r[[match(what, c("mean", "sd", "prior"))]]
-    out
+    depth <- 1 / (1 - fit@param@fraction)        # predictions are at the depth of `known`, whatever the priors were fitted to
+    .Call(C_stack_apply, unname(priors), known, 0L, unname(b), depth, c(what == "mean", what == "sd", what == "prior"),
+        threads)[[match(what, c("mean", "sd", "prior"))]]
 }
 
 .sizeIn <- function(known, fit) {
@@ -382,19 +415,20 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
 
 # A block as infill() wants it.
 .stackFill <- function(counts, cols, fit, how, threads) {
+    seen <- if (identical(cols, seq_len(ncol(counts)))) counts else counts[, cols, drop = FALSE]
     sd <- identical(how$what, "sd")
-    out <- .stackBlock(counts, cols, fit, if (sd) "sd" else if (how$keep == "none" && fit@param@loss == "poisson") "prior" else "mean", threads)
+    out <- .stackBlock(seen, seq_len(ncol(seen)), fit, if (sd) "sd" else if (how$keep == "none" && fit@param@loss == "poisson") "prior" else "mean",
+        threads)
     if (!sd && how$keep %in% c("observed", "max")) {
-        seen <- counts[, cols, drop = FALSE]
         at <- cbind(seen@i + 1L, rep.int(seq_len(ncol(seen)), diff(seen@p)))
         out[at] <- if (how$keep == "observed") seen@x else pmax(out[at], seen@x)
     }
     if (how$output != "counts") {
-        size <- rep(.sizeIn(counts[.matchGenes(counts, fit@recipe), cols, drop = FALSE], fit), each = nrow(out))
+        size <- rep(.sizeIn(seen[.matchGenes(seen, fit@recipe), , drop = FALSE], fit), each = nrow(out))
         out <- out / size
         if (how$output == "logcounts") out <- log2(out + 1)
     }
-    dimnames(out) <- .namesOf(counts[, cols, drop = FALSE])
+    dimnames(out) <- .namesOf(seen)
     out
 }
 
@@ -416,6 +450,9 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
 #' @param genes,cells Names or positions in `x`; `NULL`: all.
 #' @param predictive Quantiles of a new count of the same entry at the same depth (negative binomial, sequencing noise included), not of its rate?
 #' @param assay.type,num.threads As in [infill()].
+#' @section Coverage: Intervals hold what they say where the model of one entry does (one theta for all): measured 88 to 91 % for
+#'   90 %. Predictive intervals of held-out molecules do so on simulated and real counts. The *rates* of genes with far less than one molecule
+#'   per cell are another matter: where their true dispersion is larger than theta says, as in Splat's simulations, their intervals are too narrow.
 #' @return `posteriorSd()`: a matrix, genes x cells (or a DelayedMatrix). `posteriorQuantiles()`: an array, genes x cells x `probs`.
 #'   With lambda given x ~ Gamma(shape = x + theta, rate = (mu + theta)/mu).
 #' @examples
@@ -457,13 +494,19 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     theta <- exp(fit@coefficients[[1L]])
     out <- array(0, c(length(g), length(c), length(probs)), list(rownames(counts)[g], colnames(counts)[c], probs))
     each <- max(1, floor(4e6 / nrow(counts)))
+    lost <- !g %in% .matchGenes(counts, fit@recipe)          # genes that the fit does not know: as they are
     for (from in seq(1, length.out = ceiling(length(c) / each), by = each)) {
         at <- from:min(from + each - 1, length(c))
         mu <- .stackBlock(counts, c[at], fit, "prior", threads)[g, , drop = FALSE]
-        shape <- as.matrix(counts[g, c[at], drop = FALSE]) + theta
+        mu[lost, ] <- 1
+        x <- as.matrix(counts[g, c[at], drop = FALSE])
         rate <- (mu + theta) / mu
-        for (k in seq_along(probs)) out[, at, k] <- if (predictive) stats::qnbinom(probs[k], size = shape, prob = rate / (1 + rate))
-            else stats::qgamma(probs[k], shape = shape, rate = rate)
+        for (k in seq_along(probs)) {
+            q <- if (predictive) stats::qnbinom(probs[k], size = x + theta, prob = rate / (1 + rate))
+                else stats::qgamma(probs[k], shape = x + theta, rate = rate)
+            q[rep(lost, length(at))] <- x[lost, ]
+            out[, at, k] <- q
+        }
     }
     out
 }
@@ -479,10 +522,13 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
 .stackVerdict <- function(fit) {
     g <- fit@gains
     if (fit@param@loss == "masked") return(NULL)
-    enough <- function(reference) {                          # no gain over it worth the name, or none beyond the interval
+    # no gain over it worth the name (the parameters were chosen on the same entries), or none beyond the interval; the interval of
+    # one or two repeats says nothing
+    enough <- function(reference) {
         i <- .interval(g[[reference]] - g$stack)
         scale <- mean(g[[reference]]) - fit@perfect
-        !(i$mean >= 1e-3 * scale) || (!is.na(i$half) && i$mean - i$half <= 0)
+        n <- min(fit@param@n.entries, fit@param@repeats * length(fit@recipe$status) * as.double(fit@cells))
+        !(i$mean >= 1e-3 * scale + length(fit@coefficients) / n) || (nrow(g) > 2L && i$mean - i$half <= 0)
     }
     if (enough("counts")) "leave the counts alone: no model makes held-out molecules more likely"
     else if (enough("gene mean alone")) "the gene mean is enough: nothing predicts held-out molecules better than it does"

@@ -1,0 +1,106 @@
+# The posterior beside the recorded peers: held-out molecules (molecules) and hidden entries (masked) of the recorded tasks, single models
+# with and without posterior (models), coverage of intervals (coverage), seconds of its own parts (speed). From the root:
+# Rscript bench/bench-stack.R molecules|masked|models|coverage|speed [data folder] [sets, comma]
+source("bench/tasks.R")
+args <- commandArgs(TRUE)
+what <- c(args, "molecules")[1]
+data <- if (length(args) > 1) args[2] else "../shared/data"
+all <- c("baron_2812_hvg", "deng", "jurkat_293t_338", "klein_1k", "pbmc3k", "pbmc4k_top2000", "pollen", "sc_10x_3cl_894g",
+    "sc_celseq2_3cl", "sc_dropseq_3cl", "zeisel_550", "zheng500_facs")
+sets <- if (length(args) > 2) strsplit(args[3], ",")[[1]] else all
+threads <- as.integer(Sys.getenv("THREADS", "2"))
+peers <- file.path(data, "../reference/peers.tsv")
+peers <- if (file.exists(peers)) read.delim(peers) else NULL
+ours <- c("none", "gene_mean")
+bestPeer <- function(set, test) {
+    p <- peers[peers$set == set & peers$test == test & !peers$method %in% ours, ]
+    if (is.null(p) || !nrow(p)) return("")
+    k <- which.min(p$value)
+    sprintf("%s %.5g", p$method[k], p$value[k])
+}
+splitTask <- function(x) {
+    set.seed(1)
+    test <- x
+    test@x <- as.double(rbinom(length(x@x), as.integer(x@x), 0.1))
+    list(train = drop0(x - test), test = drop0(test))
+}
+loss <- function(p, s) poissonLoss(s$test, unname(as.matrix(p)) * sum(s$test) / sum(s$train))
+quiet <- function(code) suppressWarnings(suppressMessages(code))
+# the page's prototype, gene mean + ranks 5, 10, 20
+page <- c(baron_2812_hvg = 0.12688, deng = -1464.4, jurkat_293t_338 = 0.11088, klein_1k = 0.42132, pbmc3k = 0.14857, pbmc4k_top2000 = 0.035039,
+    pollen = -162.82, sc_10x_3cl_894g = 0.22879, sc_celseq2_3cl = -0.32652, sc_dropseq_3cl = 0.074265, zeisel_550 = 0.015793, zheng500_facs = 0.27525)
+
+if (what == "molecules") {
+    cat("| set | counts alone | gene mean | best recorded peer | prototype | StackParam() | seconds |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+    for (set in sets) {
+        s <- splitTask(taskData(set, data))
+        fit <- quiet(fitInfill(s$train, StackParam(), seed = 1, num.threads = threads, progress = FALSE))
+        cat(sprintf("| %s | %.5g | %.5g | %s | %.5g | **%.5g** | %.1f |\n", set, loss(s$train, s), loss(quiet(infill(s$train, GeneMeanParam(),
+            keep = "none", as = "matrix")), s), bestPeer(set, "split.poisson"), page[[set]], loss(quiet(infill(s$train, fit, as = "matrix")), s), fit@seconds))
+    }
+}
+
+# every prior alone, each with its posterior, and all of them together
+if (what == "models") for (set in sets) {
+    s <- splitTask(taskData(set, data))
+    models <- list(DeepMc = DeepMcParam(), AutoImpute = AutoImputeParam(), DeepImpute = DeepImputeParam(), scINN = ScInnParam(), GraphSCI = GraphSciParam())
+    score <- function(...) tryCatch(loss(quiet(infill(s$train, ..., seed = 1, num.threads = threads, as = "matrix", progress = FALSE)), s),
+        error = function(e) NA)
+    for (name in names(models)) cat(sprintf("%-16s %-10s alone %.5g, posterior %.5g\n", set, name, score(models[[name]], keep = "none"),
+        score(models[[name]], keep = "posterior")))
+    every <- c(list(GeneMeanParam(), infill:::.svdParam(5), infill:::.svdParam(10), infill:::.svdParam(20)), unname(models))
+    fit <- quiet(fitInfill(s$train, StackParam(every, repeats = 1), seed = 1, num.threads = threads, progress = FALSE))
+    cat(sprintf("%-16s all together %.5g\n", set, loss(quiet(infill(s$train, fit, as = "matrix")), s)))
+    print(round(fit@coefficients, 3))
+}
+
+if (what == "masked") {
+    cat("| set | detected mean | best recorded peer | StackParam(loss = \"masked\") | with deepMc \"converged\" | seconds |\n| --- | --- | --- | --- | --- | --- |\n")
+    for (set in sets) {
+        task <- taskMask(taskData(set, data))
+        error <- function(p, ...) taskError(task, quiet(infill(task$x, p, as = "matrix", seed = 1, num.threads = threads, ...)))$rmse
+        seconds <- system.time(plain <- error(StackParam(loss = "masked")))[["elapsed"]]
+        more <- error(StackParam(list(GeneMeanParam(), infill:::.svdParam(5), infill:::.svdParam(10), infill:::.svdParam(20),
+            DeepMcParam(method = "converged", n.genes = Inf, min.cells = 0), DeepImputeParam(n.genes = Inf)), loss = "masked"))
+        cat(sprintf("| %s | %.4f | %s | **%.4f** | **%.4f** | %.1f |\n", set, error(GeneMeanParam(over = "detected")), bestPeer(set, "mask10.rmse"),
+            plain, more, seconds))
+    }
+}
+
+# Predictive intervals of the held-out molecules, by tenth of the expected value.
+if (what == "coverage") for (set in sets) {
+    s <- splitTask(taskData(set, data))
+    fit <- quiet(fitInfill(s$train, StackParam(), seed = 1, num.threads = threads, progress = FALSE))
+    mean <- quiet(infill(s$train, fit, as = "matrix"))
+    sd <- posteriorSd(s$train, fit, as = "matrix")
+    rate <- mean / sd^2                                              # of the gamma; its shape is mean^2/sd^2
+    ratio <- sum(s$test) / sum(s$train)
+    y <- as.matrix(s$test)
+    inside <- function(level) {
+        lo <- qnbinom((1 - level) / 2, size = mean * rate, prob = rate / (rate + ratio))
+        hi <- qnbinom((1 + level) / 2, size = mean * rate, prob = rate / (rate + ratio))
+        y >= lo & y <= hi
+    }
+    group <- cut(as.vector(mean), unique(quantile(mean, 0:10 / 10)), include.lowest = TRUE, labels = FALSE)
+    cat(sprintf("%-16s share of held-out molecules in the 90 %% predictive interval, by tenth of the expected value: %s; all %.3f\n", set,
+        paste(sprintf("%.3f", tapply(inside(0.9), group, base::mean)), collapse = " "), base::mean(inside(0.9))))
+}
+
+if (what == "speed") {
+    set.seed(1)
+    n <- 1e6
+    mu <- rgamma(n, 0.3, 0.3)
+    x <- as.double(rpois(n, mu))
+    y <- as.double(rpois(n, mu / 9))
+    z <- log(vapply(1:4, function(k) mu * exp(rnorm(n, 0, 0.2)), numeric(n)) + 1e-3)
+    cat(sprintf("K + 2 parameters on 1,000,000 entries, K = 4, one thread: %.2f s\n", system.time(infill:::.stackOptimum(z, x, y, 1 / 9, 1L))[["elapsed"]]))
+    counts <- taskData("pbmc3k", data)
+    fit <- quiet(fitInfill(counts, StackParam(), seed = 1, num.threads = 1, progress = FALSE))
+    cat(sprintf("fit of %d x %d: %.1f s\n", nrow(counts), ncol(counts), fit@seconds))
+    how <- infill:::.how("counts", "none", TRUE, "a", "matrix")
+    blocks <- split(seq_len(ncol(counts)), ceiling(seq_len(ncol(counts)) / 2000))
+    best <- function(f) min(replicate(3, system.time(for (b in blocks) f(b))[["elapsed"]]))
+    priors <- best(function(b) for (f in fit@fits) infill:::.fillBlock(counts, b, f, how, 1L))
+    whole <- best(function(b) infill:::.fillBlock(counts, b, fit, c(how[names(how) != "keep"], keep = "posterior"), 1L))
+    cat(sprintf("the priors' predictions %.2f s, with the posterior %.2f s: ratio %.2f\n", priors, whole, whole / priors))
+}
