@@ -198,6 +198,8 @@ setClass("StackFit", contains = "InfillFit", slots = c(fits = "list", coefficien
     list(par = c(min(max(o$par[1L], -8), 12), backsolve(root, o$par[-1L])), value = o$value, counts = o$counts)
 }
 
+#' @rdname fitInfill
+#' @export
 setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "counts", seed = NULL, num.threads = NULL,
     progress = interactive(), resume = NULL, keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500, BPPARAM = NULL,
     check.scale = TRUE)

@@ -347,7 +347,6 @@ static void against_loops(const Case *c, int epochs)
         ended += h[k].stopped == STOPPED_VALID;
         /* Pearson's r and the squared error of the held-out values above 0 */
         double *y = NEW(double, o->S * CELLS), *e = NEW(double, o->S * CELLS), *z = NEW(double, o->S);
-        double sums[RECOVERY_SUMS] = { 0 };
         size_t m = 0;
         for (int j = 0; j < n_held; j++) {
             plain_cell(o, w, (size_t) held[j], 0, 1, 0, z, NULL);
@@ -358,7 +357,8 @@ static void against_loops(const Case *c, int epochs)
             }
         }
         Recovery r;
-        recovery_by_group(y, e, NULL, m, 1, sums, &r);
+        Arena room = new_arena();
+        CHECK(recovery_by_group(&room, y, e, NULL, m, 1, &r) == ST_OK);
         NEAR(f.h[k].mse, r.rmse * r.rmse, tol);
         NEAR(f.h[k].pearson, r.pearson, tol);
         at += o->n;
