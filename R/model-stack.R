@@ -10,7 +10,8 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #' to fill in counts, and the only result here whose scale is that of the counts to come.
 #'
 #' @param priors A list of [InfillParam-class] objects, or one. `NULL`: the gene mean and three truncated singular value
-#'   decompositions of log(1 + count/size), ranks 5, 10 and 20 (fast).
+#'   decompositions of log(1 + count/size), ranks 5, 10 and 20 (fast); with `loss = "masked"` the gene mean, the decomposition of rank 10, and
+#'   [DeepMcParam()] `"converged"` at three values of `lambda.scale`.
 #' @param loss `"poisson"`: for counts, zeros are evidence. `"masked"`: for those who take zeros as missing values; non-zeros
 #'   are hidden, and the logarithms of the priors' predictions are combined by least squares at the hidden entries.
 #' @param fraction Share of the molecules (of the non-zeros, `"masked"`) held out to learn the weights, above 0 and at most 0.5.
@@ -79,8 +80,11 @@ setMethod(".ownProblems", "StackParam", function(object) {
 .svdParam <- function(rank) DeepMcParam(ranks = rank, sweeps = 1, zero.weight = 1e6, min.cells = 0, n.genes = Inf, gene.selection = "none", log = "log1p")
 
 .priorsOf <- function(param) {
-    given <- if (is.null(param@priors)) list(`gene mean` = GeneMeanParam(), `SVD 5` = .svdParam(5), `SVD 10` = .svdParam(10), `SVD 20` = .svdParam(20))
-        else param@priors
+    completed <- function(scale) DeepMcParam(method = "converged", lambda.scale = scale, n.genes = Inf, min.cells = 0, gene.selection = "none")
+    given <- if (!is.null(param@priors)) param@priors
+        else if (param@loss == "masked") list(`gene mean` = GeneMeanParam(), `SVD 10` = .svdParam(10), `deepMc 0.25` = completed(0.25),
+            `deepMc 0.5` = completed(0.5), `deepMc 1` = completed(1))
+        else list(`gene mean` = GeneMeanParam(), `SVD 5` = .svdParam(5), `SVD 10` = .svdParam(10), `SVD 20` = .svdParam(20))
     name <- names(given)
     if (is.null(name)) name <- rep("", length(given))
     plain <- function(p) if (is(p, "GeneMeanParam")) if (p@over == "detected") "detected mean" else "gene mean"
