@@ -105,7 +105,7 @@ plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, assay.
     d <- do.call(rbind, lapply(list(b[top, , drop = FALSE], scaled(a[top, , drop = FALSE])),
         function(m) as.data.frame(.twoComponents(m))))
     d$when <- factor(rep(c("before", "after"), each = ncol(b)), c("before", "after"))
-    d$label <- rep(if (is.null(labels)) NA else as.character(labels), 2)
+    d$label <- rep(if (is.null(labels)) NA else if (is.factor(labels)) labels else as.character(labels), 2)
     .data <- ggplot2::.data
     ggplot2::ggplot(d, if (is.null(labels)) ggplot2::aes(.data$PC1, .data$PC2)
         else ggplot2::aes(.data$PC1, .data$PC2, colour = .data$label)) +
