@@ -32,7 +32,7 @@ static void binomials(void)
     for (int k = 0; k < 4; k++) {
         binomial(1, p[k]); binomial(6, p[k]); binomial(32, p[k]); binomial(33, p[k]); binomial(70, p[k]); binomial(1000, p[k]);
     }
-    for (double n = 0; n < 2e15; n = n ? n * 7 : 1) {        /* the ends, and numbers that could not be drawn one by one */
+    for (double n = 0; n < 2e15; n = n > 0 ? n * 7 : 1) {        /* the ends, and numbers that could not be drawn one by one */
         Draws d = draws_of(1, RNG_THIN, 0, 5);
         CHECK(draw_binomial(&d, n, 0) == 0);
         CHECK(draw_binomial(&d, n, 1) == n);
