@@ -262,7 +262,8 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     if (n < 1L) return(m)
     whole <- function(...) stats::prcomp(m, rank. = n)$x
     # irlba gives up on matrices of low rank, such as what a gene mean predicts
-    if (min(dim(m)) > 4 * n && requireNamespace("irlba", quietly = TRUE)) suppressWarnings(tryCatch(irlba::prcomp_irlba(m, n)$x, error = whole))
+    if (min(dim(m)) > 4 * n && requireNamespace("irlba", quietly = TRUE)) suppressWarnings(tryCatch(
+        .withSeed(1, irlba::prcomp_irlba(m, n)$x), error = whole))             # its start is random, and R's generator the user's
     else whole()
 }
 

@@ -13,8 +13,9 @@ static void finish(const Sums *s, Recovery *out)
     out->rmse = sqrt(out->mse);
     out->mae = s->ad / n;
     out->nmse = sqrt(s->dd / s->raw_tt);
-    /* below rounding of the sums a variance is none: correlation with a constant is not defined */
-    out->pearson = n > 1 && ct > 1e-14 * s->tt && ce > 1e-14 * s->ee ? cte / sqrt(ct * ce) : NAN;
+    /* below rounding of the sums, which grows with their number, a variance is none: correlation with a constant is not defined */
+    double rounding = fmax(1e-14, 2.3e-16 * n);
+    out->pearson = n > 1 && ct > rounding * s->tt && ce > rounding * s->ee ? cte / sqrt(ct * ce) : NAN;
 }
 
 static void add(Sums *s, double t, double e, double shift)

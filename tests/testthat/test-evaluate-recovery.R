@@ -117,3 +117,9 @@ test_that("a Seurat object is judged like the matrix in it", {
         recoveryError(m, infill(maskedData(m), GeneMeanParam())))
     expect_error(recoveryError(object, maskedData(object)), "'name' must be an assay", class = "infill_error")
 })
+
+test_that("a constant estimate has no correlation, however many entries there are", {
+    for (n in c(10, 5000, 1e6)) for (at in c(0, 0.1, 7.3)) expect_true(is.na(recoveryError(withSeed(1, rnorm(n, 3)), rep(at, n))$pearson))
+    t <- withSeed(1, rnorm(1e6, 3))
+    expect_equal(recoveryError(t, 3 + 1e-4 * t)$pearson, 1)
+})

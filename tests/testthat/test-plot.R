@@ -62,3 +62,15 @@ test_that("what cannot be plotted is said", {
     one <- counts[, 1, drop = FALSE]                           # one cell has no second component
     expect_error(ggplot2::ggplot_build(plotBeforeAfter(one, one)), class = "infill_error")
 })
+
+test_that("pictures and comparisons leave R's generator alone, and look the same twice", {
+    skip_if_not_installed("ggplot2")
+    skip_if_not_installed("irlba")
+    m <- withSeed(1, matrix(rpois(150 * 120, 3), 150))
+    set.seed(4)
+    before <- .Random.seed
+    one <- plotBeforeAfter(m, m + 0)
+    expect_identical(.Random.seed, before)
+    runif(1)
+    expect_identical(plotBeforeAfter(m, m + 0)$data, one$data)
+})
