@@ -167,7 +167,7 @@ static void gradient(int kind, int linear, int K, int hidden, double drop, doubl
     double loss = plain(&p, w, part, NULL);
     CHECK(go(&s, &f) == ST_OK && f.h->n_iter == 2);
     NEAR(f.h->train[1], loss, TOL(1e-11, 1e-4));
-    for (int k = 0; k < 4; k++) NEAR(f.h->part[4 + k], part[k], TOL(1e-11, 1e-4));
+    for (int k = 0; k < 4; k++) NEAR(f.h->part[CURVES + k], part[k], TOL(1e-11, 1e-4));
     /* block by block, so that small gradients are not lost under large ones */
     Shape shape;
     size_t at = 0;
@@ -285,7 +285,7 @@ static void bits(void)
         SAME_BITS(one.weights, two.weights, all);
         SAME_BITS(one.state, two.state, 3 * all);
         SAME_BITS(one.h->train, two.h->train, one.h->n_iter);
-        SAME_BITS(one.h->part, two.h->part, 4 * one.h->n_iter);
+        SAME_BITS(one.h->part, two.h->part, CURVES * one.h->n_iter);
         Fit half = new_fit(&s, sx);
         half.pause_at = 2;
         CHECK(go(&s, &half) == ST_OK && half.h->n_iter == 2 && half.h->stopped == STOPPED_PAUSE);
@@ -294,7 +294,7 @@ static void bits(void)
         CHECK(go(&s, &half) == ST_OK);
         SAME_BITS(one.weights, half.weights, all);
         SAME_BITS(one.state, half.state, 3 * all);
-        SAME_BITS(one.h->part, half.h->part, 4 * one.h->n_iter);
+        SAME_BITS(one.h->part, half.h->part, CURVES * one.h->n_iter);
         double *at_1 = predicted(&s, sx, one.weights, 1), *at_2 = predicted(&s, sx, one.weights, 2), part[4];
         SAME_BITS(at_1, at_2, G * n);
         Plain p = { (size_t) G, (size_t) n, (size_t) s.plan[HIDDEN], 3, 4, 0, 0, x, s.given, s.plan + LABELS,
@@ -330,7 +330,7 @@ static void learns(void)
         for (int g = 0; g < G; g++) if (x[c * G + g] != 0) x[c * G + g] += k ? g % 2 : (g + 1) % 2;
     }
     Fit f = fitted(&s, sparse_of(x, G, n));
-    const double *part = f.h->part, *end = part + 4 * (f.h->n_iter - 1);
+    const double *part = f.h->part, *end = part + CURVES * (f.h->n_iter - 1);
     CHECK(end[0] < 0.3 * part[0] && end[2] < 0.6 * part[2]);
 }
 
