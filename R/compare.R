@@ -183,7 +183,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 .scoreMolecules <- function(param, spec, seed, posterior) {
     s <- .splitMolecules(spec$counts, spec$fraction, seed)
     if (!sum(s$test) || !sum(s$train)) .stop("'x' has too few molecules to hold %g of them out", spec$fraction)
-    if (posterior) param <- StackParam(list(GeneMeanParam(), param))
+    if (posterior) param <- .posteriorOf(param)
     started <- proc.time()[["elapsed"]]
     fit <- fitInfill(s$train, param, seed = seed, num.threads = spec$threads, progress = FALSE, check.scale = FALSE)
     scale <- sum(s$test) / sum(s$train)

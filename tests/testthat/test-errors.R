@@ -739,7 +739,7 @@ test_that("arguments of the posterior", {
     bad(StackParam(5))
     bad(StackParam(list(GeneMeanParam(), 1)))
     bad(StackParam(list(GeneMeanParam(), StackParam())))
-    bad(StackParam(loss = "mse", fraction = 0, repeats = 0, n.entries = 10, refit = NA))
+    bad(StackParam(loss = "mse", fraction = 0, repeats = 0, n.entries = 10, refit = NA, min.gain = 2))
     bad(StackParam(loss = 1, fraction = 0.6, repeats = 1.5, n.entries = NA, refit = "yes"))
     bad(StackParam(fraction = c(0.1, 0.2), repeats = 101, n.entries = 1e10, seed = -1))
     bad(StackParam(n.entry = 1000))

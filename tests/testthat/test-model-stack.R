@@ -228,9 +228,12 @@ test_that("molecules held out with the same seed before do not bias those held o
 
 test_that("the loss is lower than each of the nested cases, in all repeats", {
     expect_identical(nrow(fit@gains), 3L)
-    expect_true(all(fit@gains$stack < as.matrix(fit@gains[-1])))
+    expect_identical(fit@gains$stack, fit@gains$`all priors`)
+    expect_identical(fit@left.out, character())
+    expect_true(all(fit@gains$stack < as.matrix(fit@gains[-(1:2)])))
+    expect_true(all(fit@gains$`gene mean posterior` < fit@gains$`gene mean alone`))
     expect_true(all(fit@gains$stack > fit@perfect))
-    expect_named(fit@gains, c("stack", "counts", "gene mean alone", "gene mean", "low"))
+    expect_named(fit@gains, c("stack", "all priors", "counts", "gene mean alone", "gene mean posterior", "gene mean", "low"))
     expect_named(fit@coefficients, c("eta", "b0", "gene mean", "low"))
     expect_lt(exp(fit@coefficients[["eta"]]) , exp(12))
     # the held-out molecules agree with the posterior by tenths, those of the best single prior do not as well
@@ -257,9 +260,49 @@ test_that("a sample of the entries serves as all do", {
     expect_lte(max(cells$at), 50000)
 })
 
+# Dispersed genes, each by itself: other genes know nothing of it.
+test_that("other priors are left out where the gene mean's posterior is as good, and kept where they help", {
+    apart <- withSeed(2, matrix(rnbinom(300 * 120, size = 1.5, mu = rexp(300, 1 / 2)), 300))
+    quiet <- function(...) suppressWarnings(fitInfill(..., seed = 1))
+    out <- quiet(apart, StackParam())
+    alone <- quiet(apart, StackParam(GeneMeanParam()))
+    expect_identical(out@left.out, paste("SVD", c(5, 10, 20)))
+    expect_named(out@fits, "gene mean")
+    expect_identical(out@coefficients, alone@coefficients)
+    expect_identical(infill(apart, out), infill(apart, alone))
+    expect_identical(out@gains$stack, out@gains$`gene mean posterior`)
+    expect_identical(out@gains$stack, alone@gains$stack)
+    expect_match(infill:::.stackVerdict(out), "the gene mean is enough as a prior: with \"SVD 5\", \"SVD 10\", \"SVD 20\" the gain would be")
+    expect_output(print(out), "weights: gene mean [0-9.]+\n")
+    expect_named(quiet(apart, StackParam(min.gain = 0))@fits, c("gene mean", "SVD 5", "SVD 10", "SVD 20"))
+    # no gene mean among them: nothing to fall back on
+    expect_named(quiet(apart, StackParam(svd3))@fits, "DeepMc")
+    groups <- withSeed(2, matrix(rnbinom(200 * 100, size = 5, mu = outer(rexp(200, 1 / 2), 1:100, function(m, c)
+        m * ifelse(c %% 2 == seq_along(m) %% 2, 2.5, 1))), 200))
+    kept <- quiet(groups, two())
+    expect_identical(kept@left.out, character())
+    share <- with(kept@gains, mean(`gene mean posterior` - stack) / (mean(`gene mean posterior`) - kept@perfect))
+    expect_gt(share, 0.005)
+    expect_identical(kept@nothing, NA_real_)
+    tested <- quiet(groups, two(min.gain = share + 1e-6))
+    expect_identical(tested@left.out, character())
+    expect_identical(tested@coefficients, kept@coefficients)
+    expect_lt(abs(tested@nothing), mean(kept@gains$`gene mean posterior` - kept@gains$stack) / 2)
+    expect_identical(quiet(groups, two(min.gain = share - 1e-6))@nothing, NA_real_)
+    earn <- function(gain, nothing = stop("not asked"), min = 0.01) infill:::.earnTheirPlace(gain, 1, min, function() nothing)
+    expect_true(earn(rep(0.02, 3))$earn)
+    expect_true(earn(rep(-1, 3), min = 0)$earn)
+    expect_false(earn(rep(-1e-9, 3))$earn)
+    expect_false(earn(c(-0.005, 0.005, 0.006))$earn)                 # not beyond the interval
+    expect_identical(earn(c(-0.005, 0.006), 0.0002), list(earn = TRUE, nothing = 0.0002))
+    expect_identical(earn(rep(0.005, 3), 0.0026), list(earn = FALSE, nothing = 0.0026))
+    expect_true(earn(rep(0.005, 3), 0.0024)$earn)
+    expect_true(earn(1e-5, -1e-4)$earn)
+})
+
 test_that("null data: the gene mean is enough, and the fit says so", {
     null <- withSeed(3, matrix(rpois(120 * 90, rexp(120, 1 / 2) %o% rlnorm(90, 0, 0.3)), 120))
-    f <- suppressWarnings(fitInfill(null, two(repeats = 3), seed = 1))
+    f <- suppressWarnings(fitInfill(null, two(repeats = 3, min.gain = 0), seed = 1))
     gain <- t.test(f@gains$`gene mean alone` - f@gains$stack)
     expect_true(abs(f@coefficients[["low"]]) < 0.05 || gain$conf.int[1] <= 0)
     expect_lt(gain$estimate, 2e-3 * mean(f@gains$`gene mean alone` - f@perfect))
@@ -532,7 +575,7 @@ test_that("a prior that fails, is constant or not finite is left out, named once
         expect_named(f@fits, "gene mean")
         expect_identical(f@coefficients, alone@coefficients)
         expect_identical(infill(x, f), infill(x, alone))
-        expect_named(f@gains, c("stack", "counts", "gene mean alone", "gene mean"))
+        expect_named(f@gains, c("stack", "all priors", "counts", "gene mean alone", "gene mean posterior", "gene mean"))
     }
     same(list(NoneParam()), "None", "constant or not finite")
     same(list(graph = GraphSciParam(n.max = 2)), "graph", "n.max")
@@ -605,7 +648,7 @@ test_that("names: given, made, and never those of other columns", {
 
 test_that("priors that know the cells of their fit only are refitted, or refused at once", {
     graph <- GraphSciParam(max.iter = 2, n.max = 100)
-    f <- suppressWarnings(fitInfill(x, StackParam(list(GeneMeanParam(), graph), repeats = 1), seed = 1))
+    f <- suppressWarnings(fitInfill(x, StackParam(list(GeneMeanParam(), graph), repeats = 1, min.gain = 0), seed = 1))
     expect_true(all(is.finite(infill(x, f))))
     expect_error(infill(x[, 3:1] + 1, f), "has not seen", class = "infill_error")
     expect_error(suppressWarnings(fitInfill(x, StackParam(graph, refit = FALSE), seed = 1)), "'refit' must be TRUE", class = "infill_error")
