@@ -173,11 +173,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 .overBlocks <- function(counts, fit, keep, threads, f) {
     how <- .how("counts", keep, TRUE, "infilled", "matrix")
     .matchGenes(counts, fit@recipe)
-    each <- max(1, floor(4e6 / nrow(counts)))
-    for (from in seq(1, ncol(counts), by = each)) {
-        cols <- from:min(from + each - 1, ncol(counts))
-        f(.fillBlock(counts, cols, fit, how, threads), cols)
-    }
+    for (cols in .inBlocks(ncol(counts), nrow(counts))) f(.fillBlock(counts, cols, fit, how, threads), cols)
 }
 
 .scoreMolecules <- function(param, spec, seed, posterior) {

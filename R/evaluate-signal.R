@@ -12,11 +12,9 @@ NULL
 
 # Some genes of x, dense, and the totals of all cells over all genes. A block of cells at a time.
 .rowsAndTotals <- function(x, rows, arg) {
-    each <- max(1, floor(4e6 / nrow(x)))
     out <- matrix(0, length(rows), ncol(x))
     total <- numeric(ncol(x))
-    for (from in seq(1, ncol(x), by = each)) {
-        at <- from:min(from + each - 1, ncol(x))
+    for (at in .inBlocks(ncol(x), nrow(x))) {
         block <- as.matrix(x[, at, drop = FALSE])
         if (!is.numeric(block) || any(!is.finite(block)) || any(block < 0)) .stop(
             "'%s' must hold finite, non-negative values on the scale of counts", arg)
@@ -75,15 +73,18 @@ NULL
 .falseGenes <- function(m, halves) mean(apply(.rankSums(m, halves)$z, 2L, function(z)
     mean(stats::p.adjust(2 * stats::pnorm(-abs(z)), "BH") < 0.05 & !is.na(z))))
 
-# Genes called in halves of the cells that the other genes suggest: above or below the middle of their first component,
-# once what follows the cells' sizes is taken out.
+# Genes called in halves of the cells that the other genes suggest: above or below the middle of their first component, once what
+# follows the cells' sizes is taken out. The middle is that of runs of 20 cells of like size: filled-in zeros can follow the size
+# so closely that ranks would tell halves apart whose sizes differ by next to nothing.
 .falseMarkers <- function(m, size) {
     odd <- seq_len(nrow(m)) %% 2 == 1
     s <- log(size) - mean(log(size))
     s <- s / max(sqrt(sum(s^2)), 1e-300)
+    run <- (rank(size, ties.method = "first") - 1) %/% 20
     halves <- function(others) {
         o <- m[others, , drop = FALSE]
-        matrix(rank(.cellComponents(o - tcrossprod(o %*% s, s), 1), ties.method = "first") > ncol(m) / 2)
+        by <- .cellComponents(o - tcrossprod(o %*% s, s), 1)
+        matrix(stats::ave(drop(by), run, FUN = function(v) rank(v, ties.method = "first") > length(v) / 2) > 0)
     }
     mean(c(.falseGenes(m[odd, , drop = FALSE], halves(!odd)), .falseGenes(m[!odd, , drop = FALSE], halves(odd))))
 }
@@ -128,7 +129,7 @@ NULL
 #'     (Wilcoxon's rank sum, Benjamini and Hochberg at 5 %), mean of 20 splits;
 #'   * `"markers"`: genes called differential between halves that *other* genes
 #'     suggest: cells above and below the median of the first principal component
-#'     of every second gene (without what follows the cells' sizes) are compared in
+#'     of every second gene (without what follows the cells' sizes, and within runs of 20 cells of like size) are compared in
 #'     the remaining genes, and the other way round. This is what happens when cells are clustered and markers are looked
 #'     for.
 #'
@@ -426,9 +427,7 @@ calibrationTable <- function(m, filled, by = c("gene", "value"), entries = c("al
     if (!length(genes)) .stop("'m' must have genes with counts that are not held out; none are left")
     test <- sparseMatrix(i = m@row, j = m@col, x = m@value, dims = dim(kept))
     blocks <- function(f) {
-        each <- max(1, floor(4e6 / nrow(kept)))
-        for (from in seq(1, ncol(kept), by = each)) {
-            at <- from:min(from + each - 1, ncol(kept))
+        for (at in .inBlocks(ncol(kept), nrow(kept))) {
             v <- as.matrix(filled[, at, drop = FALSE])[genes, , drop = FALSE]
             if (!is.numeric(v) || any(!is.finite(v))) .stop("'filled' must hold finite values")
             use <- if (entries == "all") rep(TRUE, length(v)) else as.vector(as.matrix(kept[genes, at, drop = FALSE]) == 0)

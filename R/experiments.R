@@ -9,9 +9,7 @@ NULL
 
 # f(block, genes) of some genes at a time, all cells dense; finite numbers are seen to.
 .overGenes <- function(x, arg, f) {
-    each <- max(1, floor(4e6 / ncol(x)))
-    lapply(seq(1, nrow(x), by = each), function(from) {
-        at <- from:min(from + each - 1, nrow(x))
+    lapply(.inBlocks(nrow(x), ncol(x)), function(at) {
         block <- as.matrix(x[at, , drop = FALSE])
         if (!is.numeric(block) || any(!is.finite(block))) .stop("'%s' must hold finite numbers", arg)
         storage.mode(block) <- "double"
@@ -201,9 +199,8 @@ zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.typ
         else 1L)
     if (length(breaks) > 1L) bin[!is.na(bulk) & bulk > 0 & (bulk < breaks[1L] | bulk > breaks[length(breaks)])] <- NA
     zeros <- numeric(nrow(counts))
-    each <- max(1, floor(4e6 / nrow(counts)))
-    for (from in seq(1, ncol(counts), by = each)) {
-        block <- as.matrix(filled[, from:min(from + each - 1, ncol(counts)), drop = FALSE])
+    for (at in .inBlocks(ncol(counts), nrow(counts))) {
+        block <- as.matrix(filled[, at, drop = FALSE])
         if (!is.numeric(block) || anyNA(block)) .stop("'filled' must hold numbers")
         zeros <- zeros + rowSums(block <= threshold)
     }

@@ -178,13 +178,10 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
         .stop("a dense result of %d x %d needs %s, and %s are free; as = \"delayed\" makes none",
             nrow(counts), ncol(counts), .bytes(8 * size), .bytes(.memoryLimit()))
     }
-    each <- max(1, floor(4e6 / nrow(counts)))       # cells a block: 32 MB of results
-    if (each >= ncol(counts)) return(.fillBlock(counts, seq_len(ncol(counts)), fit, how, threads))
+    blocks <- .inBlocks(ncol(counts), nrow(counts))
+    if (length(blocks) == 1L) return(.fillBlock(counts, blocks[[1L]], fit, how, threads))
     out <- matrix(0, nrow(counts), ncol(counts), dimnames = .namesOf(counts))
-    for (from in seq(1, ncol(counts), by = each)) {
-        cols <- from:min(from + each - 1, ncol(counts))
-        out[, cols] <- .fillBlock(counts, cols, fit, how, threads)
-    }
+    for (cols in blocks) out[, cols] <- .fillBlock(counts, cols, fit, how, threads)
     out
 }
 
@@ -231,15 +228,12 @@ setMethod("extract_array", "InfillSeed", function(x, index) {
     cols <- if (is.null(index[[2L]])) seq_len(ncol(x@counts)) else index[[2L]]
     rows <- if (is.null(index[[1L]])) seq_len(nrow(x@counts)) else index[[1L]]
     out <- matrix(0, length(rows), length(cols))
-    each <- max(1, floor(4e6 / nrow(x@counts)))
-    for (from in seq(1, length.out = ceiling(length(cols) / each), by = each)) {
-        at <- from:min(from + each - 1, length(cols))
+    for (at in .inBlocks(length(cols), nrow(x@counts)))
         out[, at] <- .fillBlock(x@counts, cols[at], x@fit, x@how, x@threads, rows)[rows, , drop = FALSE]
-    }
     out
 })
 
 #' @rdname InfillSeed-class
 #' @export
 setMethod("chunkdim", "InfillSeed", function(x)
-    c(nrow(x@counts), min(ncol(x@counts), max(1L, as.integer(4e6 / nrow(x@counts))))))
+    c(nrow(x@counts), if (ncol(x@counts)) length(.inBlocks(ncol(x@counts), nrow(x@counts))[[1L]]) else 0L))

@@ -162,14 +162,13 @@ setClass("StackFit", contains = "InfillFit", slots = c(fits = "list", coefficien
 .priorAt <- function(counts, sample, fit, mean.fit, threads) {
     G <- nrow(counts)
     out <- numeric(length(sample$at))
-    each <- max(1, floor(4e6 / G))
-    for (from in seq(1, length(sample$cells), by = each)) {
-        to <- min(from + each - 1, length(sample$cells))
-        first <- findInterval((from - 1) * as.double(G), sample$at) + 1
-        last <- findInterval(to * as.double(G), sample$at)
+    for (cells in .inBlocks(length(sample$cells), G)) {
+        before <- (cells[1L] - 1) * as.double(G)
+        first <- findInterval(before, sample$at) + 1
+        last <- findInterval(before + length(cells) * as.double(G), sample$at)
         if (last < first) next
-        block <- .priorBlock(counts, sample$cells[from:to], fit, mean.fit, threads)
-        out[first:last] <- block[sample$at[first:last] - (from - 1) * as.double(G)]
+        block <- .priorBlock(counts, sample$cells[cells], fit, mean.fit, threads)
+        out[first:last] <- block[sample$at[first:last] - before]
     }
     out
 }
@@ -387,7 +386,7 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
     loss <- function(f) vapply(halves, function(h) poissonLoss(h$y, f(h)), 0)
     alone <- lapply(seq_along(names), function(k) loss(function(h) rho * pmax(exp(h$z[, k]) - 1e-3, 0)))
     h <- halves[[1L]]
-    perfect <- poissonLoss(h$y, h$y)
+    perfect <- base::mean(loss(function(h) h$y))
     place <- if (!is.null(nothing) && !is.na(is.mean) && length(names) > 1L)
         .earnTheirPlace(mean$each - every$each, base::mean(mean$each) - perfect, param@min.gain, nothing) else list(earn = TRUE, nothing = NA_real_)
     if (!place$earn) best <- mean
@@ -415,9 +414,7 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
     s <- .sizesOf(x)[e$col]
     z <- vapply(fits, function(fit) {
         out <- numeric(nrow(e))
-        each <- max(1, floor(4e6 / nrow(x)))
-        for (from in seq(1, ncol(x), by = each)) {
-            cols <- from:min(from + each - 1, ncol(x))
+        for (cols in .inBlocks(ncol(x), nrow(x))) {
             at <- which(e$col >= cols[1L] & e$col <= cols[length(cols)])
             if (length(at)) out[at] <- .priorBlock(x, cols, fit, mean.fit, threads)[cbind(e$row[at], e$col[at] - cols[1L] + 1L)]
         }
@@ -561,10 +558,8 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     threads <- .threads(num.threads, fit@param)
     theta <- exp(fit@coefficients[[1L]])
     out <- array(0, c(length(g), length(c), length(probs)), list(rownames(counts)[g], colnames(counts)[c], probs))
-    each <- max(1, floor(4e6 / nrow(counts)))
     lost <- !g %in% .matchGenes(counts, fit@recipe)          # genes that the fit does not know: as they are
-    for (from in seq(1, length.out = ceiling(length(c) / each), by = each)) {
-        at <- from:min(from + each - 1, length(c))
+    for (at in .inBlocks(length(c), nrow(counts))) {
         mu <- .stackBlock(counts, c[at], fit, "prior", threads)[g, , drop = FALSE]
         mu[lost, ] <- 1
         x <- as.matrix(counts[g, c[at], drop = FALSE])
