@@ -15,10 +15,11 @@ NULL
 #' @param repeats How many times; every repeat has its own split and its own seed for the models.
 #' @param fraction Share that is held out, above 0 and at most 0.5.
 #' @param scheme Scheme of [maskCounts()] for `"entries"`.
-#' @param posterior Show each model with its posterior too (`keep = "posterior"` of [infill()])? For `"molecules"` only.
+#' @param posterior Show each model with its posterior too (`keep = "posterior"` of [infill()])? For `"molecules"` only. Models that
+#'   gain too little all have the gene mean's posterior (`min.gain` of [StackParam()]), with the same numbers.
 #' @param labels Class of each cell, for the adjusted Rand index of k-means (as many clusters as classes, on 20 principal
 #'   components of the 1,000 most variable genes) and the silhouette of the classes, both on what a model makes of the
-#'   training half; `NULL`: not computed.
+#'   molecules that were not held out; `NULL`: not computed.
 #' @param assay.type Assay of an experiment that holds the counts.
 #' @param seed Number that fixes everything; `NA`: drawn from R's generator.
 #' @param num.threads Threads of each fit.
@@ -29,18 +30,21 @@ NULL
 #' @details Baselines: `none`, the training counts as they are; `gene mean`, [GeneMeanParam()]; for `"entries"` also `detected mean`,
 #'   the mean of the gene's non-zeros, the harder one there.
 #'
-#'   *Molecules.* Values are the models' own everywhere (of [StackParam()]: the posterior mean). A prediction on the scale of the training half is multiplied by the ratio of the two halves' totals. `poisson`, the first
-#'   criterion: mean of p - y log(p + 1e-6) over all entries, lowest in expectation for the true rates. `mse`: of log1p of columns
+#'   *Molecules.* Values are the models' own everywhere (of [StackParam()]: the posterior mean). A prediction on the scale of the
+#'   training part is multiplied by the ratio of the two parts' totals. `poisson`, the first criterion: mean of p - y log(p + 1e-6) over
+#'   all entries, lowest in expectation for the true rates. `mse`: of log1p of columns
 #'   that sum to 10,000. `pearson.gene`, `pearson.cell`: median over genes (cells) of Pearson r of the same logarithms.
 #'
-#'   *Entries.* A [StackParam()] is fitted with `loss = "masked"` here: a hidden value is no evidence of a small one. `rmse`, `mae`, `nmse`, `pearson` on log1p of count / size factor at the hidden entries ([recoveryError()]); `rmse` comes first.
+#'   *Entries.* A [StackParam()] is fitted with `loss = "masked"` here: a hidden value is no evidence of a small one. `rmse`, `mae`,
+#'   `nmse`, `pearson` on log1p of count / size factor at the hidden entries ([recoveryError()]); `rmse` comes first.
 #'
 #'   `seconds`: fit and prediction. `memory`: peak of R's heap above what was there before, in MB (the core's memory is R's).
 #'
 #'   *Verdict.* Of each model, the difference to the best baseline in the same repeat, with a 95 % t interval over the repeats.
 #'   A model beats the baselines when the whole interval is on its side and the gain is at least 0.1 % of the baseline's distance
 #'   to a perfect prediction. When none does, the verdict is: do not impute. Repeats share cells: the intervals speak of these cells,
-#'   not of others.
+#'   not of others. A posterior can beat the baselines without other genes and cells, by weighing each count against the mean of its gene:
+#'   put `StackParam(GeneMeanParam())` beside it to see.
 #' @return An `InfillComparison`: `as.data.frame()` gives one row per task, method and repeat; printing it gives means with
 #'   intervals and the verdict; `plot()` the comparison, `type = "recovery"` hidden against predicted values, `"calibration"`
 #'   predicted against held-out molecules by decile, `"training"` the training curves. A model that fails is a row with its `error`.

@@ -113,8 +113,8 @@ NULL
 #'   counts (a matrix when `x` is one, else a dgCMatrix) and returns them filled
 #'   in: a matrix of genes x cells, on the scale of counts.
 #' @param ... Passed on to [infill()] (`keep`, `num.threads`, ...) or the function.
-#'   With [infill()]'s default only zeros are filled; `keep = "none"` judges the
-#'   model's own values everywhere.
+#'   With [infill()]'s default only zeros are filled (of [StackParam()]: the
+#'   posterior everywhere); `keep = "none"` judges the model's own values everywhere.
 #' @param n.genes Genes looked at: those detected in most cells, from 4.
 #' @param cut Pairs of genes whose |Pearson r| is above this count as correlated,
 #'   from 0 to 1.
@@ -147,6 +147,11 @@ NULL
 #'   chance calls many at once. `"markers"` is the sharper test: it is not
 #'   unusual that a model whose own values are taken everywhere (`keep = "none"`) is
 #'   red, because what it learns from shuffled counts can only be noise.
+#'
+#'   What is judged is the model fitted to shuffled counts. [StackParam()] leaves
+#'   priors out that gain too little, as they do there, and is green; on your data it
+#'   may keep them. Green does not say that its values can be tested. With
+#'   `min.gain = 0` the posterior of all priors is judged.
 #' @references Andrews and Hemberg (2019). False signals induced by single-cell
 #'   imputation. F1000Research 7:1740 (its permuted genes).
 #' @seealso [smoothingGauge()], [calibrationTable()].

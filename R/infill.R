@@ -5,8 +5,9 @@ NULL
 #'
 #' Fits a model and fills in the zeros of a count matrix, or applies a fit to
 #' the same or other cells of the same genes. What comes in comes back: a matrix
-#' for a matrix, an experiment with one more assay for an experiment. Counts,
-#' names, order and every gene and cell are left as they are.
+#' for a matrix, an experiment with one more assay for an experiment. Names,
+#' order, every gene and cell, and the counts of an experiment are left as they
+#' are.
 #'
 #' @param x Counts, genes x cells: a matrix, a sparse Matrix, a DelayedMatrix, a
 #'   SummarizedExperiment, a SingleCellExperiment or a Seurat object.
@@ -21,10 +22,12 @@ NULL
 #'   by the median total) or `"logcounts"` (the logarithm of that plus 1, the
 #'   model's base, 2 where it has none).
 #' @param keep Which values win where molecules were seen: `"observed"` (only
-#'   zeros are filled), `"none"` (the model's value everywhere, as the papers
-#'   do), `"max"` (the larger of the two), `"posterior"` (both weighed: [StackParam()]'s
-#'   default; for another model, the stack of it and the gene mean is fitted, from
-#'   held-out molecules, with one repeat).
+#'   zeros are filled; the default of all but [StackParam()]), `"none"` (the model's
+#'   value everywhere, as the papers do), `"max"` (the larger of the two),
+#'   `"posterior"` (both weighed: [StackParam()]'s default; for another model, the
+#'   stack of it and the gene mean is fitted, from held-out molecules, with one
+#'   repeat. Where the model gains too little over the gene mean, the values are the
+#'   gene mean's posterior: `min.gain` of [StackParam()]).
 #' @param sd Add the posterior's standard deviation as the assay `<name>.sd`? For [StackParam()] and `keep = "posterior"`, and
 #'   experiments; see [posteriorSd()] for matrices.
 #' @param nonneg Floor model values at 0? They always are on the count scales;

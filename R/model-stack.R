@@ -7,7 +7,7 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #'
 #' Any models as prior, the molecules as evidence: their predictions are weighed against each other and against the counts, with
 #' weights learnt from held-out molecules, without labels. Every value gets a standard deviation. The recommended way
-#' to fill in counts, and the only result here whose scale is that of the counts to come.
+#' to fill in counts: values are right on average at all levels of expression ([calibrationTable()]).
 #'
 #' @param priors A list of [InfillParam-class] objects, or one. `NULL`: the gene mean and three truncated singular value
 #'   decompositions of log(1 + count/size), ranks 5, 10 and 20 (fast); with `loss = "masked"` the gene mean, the decomposition of rank 10, and
@@ -20,9 +20,9 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #' @param n.entries At most so many entries (zeros included) are looked at to learn the weights, a random sample of all.
 #' @param refit Fit the priors again, on all molecules? `FALSE`: those of the first repeat predict (not [GraphSciParam()], which
 #'   knows the counts of its fit only).
-#' @param min.gain Where the gene mean is one of several priors and the others gain less than this share of what is left to gain (from the loss of the gene
-#'   mean's own posterior to that of a perfect prediction), they are put to the test below, and left out if they fail. 0: never. With
-#'   `loss = "poisson"` only.
+#' @param min.gain Where the gene mean is one of several priors and the others gain less than this share of what is left to gain
+#'   (from the loss of the gene mean's own posterior to that of a perfect prediction), they are put to the test below, and left out if
+#'   they fail. 0: never. With `loss = "poisson"` only.
 #' @param ... `seed`, `num.threads`.
 #'
 #' @details For an entry with count x, of which a model expects mu: lambda ~ Gamma(shape = theta, mean = mu), x ~ Poisson(lambda).
@@ -37,14 +37,18 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #'   *When the gene mean is enough.* A model can fit the noise of an entry, gain by it where the noise is not the one of the model above,
 #'   and carry it to other genes on the way: correlations and markers that are not in the data ([permutationCheck()]). A small gain has to be
 #'   beyond the interval over the repeats (of three or more), and more than twice what the same priors gain on the counts shuffled within each
-#'   gene, where there is nothing to learn; else the posterior is the gene mean's, and printing the fit says so. The gain was 2 to 7 %
-#'   of what is left to gain on 13 sets of counts of molecules (0.01 to 0.24 % shuffled), and at most 0.2 % on four of read counts.
+#'   gene, where there is nothing to learn (one more fit of all priors); else the posterior is the gene mean's, and printing the fit
+#'   says so. The gain was 2 to 7 % of what is left to gain on 13 sets of counts of molecules (0.01 to 0.24 % shuffled), and at most
+#'   0.2 % on four of read counts. Without the gene mean among the priors nothing is tested.
+#'
+#'   Priors that stay can still make genes more alike than they are, above all where their gain is far below `min.gain`. Filled-in
+#'   values are not for tests between groups: `vignette("should-i-impute")`.
 #'
 #'   A prior that fails, or whose predictions are constant or not finite, is left out with a warning. A gene that a prior does not
 #'   model gets the gene mean from it.
 #'
 #'   `keep` of [infill()]: by default `"posterior"`, the posterior mean everywhere; `"observed"` fills in zeros only; `"none"`
-#'   gives mu, without the molecules of the entry itself. With `loss = "masked"` the default is `"observed"`.
+#'   gives mu, what the priors expect. With `loss = "masked"` the default is `"observed"`.
 #'
 #'   Read counts without molecular barcodes can be used, but amplification is not Poisson noise: theta takes up part of it, and
 #'   the gain is small. Values that are not whole have no molecules to hold out: an error.
@@ -516,7 +520,8 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
 #' @param predictive Quantiles of a new count of the same entry at the same depth (negative binomial, sequencing noise included), not of its rate?
 #' @param assay.type,num.threads As in [infill()].
 #' @section Coverage: Intervals hold what they say where the model of one entry does (one theta for all): measured 88 to 91 % for
-#'   90 %. Predictive intervals of held-out molecules do so on simulated and real counts. The *rates* of genes with far less than one molecule
+#'   90 %. Predictive intervals of held-out molecules hold at least that on simulated and real counts (more, where counts are small and
+#'   discrete). The *rates* of genes with far less than one molecule
 #'   per cell are another matter: where their true dispersion is larger than theta says, as in Splat's simulations, their intervals are too narrow.
 #' @return `posteriorSd()`: a matrix, genes x cells (or a DelayedMatrix). `posteriorQuantiles()`: an array, genes x cells x `probs`.
 #'   With lambda given x ~ Gamma(shape = x + theta, rate = (mu + theta)/mu).

@@ -1,10 +1,15 @@
 #' infill: fill in the dropouts of single-cell RNA-seq, and see whether it helped
 #'
-#' Counts are *genes x cells*, one column per cell. The way through the package:
+#' Counts are *genes x cells*, one column per cell. `vignette("infill")` walks through it, `vignette("should-i-impute")` through
+#' when not to. The way through the package:
 #'
-#' * [infill()] fits a model and fills in the zeros in one call; [fitInfill()]
+#' * [infill()] fits a model and fills in the dropouts in one call; [fitInfill()]
 #'   and [infill()] on the fit do it in two, so that a fit can be saved and
 #'   used on new cells.
+#' * [compareInfill()] says whether any model helps on the data at hand, beside trivial
+#'   baselines; [tuneInfill()] picks settings, [reportInfill()] writes a page.
+#' * [StackParam()], the recommended way, weighs what models expect against what was
+#'   seen, with error bars ([posteriorSd()], [posteriorQuantiles()]).
 #' * Models are parameter objects: [AutoImputeParam()], [DeepImputeParam()],
 #'   [DeepMcParam()], [ScInnParam()], [GraphSciParam()]; the baselines
 #'   [NoneParam()] and [GeneMeanParam()] have the same interface.

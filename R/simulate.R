@@ -29,7 +29,7 @@ NULL
 #' @param n.genes,n.cells Size, whole numbers from 1 to 1e9.
 #' @param group.prob Weight of each group of cells, non-negative, divided by
 #'   their sum; each cell's group is drawn, so sizes vary and a group can be
-#'   empty.
+#'   empty. The default is two groups; 1: one, between whose cells no gene differs.
 #' @param de.prob Probability, per gene and group, that the gene is differentially
 #'   expressed in the group: its mean there is multiplied by a log-normal factor
 #'   above 1 or, as likely, divided by it.

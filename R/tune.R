@@ -11,7 +11,8 @@ NULL
 #' @param grid A named list of vectors, of which all combinations are tried, or a data.frame with one combination per row.
 #'   Names are arguments of the model. A list column holds values that are vectors.
 #' @param repeats,fraction,assay.type,seed,num.threads,progress As in [compareInfill()]. Every combination sees the same splits.
-#' @param posterior Score the model with its posterior (`keep = "posterior"`)?
+#' @param posterior Score the model with its posterior (`keep = "posterior"`)? Combinations that gain too little over the gene mean all
+#'   have its posterior, and the same score.
 #' @return `param` with the best combination, its `seed` as it was; with the table of all as attribute `"tuning"`: the
 #'   grid, `poisson` (mean over repeats), `interval` (half a 95 % t interval), `seconds`, `error`. `plotTuning()`: a ggplot of the
 #'   loss against the first column of the grid, one line for each combination of the others.
