@@ -27,8 +27,9 @@ NULL
 #' @param progress Say what is being fitted?
 #' @param check.scale Refuse values that look like logarithms?
 #'
-#' @details Baselines: `none`, the training counts as they are; `gene mean`, [GeneMeanParam()]; for `"entries"` also `detected mean`,
-#'   the mean of the gene's non-zeros, the harder one there.
+#' @details Baselines: `none`, the training counts as they are; `gene mean`, [GeneMeanParam()]; for `"molecules"` also
+#'   `gene mean posterior`, each count weighed against that mean ([StackParam()] of it), what needs no other genes or cells; for
+#'   `"entries"` also `detected mean`, the mean of the gene's non-zeros. The last one of each task is the hard one.
 #'
 #'   *Molecules.* Values are the models' own everywhere (of [StackParam()]: the posterior mean). A prediction on the scale of the
 #'   training part is multiplied by the ratio of the two parts' totals. `poisson`, the first criterion: mean of p - y log(p + 1e-6) over
@@ -43,8 +44,7 @@ NULL
 #'   *Verdict.* Of each model, the difference to the best baseline in the same repeat, with a 95 % t interval over the repeats.
 #'   A model beats the baselines when the whole interval is on its side and the gain is at least 0.1 % of the baseline's distance
 #'   to a perfect prediction. When none does, the verdict is: do not impute. Repeats share cells: the intervals speak of these cells,
-#'   not of others. A posterior can beat the baselines without other genes and cells, by weighing each count against the mean of its gene:
-#'   put `StackParam(GeneMeanParam())` beside it to see.
+#'   not of others.
 #' @return An `InfillComparison`: `as.data.frame()` gives one row per task, method and repeat; printing it gives means with
 #'   intervals and the verdict; `plot()` the comparison, `type = "recovery"` hidden against predicted values, `"calibration"`
 #'   predicted against held-out molecules by decile, `"training"` the training curves. A model that fails is a row with its `error`.
@@ -82,10 +82,10 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         if (length(unique(labels)) < 2L) .stop("'labels' must have at least two classes, not one")
     }
     seed <- .seed(seed)
-    methods <- c(list(none = NoneParam(), `gene mean` = GeneMeanParam()), params)
+    methods <- c(list(none = NoneParam(), `gene mean` = GeneMeanParam(), `gene mean posterior` = StackParam(GeneMeanParam())), params)
     jobs <- do.call(rbind, lapply(unique(tasks), function(task) {
         m <- names(methods)
-        if (task == "entries") m <- append(m, "detected mean", 2L)
+        if (task == "entries") m[3L] <- "detected mean"                    # no posterior of whole entries
         with <- if (posterior && task == "molecules") rep(c(FALSE, TRUE), c(length(m), length(params))) else rep(FALSE, length(m))
         m <- c(m, if (any(with)) names(params))
         data.frame(task = task, method = rep(m, repeats), posterior = rep(with, repeats), rep = rep(seq_len(repeats), each = length(m)))
@@ -106,7 +106,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         data.frame(lapply(stats::setNames(nm = scores), value), seconds = d$seconds, memory = d$memory, error = d$error)
     })
     table <- cbind(task = jobs$task, method = ifelse(jobs$posterior, paste(jobs$method, "posterior"), jobs$method),
-        baseline = jobs$method %in% c("none", "gene mean", "detected mean"), `repeat` = jobs$rep, do.call(rbind, rows))
+        baseline = jobs$method %in% .baselines, `repeat` = jobs$rep, do.call(rbind, rows))
     rownames(table) <- NULL
     first <- jobs$rep == 1
     structure(list(table = table, samples = stats::setNames(lapply(done[first], `[[`, "sample"), paste(table$task, table$method)[first]),
@@ -117,6 +117,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         class = "InfillComparison")
 }
 
+.baselines <- c("none", "gene mean", "gene mean posterior", "detected mean")
 .usualParams <- function() list(Stack = StackParam(), deepMc = DeepMcParam(), DeepImpute = DeepImputeParam(), AutoImpute = AutoImputeParam())
 
 # A list of parameter objects, each with a name of its own.
@@ -128,8 +129,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     if (is.null(name)) name <- rep("", length(params))
     empty <- !nzchar(name)
     name[empty] <- sub("Param$", "", vapply(params[empty], function(p) class(p)[1L], ""))
-    taken <- c("none", "gene mean", "detected mean")
-    if (any(name %in% taken)) .stop("'params' must not be called %s: the baselines are", .someOf(dQuote(intersect(name, taken), FALSE)))
+    if (any(name %in% .baselines)) .stop("'params' must not be called %s: the baselines are", .someOf(dQuote(intersect(name, .baselines), FALSE)))
     stats::setNames(params, make.unique(name, " "))
 }
 
@@ -289,6 +289,12 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     base <- vapply(by, function(d) d$baseline[1L], TRUE)
     ok <- is.finite(value)
     best <- if (any(base & ok)) names(which.min(value[base & ok]))
+    # the simpler one, where the gene mean's posterior is no better worth the name
+    plain <- base & ok & names(by) != "gene mean posterior"
+    if (identical(best, "gene mean posterior") && any(plain)) {
+        other <- names(which.min(value[plain]))
+        if (value[[other]] - value[[best]] < .worthTheName * (value[[other]] - mean(by[[other]]$perfect))) best <- other
+    }
     rows <- lapply(names(by), function(name) {
         d <- by[[name]]
         diff <- if (is.null(best)) NA else d[[score]] - by[[best]][[score]]
@@ -297,7 +303,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         spread <- if (sum(is.finite(d[[score]])) > 1) stats::qt(0.975, nrow(d) - 1) * stats::sd(d[[score]]) / sqrt(nrow(d)) else NA_real_
         scale <- if (is.null(best)) NA else mean(by[[best]][[score]] - by[[best]]$perfect)
         data.frame(method = name, baseline = d$baseline[1L], value = mean(d[[score]]), interval = spread, difference = mean(diff), half = half,
-            beats = name != best && !base[[name]] && isTRUE(mean(diff) + half < 0) && isTRUE(-mean(diff) >= 1e-3 * scale),
+            beats = name != best && !base[[name]] && isTRUE(mean(diff) + half < 0) && isTRUE(-mean(diff) >= .worthTheName * scale),
             seconds = mean(d$seconds), memory = mean(d$memory), error = d$error[!is.na(d$error)][1L])
     })
     out <- do.call(rbind, rows)
@@ -315,8 +321,9 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     top <- models[which.min(models$value), ]
     if (is.na(top$half)) return(sprintf("%s: %s is lowest, %.4f against %.4f of the best baseline (%s); one repeat gives no interval, so no verdict.",
         what, if (top$value < min(s$value[s$baseline & ok])) top$method else best, top$value, s$value[s$method == best], best))
-    if (!any(models$beats)) return(sprintf(paste("%s: do not impute. No model beats \"%s\" (%.4f) beyond the interval; the nearest is %s,",
-        "%+.4f (95 %% interval %+.4f to %+.4f)."), what, best, s$value[s$method == best], top$method, top$difference, top$difference - top$half,
+    if (!any(models$beats)) return(sprintf(paste0("%s: do not impute", if (best == "gene mean posterior")
+        " with these models; StackParam(GeneMeanParam()) is enough" else "", paste(". No model beats \"%s\" (%.4f) beyond the interval; the nearest is %s,",
+        "%+.4f (95 %% interval %+.4f to %+.4f).")), what, best, s$value[s$method == best], top$method, top$difference, top$difference - top$half,
         top$difference + top$half))
     sprintf("%s: %s is best, %.4f against %.4f of the best baseline (\"%s\"): %+.4f (95 %% interval %+.4f to %+.4f).%s", what, top$method, top$value,
         s$value[s$method == best], best, top$difference, top$difference - top$half, top$difference + top$half,

@@ -189,8 +189,8 @@ setMethod(".finished", "DeepMcParam", function(param, fit) {
     summary <- w$summary[, 1L]
     steps <- t(w$steps)[seq_len(n), , drop = FALSE]
     colnames(steps) <- c(paste0("step.D", seq_len(nrow(w$steps) - 1L)), "step.Z")
-    if (param@tol > 0 && identical(fit@stopped, .stopReasons[1L])) warning(sprintf(
-        "'tol' (%g) was not reached in %d sweeps", param@tol, n), call. = FALSE)
+    if (param@tol > 0 && identical(fit@stopped, .stopReasons[1L])) warning(warningCondition(sprintf(
+        "'tol' (%g) was not reached in %d sweeps", param@tol, n), class = "infill_tol"))
     fit@history <- data.frame(iteration = 0:n, train = c(summary[1L], fit@history$train),
         penalty = c(summary[2L], fit@history$penalty), rbind(NA_real_, steps))
     fit

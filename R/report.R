@@ -118,7 +118,7 @@ reportInfill <- function(cmp, file, title = "Did filling in help?") {
         "<h2>What the numbers mean</h2><dl>",
         "<dt>Held-out molecules</dt><dd>Every molecule was held out with the same probability; the model saw the others. Whoever knows the true rate of every gene in every cell has the lowest Poisson loss. Zeros count.</dd>",
         "<dt>Hidden entries</dt><dd>Whole non-zeros were set to zero. This asks what a gene would have shown had it been detected; zeros are not judged, and a model that overfills them is not punished.</dd>",
-        "<dt>none, gene mean, detected mean</dt><dd>The data as they are; one mean per gene times the cell's size; the mean of the gene's non-zeros. A model that does not beat these has learnt nothing about cells.</dd>",
+        "<dt>none, gene mean, gene mean posterior, detected mean</dt><dd>The data as they are; one mean per gene times the cell's size; each count weighed against that mean; the mean of the gene's non-zeros. None of them knows that genes go together: a model that does not beat them has nothing to add.</dd>",
         "<dt>Interval</dt><dd>95 % t interval over repeated splits of the same cells. It does not speak of other cells or other samples.</dd>",
         "<dt>Beats the baselines</dt><dd>The whole interval of the difference to the best baseline is below 0, and the gain is at least 0.1 % of that baseline's distance to a perfect prediction.</dd>",
         "<dt>seconds, MB</dt><dd>Fit and prediction; peak memory above what was there before.</dd></dl>",

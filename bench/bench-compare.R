@@ -28,8 +28,8 @@ models <- function() list(deepMc = DeepMcParam(n.genes = Inf, min.cells = 0, gen
 
 if (what == "tables") for (set in of(c("zheng500_facs", "sc_celseq2_3cl", "zeisel_550", "pbmc3k", "mouse_bladder_2100"))) {
     x <- taskData(set, data)
-    big <- ncol(x) > 1000                        # there models without their posteriors, and two repeats
-    cmp <- compareInfill(x, c(list(Stack = StackParam()), models()), labels = labelsOf(set, x)$label, repeats = if (big) 2 else 3,
+    big <- ncol(x) > 1000                        # there models without their posteriors
+    cmp <- compareInfill(x, c(list(Stack = StackParam()), models()), labels = labelsOf(set, x)$label, repeats = 2,
         posterior = !big, seed = 1, num.threads = threads, progress = TRUE)
     cat(sprintf("\n#### %s\n\n", set))
     print(cmp)

@@ -6,15 +6,16 @@ cmp <- compareInfill(x, list(deepMc = DeepMcParam(sweeps = 5), StackParam(), bro
 
 test_that("a row for every task, method and repeat; a model that fails is one too", {
     d <- as.data.frame(cmp)
-    expect_identical(as.integer(table(d$task)), c(18L, 21L))
-    expect_setequal(d$method[d$task == "molecules"], c("none", "gene mean", "deepMc", "Stack", "broken", "deepMc posterior", "broken posterior"))
+    expect_identical(as.integer(table(d$task)), c(18L, 24L))
+    expect_setequal(d$method[d$task == "molecules"], c("none", "gene mean", "gene mean posterior", "deepMc", "Stack", "broken",
+        "deepMc posterior", "broken posterior"))
     expect_setequal(d$method[d$task == "entries"], c("none", "gene mean", "detected mean", "deepMc", "Stack", "broken"))
     expect_true(all(grepl("n.max", d$error[d$method == "broken"])) && all(is.na(d$error[d$method == "deepMc"])))
     expect_true(all(is.na(d$poisson[d$method == "broken"])) && all(is.finite(d$poisson[d$task == "molecules" & d$method == "Stack"])))
     ok <- is.na(d$error)
     expect_true(all(d$seconds[ok] >= 0) && all(is.finite(d$memory[ok])))
     expect_true(any(grepl("broken posterior: .*left out", cmp$warnings)))
-    expect_identical(d$baseline, d$method %in% c("none", "gene mean", "detected mean"))
+    expect_identical(d$baseline, d$method %in% c("none", "gene mean", "gene mean posterior", "detected mean"))
     expect_true(all(d$ari[d$task == "molecules" & ok] <= 1))
 })
 
@@ -126,4 +127,17 @@ test_that("pictures and the page", {
     expect_false(grepl("(src|href)=\"(http|/)", page))
     expect_match(page, "broken failed", fixed = TRUE)
     expect_match(page, "sweeps +5")
+})
+
+test_that("dispersed genes that know nothing of each other: the gene mean's posterior is enough", {
+    apart <- withSeed(2, matrix(rnbinom(200 * 100, size = 1, mu = rexp(200, 1 / 2)), 200))
+    cmp <- suppressWarnings(compareInfill(apart, list(StackParam(), deepMc = DeepMcParam()), tasks = "molecules", seed = 1))
+    s <- infill:::.summary(cmp, "molecules")
+    expect_identical(attr(s, "best"), "gene mean posterior")
+    expect_false(any(s$beats))
+    expect_match(infill:::.verdict(cmp, "molecules"), "do not impute with these models; StackParam\\(GeneMeanParam\\(\\)\\) is enough. No model beats")
+    # no better worth the name than the gene mean: the simpler one
+    cmp$table$poisson[cmp$table$method == "gene mean"] <- cmp$table$poisson[cmp$table$method == "gene mean posterior"] + 1e-6
+    expect_identical(attr(infill:::.summary(cmp, "molecules"), "best"), "gene mean")
+    expect_match(infill:::.verdict(cmp, "molecules"), "do not impute. No model beats \"gene mean\"")
 })
