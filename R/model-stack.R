@@ -201,7 +201,8 @@ setClass("StackFit", contains = "InfillFit", slots = c(fits = "list", coefficien
 }
 
 # BFGS on the loss in C; loss and gradient come from one pass. Predictions of one gene by several models are nearly the same numbers:
-# the search goes in coordinates in which they are uncorrelated (weighted by counts, as the curvature is), b = R^-1 u.
+# the search goes in coordinates in which they are uncorrelated (weighted by counts, as the curvature is), b = R^-1 u. eta is taken in units in
+# which it curves about as much; where it hardly matters (theta large) the search would creep, and goes on in larger ones.
 .stackOptimum <- function(z, x, y, rho, threads, start = NULL) {
     last <- list(par = NULL)
     w <- x + y + 0.1
@@ -210,15 +211,21 @@ setClass("StackFit", contains = "InfillFit", slots = c(fits = "list", coefficien
     root <- chol(moments + diag(1e-9 * diag(moments), ncol(one)))
     at <- function(u) {
         if (!identical(u, last$par)) {
-            out <- .Call(C_stack_loss, z, x, y, rho, c(u[1L], backsolve(root, u[-1L])), threads)
-            last <<- list(par = u, value = out[1L], slope = c(out[2L], backsolve(root, out[-(1:2)], transpose = TRUE)))
+            par <- c(u[1L] / unit, backsolve(root, u[-1L]))
+            out <- .Call(C_stack_loss, z, x, y, rho, par, threads)
+            last <<- list(par = u, value = out[1L], slope = c(out[2L] / unit, backsolve(root, out[-(1:2)], transpose = TRUE)))
         }
         last
     }
     if (is.null(start)) start <- c(log(5), 0, rep(1 / ncol(z), ncol(z)))
-    o <- stats::optim(c(start[1L], root %*% start[-1L]), function(u) at(u)$value, function(u) at(u)$slope, method = "BFGS",
-        control = list(maxit = 500, reltol = 1e-10))
-    list(par = c(min(max(o$par[1L], -8), 12), backsolve(root, o$par[-1L])), value = o$value, counts = o$counts)
+    for (unit in c(0.3, 0.03, 0.3)) {
+        last <- list(par = NULL)
+        o <- stats::optim(c(unit * start[1L], root %*% start[-1L]), function(u) at(u)$value, function(u) at(u)$slope, method = "BFGS",
+            control = list(maxit = 100, reltol = 1e-10))
+        start <- c(o$par[1L] / unit, backsolve(root, o$par[-1L]))
+        if (!o$convergence) break
+    }
+    list(par = c(min(max(start[1L], -8), 12), start[-1L]), value = o$value, counts = o$counts)
 }
 
 #' @rdname fitInfill
@@ -641,7 +648,7 @@ setMethod("show", "StackFit", function(object) {
         if (length(object@fits) > 1L) over("gene mean posterior", "the gene mean's posterior")
         rest <- setdiff(names(g), .fixedGains)
         best <- rest[which.min(colMeans(g[rest]))]
-        over(best, sprintf("the best single prior (%s)", best))
+        if (!isTRUE(all.equal(g[[best]], g$`gene mean alone`))) over(best, sprintf("the best single prior (%s)", best))
         verdict <- .stackVerdict(object)
         if (!is.null(verdict)) cat(strwrap(paste("Verdict:", verdict), 100, prefix = "  "), sep = "\n")
     } else {
