@@ -255,18 +255,6 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     list(ari = adjustedRandIndex(.kMeans(pcs, k, seed), spec$labels), silhouette = silhouetteWidth(pcs, spec$labels))
 }
 
-# Cells x dimensions.
-.principal <- function(m, n) {
-    m <- t(m)
-    n <- min(n, dim(m) - 1L)
-    if (n < 1L) return(m)
-    whole <- function(...) stats::prcomp(m, rank. = n)$x
-    # irlba gives up on matrices of low rank, such as what a gene mean predicts
-    if (min(dim(m)) > 4 * n && requireNamespace("irlba", quietly = TRUE)) suppressWarnings(tryCatch(
-        .withSeed(1, irlba::prcomp_irlba(m, n)$x), error = whole))             # its start is random, and R's generator the user's
-    else whole()
-}
-
 # k-means of R, with its generator set and put back.
 .kMeans <- function(x, k, seed) .withSeed(seed, stats::kmeans(x, k, iter.max = 100, nstart = 10)$cluster)
 .withSeed <- function(seed, code) {

@@ -6,14 +6,16 @@ NULL
 #' `plotTraining()`: root mean squared error over iterations, of the entries
 #' trained on and of the held-out ones, with the iteration whose weights are kept; of models whose
 #' loss has several parts, each part.
-#' `plotBeforeAfter()`: the first two principal components of the cells before
-#' and after filling in, of the `n.genes` most variable genes on the log scale.
+#' `plotBeforeAfter()`: a map of the cells before and after filling in, of the
+#' `n.genes` most variable genes on the log scale: their first two principal components, or UMAP or t-SNE of the first twenty.
 #'
 #' @param fit An [InfillFit-class].
 #' @param before,after Counts and filled-in counts, genes x cells: matrices, or
 #'   experiments whose assay `assay.type` (before) and `name` (after) is used.
 #' @param labels Colour of the cells: a vector of classes, or `NULL`.
 #' @param n.genes Genes to use, by variance of the log counts before.
+#' @param embedding `"pca"`, `"umap"` (package \pkg{uwot}) or `"tsne"` (package \pkg{Rtsne}). The last two start at random: always at the same
+#'   random numbers, and R's generator is left as it was. Distances between groups mean little in them.
 #' @param assay.type,name Assays, when experiments are given.
 #' @return A ggplot2 object.
 #' @examples
@@ -69,21 +71,41 @@ plotTraining <- function(fit) {
     stop(e)
 })
 
-# Points x 2, by irlba where it is installed and the matrix is worth it, else by prcomp.
-.twoComponents <- function(m) {
+# Principal components of the columns of m, columns x n (fewer where there are not so many): by irlba where it is installed and the
+# matrix is worth it, else by prcomp.
+.principal <- function(m, n) {
     m <- t(as.matrix(m))
-    if (min(dim(m)) > 50L && requireNamespace("irlba", quietly = TRUE)) {
-        return(.withSeed(1, irlba::prcomp_irlba(m, 2)$x))         # its start is random, and R's generator the user's
+    n <- min(n, dim(m) - 1L)
+    if (n < 1L) return(m)
+    whole <- function(...) stats::prcomp(m, rank. = n)$x
+    # irlba gives up on matrices of low rank, such as what a gene mean predicts
+    if (min(dim(m)) > max(50, 4 * n) && requireNamespace("irlba", quietly = TRUE)) suppressWarnings(tryCatch(
+        .withSeed(1, irlba::prcomp_irlba(m, n)$x), error = whole))             # its start is random, and R's generator the user's
+    else whole()
+}
+
+# Two coordinates for each column of m, and their names.
+.mapOfCells <- function(m, embedding) {
+    if (embedding == "pca") {
+        at <- .principal(m, 2)
+        if (ncol(at) < 2L) at <- cbind(at, 0)
+        return(list(at = at, names = c("PC1", "PC2")))
     }
-    stats::prcomp(m, rank. = 2)$x
+    pcs <- .principal(m, 20)
+    if (embedding == "umap") list(at = .withSeed(1, uwot::umap(pcs, n_neighbors = min(15, nrow(pcs) - 1), n_threads = 1, n_sgd_threads = 1)),
+        names = c("UMAP1", "UMAP2"))
+    else list(at = .withSeed(1, Rtsne::Rtsne(pcs, pca = FALSE, perplexity = min(30, (nrow(pcs) - 1) %/% 3), check_duplicates = FALSE)$Y),
+        names = c("tSNE1", "tSNE2"))
 }
 
 #' @rdname plotTraining
 #' @export
-plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, assay.type = "counts",
+plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, embedding = c("pca", "umap", "tsne"), assay.type = "counts",
     name = "infilled")
 {
     .needs("ggplot2", "plotBeforeAfter()")
+    embedding <- .checkChoice(embedding, "embedding", c("pca", "umap", "tsne"))
+    if (embedding != "pca") .needs(c(umap = "uwot", tsne = "Rtsne")[[embedding]], sprintf("embedding = \"%s\"", embedding))
     b <- .countsOf(before, assay.type, "before")
     a <- .countsOf(.resultOf(after, name, "after"), name, "after")
     if (min(dim(b)) < 2L) .stop("'before' must have at least two genes and two cells, not %d x %d",
@@ -102,15 +124,20 @@ plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, assay.
     squares <- b
     squares@x <- b@x^2
     top <- head(order(-(Matrix::rowMeans(squares) - Matrix::rowMeans(b)^2)), n.genes)
-    d <- do.call(rbind, lapply(list(b[top, , drop = FALSE], scaled(a[top, , drop = FALSE])),
-        function(m) as.data.frame(.twoComponents(m))))
+    if (embedding != "pca" && ncol(b) < 5L) .stop("'before' must have at least five cells for %s, not %d", embedding, ncol(b))
+    maps <- lapply(list(b[top, , drop = FALSE], scaled(a[top, , drop = FALSE])), .mapOfCells, embedding)
+    axes <- maps[[1L]]$names
+    d <- as.data.frame(do.call(rbind, lapply(maps, `[[`, "at")))
+    names(d) <- axes
     d$when <- factor(rep(c("before", "after"), each = ncol(b)), c("before", "after"))
     d$label <- rep(if (is.null(labels)) NA else if (is.factor(labels)) labels else as.character(labels), 2)
     .data <- ggplot2::.data
-    ggplot2::ggplot(d, if (is.null(labels)) ggplot2::aes(.data$PC1, .data$PC2)
-        else ggplot2::aes(.data$PC1, .data$PC2, colour = .data$label)) +
+    p <- ggplot2::ggplot(d, ggplot2::aes(.data[[axes[1L]]], .data[[axes[2L]]]))
+    if (!is.null(labels)) p <- p + ggplot2::aes(colour = .data$label)
+    p +
         ggplot2::geom_point(size = 1, alpha = 0.8) +
         ggplot2::facet_wrap("when", scales = "free") +
-        ggplot2::labs(colour = NULL, title = "Principal components of the cells") +
+        ggplot2::labs(x = axes[1L], y = axes[2L], colour = NULL, title = c(pca = "Principal components of the cells",
+            umap = "UMAP of the cells", tsne = "t-SNE of the cells")[[embedding]]) +
         ggplot2::theme_minimal()
 }

@@ -3,6 +3,7 @@
 # From the root:
 # Rscript bench/bench-compare.R tables|truth|signal [data folder] [sets, comma]
 source("bench/tasks.R")
+options(width = 160)
 args <- commandArgs(TRUE)
 what <- c(args, "tables")[1]
 data <- if (length(args) > 1) args[2] else "../shared/data"

@@ -48,10 +48,10 @@ test_that("experiments, sparse and delayed data are plotted alike", {
     x <- infill(SummarizedExperiment(list(counts = counts)), fit)
     expect_equal(plotBeforeAfter(x, x)$data, one)
     expect_equal(plotBeforeAfter(sparse(counts), infill(counts, fit, as = "delayed"))$data, one)
-    big <- lowRankCounts(80, 60)
+    big <- lowRankCounts(80, 70)
     p <- plotBeforeAfter(big, infill(big, GeneMeanParam()))    # irlba's path, where it is installed
     drawn(p)
-    expect_identical(nrow(p$data), 120L)
+    expect_identical(nrow(p$data), 140L)
 })
 
 test_that("what cannot be plotted is said", {
@@ -73,4 +73,22 @@ test_that("pictures and comparisons leave R's generator alone, and look the same
     expect_identical(.Random.seed, before)
     runif(1)
     expect_identical(plotBeforeAfter(m, m + 0)$data, one$data)
+})
+
+test_that("maps of cells by UMAP and t-SNE: groups that are apart stay apart, the same picture twice", {
+    groups <- rep(1:2, each = 40)
+    m <- withSeed(1, matrix(rpois(100 * 80, 2 * ifelse(outer(1:100 <= 50, groups == 1), 4, 1)), 100))
+    for (embedding in c("umap", "tsne")) {
+        skip_if_not_installed(c(umap = "uwot", tsne = "Rtsne")[[embedding]])
+        set.seed(4)
+        before <- .Random.seed
+        p <- plotBeforeAfter(m, m + 0, labels = groups, embedding = embedding)
+        expect_identical(.Random.seed, before)
+        drawn(p)
+        expect_named(p$data, c(paste0(c(umap = "UMAP", tsne = "tSNE")[[embedding]], 1:2), "when", "label"))
+        expect_gt(silhouetteWidth(as.matrix(p$data[1:80, 1:2]), groups), 0.5)
+        expect_identical(plotBeforeAfter(m, m + 0, labels = groups, embedding = embedding)$data, p$data)
+        expect_error(plotBeforeAfter(m[, 1:4], m[, 1:4], embedding = embedding), "five cells", class = "infill_error")
+    }
+    expect_error(plotBeforeAfter(m, m, embedding = "mds"), "'embedding'", class = "infill_error")
 })
