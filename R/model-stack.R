@@ -38,7 +38,7 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #'   and carry it to other genes on the way: correlations and markers that are not in the data ([permutationCheck()]). A small gain has to be
 #'   at least 0.1 % of what is left to gain, beyond the interval over the repeats (of three or more), and more than twice what the same
 #'   priors gain on the counts shuffled within each gene, where there is nothing to learn (one more fit of all priors); else the
-#'   posterior is the gene mean's, and printing the fit says so. The gain was 2 to 7 % on 12 sets of counts of molecules (0.01 to 0.24 %
+#'   posterior is the gene mean's, and printing the fit says so. The gain was 2 to 7 % on 13 sets of counts of molecules (0.01 to 0.24 %
 #'   shuffled), and 0 to 0.5 % on five of read counts. Without the gene mean among the priors nothing is tested.
 #'
 #'   Priors that stay can still make genes more alike than they are, above all where their gain is far below `min.gain`. Filled-in

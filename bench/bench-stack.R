@@ -1,6 +1,6 @@
 # The posterior beside the recorded peers: held-out molecules (molecules) and hidden entries (masked) of the recorded tasks, single models
-# with and without posterior (models), coverage of intervals (coverage), seconds of its own parts (speed). From the root:
-# Rscript bench/bench-stack.R molecules|masked|models|coverage|speed [data folder] [sets, comma]
+# with and without posterior (models), what priors gain over the gene mean's posterior, on the counts and shuffled (gain), coverage of intervals (coverage), seconds of its own parts (speed). From the root:
+# Rscript bench/bench-stack.R molecules|masked|models|gain|coverage|speed [data folder] [sets, comma]
 source("bench/tasks.R")
 args <- commandArgs(TRUE)
 what <- c(args, "molecules")[1]
@@ -52,6 +52,19 @@ if (what == "models") for (set in sets) {
     fit <- quiet(fitInfill(s$train, StackParam(every, repeats = 1), seed = 1, num.threads = threads, progress = FALSE))
     cat(sprintf("%-16s all together %.5g\n", set, loss(quiet(infill(s$train, fit, as = "matrix")), s)))
     print(round(fit@coefficients, 3))
+}
+
+# in percent of what is left to gain, from the loss of the gene mean's posterior to that of a perfect prediction
+if (what == "gain") for (set in if (length(args) > 2) sets else c(all, "mouse_bladder_2100", "camp_fetal_brain", "usoskin_150", "joost_720", "goolam",
+    "cite_cbmc_top2000")) {
+    x <- taskData(set, data)
+    if (any(x@x != round(x@x))) next
+    share <- function(counts) {
+        fit <- quiet(fitInfill(counts, StackParam(min.gain = 0), seed = 1, num.threads = threads, progress = FALSE))
+        g <- colMeans(fit@gains)
+        100 * (g[["gene mean posterior"]] - g[["all priors"]]) / (g[["gene mean posterior"]] - fit@perfect)
+    }
+    cat(sprintf("| %s | %.3f | %.3f |\n", set, share(x), share(infill:::.shuffled(x, 1))))
 }
 
 if (what == "masked") {
