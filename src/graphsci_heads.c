@@ -30,8 +30,8 @@ static void flush(const Zinb *z, Room *r, int *waiting, double sums[2])
     *waiting = 0;
 }
 
-/* Gradients of what is no zero of the likelihood become 0 (those of counts are put in later), the others' costs are added: 8 parts
- * of nll, 8 of miss. */
+/* Gradients of what is no zero of the likelihood become 0 (those of counts are put in later), the others' costs are added:
+ * 8 parts of nll, 8 of miss. */
 LOCAL_FOR_CPUS(keep_zeros, (size_t n, const real *restrict keep, real *restrict mean, real *restrict theta, real *restrict l,
                const double *restrict nll, const double *restrict miss, double *restrict parts),
                (n, keep, mean, theta, l, nll, miss, parts), {

@@ -13,7 +13,7 @@ static void finish(const Sums *s, Recovery *out)
     out->rmse = sqrt(out->mse);
     out->mae = s->ad / n;
     out->nmse = sqrt(s->dd / s->raw_tt);
-    /* below rounding of the sums, which grows with their number, a variance is none: correlation with a constant is not defined */
+    /* below rounding of the sums, which grows with their number, a variance is none: no correlation with a constant */
     double rounding = fmax(1e-14, 2.3e-16 * n);
     out->pearson = n > 1 && ct > rounding * s->tt && ce > rounding * s->ee ? cte / sqrt(ct * ce) : NAN;
 }

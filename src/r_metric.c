@@ -155,7 +155,8 @@ SEXP C_split_add(SEXP test, SEXP first, SEXP pred, SEXP scale, SEXP eps, SEXP ge
 {
     Sparse s = r_sparse(test);
     int n = Rf_ncols(pred), from = Rf_asInteger(first);
-    if (Rf_nrows(pred) != s.nrow || from < 0 || from > s.ncol - n || Rf_xlength(gene) != 5 * (R_xlen_t) s.nrow || LENGTH(sums) != 4)
+    if (Rf_nrows(pred) != s.nrow || from < 0 || from > s.ncol - n || Rf_xlength(gene) != 5 * (R_xlen_t) s.nrow
+        || LENGTH(sums) != 4)
         r_status(ST_SHAPE);
     SEXP out = PROTECT(Rf_allocVector(VECSXP, 3));
     SET_VECTOR_ELT(out, 0, Rf_duplicate(gene));

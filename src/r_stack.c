@@ -14,7 +14,8 @@ SEXP C_stack_loss(SEXP z, SEXP x, SEXP y, SEXP rho, SEXP par, SEXP threads)
     return out;
 }
 
-/* priors: list of K matrices, genes x n, cells first.. of counts; wanted: c(mean, sd, prior mean). list of three matrices or NULL */
+/* priors: list of K matrices, genes x n, cells first.. of counts; wanted: c(mean, sd, prior mean). List of three matrices or
+ * NULL. */
 SEXP C_stack_apply(SEXP priors, SEXP counts, SEXP first, SEXP par, SEXP depth, SEXP wanted, SEXP threads)
 {
     Sparse s = r_sparse(counts);

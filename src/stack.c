@@ -9,10 +9,14 @@ KERNEL_FILE
 enum { PARTS = 64, AT_ONCE = 256 };                 /* sums go into fixed parts: the bits depend on no number of threads */
 static const double LEAST = -20, MOST = 15, FLOOR = 1e-3, EPS = 1e-6;
 
-double stack_theta(double eta) { return exp(eta < STACK_ETA_LEAST ? STACK_ETA_LEAST : eta > STACK_ETA_MOST ? STACK_ETA_MOST : eta); }
+double stack_theta(double eta)
+{
+    return exp(eta < STACK_ETA_LEAST ? STACK_ETA_LEAST : eta > STACK_ETA_MOST ? STACK_ETA_MOST : eta);
+}
 
 /* log mu of n entries, before the clip; z: K columns, ld apart */
-LOCAL_FOR_CPUS(log_mean, (const double *b, int K, const double *z, size_t ld, size_t n, double *restrict lm), (b, K, z, ld, n, lm), {
+LOCAL_FOR_CPUS(log_mean, (const double *b, int K, const double *z, size_t ld, size_t n, double *restrict lm),
+               (b, K, z, ld, n, lm), {
     for (size_t j = 0; j < n; j++) lm[j] = b[0];
     for (int k = 0; k < K; k++) {
         const double *restrict zk = z + (size_t) k * ld;
@@ -22,8 +26,9 @@ LOCAL_FOR_CPUS(log_mean, (const double *b, int K, const double *z, size_t ld, si
 })
 
 /* mh, q (but for the molecules held out), theta/(mu + theta) and the derivative of eta's factor */
-LOCAL_FOR_CPUS(expected, (size_t n, double rho, double theta, const double *restrict mu, const double *restrict x, double *restrict mh,
-               double *restrict share_, double *restrict by_eta), (n, rho, theta, mu, x, mh, share_, by_eta), {
+LOCAL_FOR_CPUS(expected, (size_t n, double rho, double theta, const double *restrict mu, const double *restrict x,
+               double *restrict mh, double *restrict share_, double *restrict by_eta),
+               (n, rho, theta, mu, x, mh, share_, by_eta), {
     for (size_t j = 0; j < n; j++) {
         double over = 1 / (mu[j] + theta);
         mh[j] = rho * mu[j] * (x[j] + theta) * over;
@@ -77,7 +82,8 @@ void stack_loss(const StackData *d, const double *par, int threads, double *part
         double *sums = parts + (size_t) p * (size_t) len;
         share(d->n, p, PARTS, &from, &to);
         for (int k = 0; k < len; k++) sums[k] = 0;
-        for (size_t j = from; j < to; j += AT_ONCE) add_entries(d, theta, bounded, par + 1, j, to - j < AT_ONCE ? to - j : AT_ONCE, sums);
+        for (size_t j = from; j < to; j += AT_ONCE)
+            add_entries(d, theta, bounded, par + 1, j, to - j < AT_ONCE ? to - j : AT_ONCE, sums);
     }
     for (int k = 0; k < len; k++) {
         out[k] = 0;
