@@ -255,8 +255,8 @@ Status recovery_by_group(Arena *, const double *truth, const double *estimate, c
                          Recovery *out);
 /* Predictions of cells first..first+n-1 (dense, genes x n, times `scale`: on the depth of the held-out molecules) against
  * those. Adds to sums: of p - y log(p + eps) and of y - y log(y + eps), of squared differences of log1p of 10,000-normalised
- * columns, and of entries; to gene (5 x genes) what split_pearson() needs. cell[c]: Pearson r of the two logarithms over the genes
- * of a cell; NaN where one is constant. */
+ * columns, and of entries; to gene (5 x genes) what split_pearson() needs. cell[c]: Pearson r of the two logarithms over the
+ * genes of a cell; NaN where one is constant. */
 void split_add(const Sparse *test, int first, int n, const double *pred, double scale, double eps, double *gene, double *cell,
                double sums[4]);
 /* out: Pearson r of each gene over n cells; NaN where one side is constant */
