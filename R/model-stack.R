@@ -617,6 +617,8 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
         sprintf("the gene mean is enough as a prior: with %s the gain would be %.2g %% of what is left to gain%s", .someOf(dQuote(fit@left.out, FALSE)),
             share(mean(g$`gene mean posterior` - g$`all priors`)), if (is.na(fit@nothing)) ", too little or not beyond the interval over repeats"
             else sprintf("; where there is nothing to learn, on counts shuffled within each gene, it is %.2g %%", share(fit@nothing)))
+    } else if (enough("gene mean posterior")) {              # not tested: min.gain = 0, or no gene mean among the priors
+        if (length(fit@fits) > 1L) "the gene mean is enough as a prior: its posterior alone predicts held-out molecules as well"
     } else if (length(fit@fits) > 1L) sprintf("filling in helps: %.2g %% of what the gene mean's posterior leaves to gain is gained",
         100 * mean(g$`gene mean posterior` - g$stack) / (mean(g$`gene mean posterior`) - fit@perfect))
 }

@@ -275,6 +275,8 @@ test_that("other priors are left out where the gene mean's posterior is as good,
     expect_match(infill:::.stackVerdict(out), "the gene mean is enough as a prior: with \"SVD 5\", \"SVD 10\", \"SVD 20\" the gain would be")
     expect_output(print(out), "weights: gene mean [0-9.]+\n")
     expect_named(quiet(apart, StackParam(min.gain = 0))@fits, c("gene mean", "SVD 5", "SVD 10", "SVD 20"))
+    useless <- quiet(apart, StackParam(list(svd3, infill:::.svdParam(5))))      # no gene mean among them, and no better
+    expect_match(infill:::.stackVerdict(useless), "its posterior alone predicts held-out molecules as well")
     # no gene mean among them: nothing to fall back on
     expect_named(quiet(apart, StackParam(svd3))@fits, "DeepMc")
     groups <- withSeed(2, matrix(rnbinom(200 * 100, size = 5, mu = outer(rexp(200, 1 / 2), 1:100, function(m, c)
