@@ -27,9 +27,10 @@ NULL
 #'   `"posterior"` (both weighed: [StackParam()]'s default; for another model, the
 #'   stack of it and the gene mean is fitted, from held-out molecules, with one
 #'   repeat. Where the model gains too little over the gene mean, the values are the
-#'   gene mean's posterior: `min.gain` of [StackParam()]).
+#'   gene mean's posterior, and a message says so: `min.gain` of [StackParam()]. For a
+#'   fit, `x` must have its very cells: their molecules are held out).
 #' @param sd Add the posterior's standard deviation as the assay `<name>.sd`? For [StackParam()] and `keep = "posterior"`, and
-#'   experiments; see [posteriorSd()] for matrices.
+#'   experiments; see [posteriorSd()] for matrices. It is that of the posterior, also beside counts that `keep = "observed"` or `"max"` left as they were.
 #' @param nonneg Floor model values at 0? They always are on the count scales;
 #'   `FALSE` gives the raw output of a model on its own log scale.
 #' @param name Name of the new assay.
@@ -44,7 +45,8 @@ NULL
 #'   used as a `"predictor"` only, `"not selected"` or had `"too few cells"`; all
 #'   but the first are passed through.
 #'   `metadata(x)$<name>` (of a plain matrix: its attribute `"infill"`) says
-#'   model, scale, what was kept, and the seed.
+#'   model, scale, what was kept, and the seed; of a posterior also the weights, the
+#'   priors that were left out, and the verdict that its fit prints.
 #' @section New cells: A fit is applied to other cells by gene names (by position
 #'   where there are none). Genes that the fit needs and `x` lacks are named in
 #'   the error; genes that the fit does not know are passed through.
@@ -63,11 +65,13 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
     sd = FALSE, num.threads = NULL, check.scale = TRUE)
 {
     how <- .how(output, .keepOf(keep, param), nonneg, name, as)
-    if (how$keep == "posterior" && !is(param, "StackParam")) param <- .posteriorOf(param)
+    single <- how$keep == "posterior" && !is(param, "StackParam")
+    if (single) param <- .posteriorOf(param)
     .checkSd(sd, param, x, how)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
     if (is(param, "StackParam")) .checkMolecules(counts, param, assay.type)
     fit <- fitInfill(counts, param, ..., num.threads = num.threads, check.scale = check.scale)
+    if (single) .sayLeftOut(fit)
     # the fit has warned of empty cells already
     .finish(x, .fill(counts, fit, how, .threads(num.threads, param)), fit, how, if (sd) .filledSd(counts, fit, how, .threads(num.threads, param)))
 })
@@ -82,14 +86,17 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, assay.type = "coun
     how <- .how(output, .keepOf(keep, param@param), nonneg, name, as)
     threads <- .threads(num.threads, param@param)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
-    if (how$keep == "posterior" && !is(param, "StackFit")) {
-        stack <- .posteriorOf(param@param)
+    single <- how$keep == "posterior" && !is(param, "StackFit")
+    stack <- if (single) .posteriorOf(param@param) else param@param
+    .checkSd(sd, stack, x, how)
+    if (single) {
         stack@seed <- param@seed
         .checkMolecules(counts, stack, assay.type)
+        .checkSameCells(counts, param)
         names <- names(.priorsOf(stack))
         param <- .fitStack(counts, stack, threads, function(...) NULL, NULL, stats::setNames(list(param), names[length(names)]))
-    }
-    .checkSd(sd, param@param, x, how)
+        .sayLeftOut(param)
+    } else if (is(param, "StackFit")) .checkWhole(counts, param@param, assay.type)
     .finish(x, .fill(counts, param, how, threads), param, how, if (sd) .filledSd(counts, param, how, threads))
 })
 
@@ -117,11 +124,24 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
 
 .posteriorOf <- function(param) StackParam(c(list(GeneMeanParam()), if (!.isGeneMean(param)) list(param)), repeats = 1, seed = param@seed,
     num.threads = param@num.threads)
+# A model asked for by name, of which the values hold nothing.
+.sayLeftOut <- function(fit) if (length(fit@left.out)) message(sprintf("\"%s\" was left out. %s", fit@left.out[1L],
+    sub("^t", "T", .stackVerdict(fit))))
+
+# The posterior of a fit learns its weights from molecules of the cells it was fitted to: other cells can only have the fit of a stack.
+.checkSameCells <- function(counts, fit) {
+    .matchGenes(counts, fit@recipe)
+    if (ncol(counts) != fit@cells || length(.applyRecipe(counts, fit@recipe)$x@x) != fit@entries) .stop(paste(
+        "'x' must have the cells that the fit is of with keep = \"posterior\", whose molecules are held out to learn the weights. For other cells, fit",
+        "StackParam(list(GeneMeanParam(), %s())) to the cells of the fit, and give that fit to infill()"), class(fit@param)[1L], class = "infill_mismatch")
+}
 .isGeneMean <- function(param) is(param, "GeneMeanParam") && identical(param@over, "all")
 
 .checkSd <- function(sd, param, x, how) {
     if (!.checkFlag(sd, "sd")) return()
-    if (!is(param, "StackParam") || param@loss != "poisson") .stop("'sd' needs a posterior: StackParam() or keep = \"posterior\"")
+    if (is(param, "StackParam") && param@loss != "poisson") .stop("'sd' needs a posterior, and loss = \"masked\" has none")
+    if (!is(param, "StackParam")) .stop("'sd' needs a posterior: StackParam() or keep = \"posterior\"")
+    if (how$keep == "none") .stop("'sd' is of the posterior, and keep = \"none\" gives what the models expect; use keep = \"posterior\"")
     if (how$output == "logcounts") .stop("'sd' is on the scale of counts: output = \"counts\" or \"normcounts\", not \"logcounts\"")
     if (!is(x, "SummarizedExperiment")) .stop("'sd' adds an assay, and 'x' is %s; posteriorSd() gives a matrix", .describe(x))
 }
@@ -193,9 +213,9 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     at <- .matchGenes(values, fit@recipe)
     there <- !is.na(at)                       # genes that the fit left out may be missing
     status[at[there]] <- fit@recipe$status[there]
-    out <- .store(x, values, how$name, status, list(model = class(fit@param)[1L],
-        output = how$output, keep = how$keep, seed = fit@seed,
-        version = fit@version))
+    note <- list(model = class(fit@param)[1L], output = how$output, keep = how$keep, seed = fit@seed, version = fit@version)
+    if (is(fit, "StackFit")) note <- c(note, list(weights = fit@coefficients, left.out = fit@left.out, verdict = .stackVerdict(fit)))
+    out <- .store(x, values, how$name, status, note)
     if (!is.null(sd)) assay(out, paste0(how$name, ".sd"), withDimnames = FALSE) <- sd
     out
 }

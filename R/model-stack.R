@@ -39,13 +39,13 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #'   at least 0.1 % of what is left to gain, beyond the interval over the repeats (of three or more), and more than twice what the same
 #'   priors gain on the counts shuffled within each gene, where there is nothing to learn (one more fit of all priors); else the
 #'   posterior is the gene mean's, and printing the fit says so. The gain was 2 to 7 % on 13 sets of counts of molecules (0.01 to 0.24 %
-#'   shuffled), and 0 to 0.5 % on five of read counts. Without the gene mean among the priors nothing is tested.
+#'   shuffled), and at most 0.2 % on five of read counts. Without the gene mean among the priors nothing is tested.
 #'
 #'   Priors that stay can still make genes more alike than they are, above all where their gain is far below `min.gain`. Filled-in
 #'   values are not for tests between groups: `vignette("should-i-impute")`.
 #'
 #'   A prior that fails, or whose predictions are constant or not finite, is left out with a warning. A gene that a prior does not
-#'   model gets the gene mean from it.
+#'   model gets the gene mean from it. Genes without any count in the fit, and cells without any, stay as they are.
 #'
 #'   `keep` of [infill()]: by default `"posterior"`, the posterior mean everywhere; `"observed"` fills in zeros only; `"none"`
 #'   gives mu, what the priors expect. With `loss = "masked"` the default is `"observed"`.
@@ -65,6 +65,8 @@ StackParam <- function(priors = NULL, loss = c("poisson", "masked"), fraction = 
     min.gain = 0.01, ...)
 {
     if (is(priors, "InfillParam")) priors <- list(priors)
+    if (is.function(priors)) .stop("'priors' must be parameters of models, not a function; call it: DeepMcParam()")
+    if (is(loss, "InfillParam")) .stop("'loss' must be a string, not %s; several priors go into one list: StackParam(list(...))", .describe(loss))
     .newParam("StackParam", priors = priors, loss = .first(loss), fraction = fraction, repeats = repeats, n.entries = n.entries,
         refit = refit, min.gain = min.gain, ...)
 }
@@ -80,7 +82,8 @@ setMethod(".ownProblems", "StackParam", function(object) {
     p <- object@priors
     bad <- if (!is.null(p)) p[!vapply(p, is, TRUE, "InfillParam")]
     must("priors", is.null(p) || length(p) && !length(bad), "NULL or a list of parameters of models",
-        if (length(bad)) .describe(bad[[1L]]) else "an empty list")
+        if (!length(bad)) "an empty list" else paste0(.describe(bad[[1L]]), if (is(bad[[1L]], "InfillFit"))
+            "; priors are fitted anew, give its parameters: fit@param"))
     if (!length(bad) && any(vapply(p, is, TRUE, "StackParam"))) out <- c(out,
         "'priors' must not hold a StackParam: a stack of stacks would weigh the same molecules twice; put its priors here instead")
     must("loss", .isString(object@loss) && object@loss %in% c("poisson", "masked"), "one of \"poisson\", \"masked\"")
@@ -106,7 +109,7 @@ setMethod(".ownProblems", "StackParam", function(object) {
     plain <- function(p) if (is(p, "GeneMeanParam")) if (p@over == "detected") "detected mean" else "gene mean"
         else sub("Param$", "", class(p)[1L])
     name[!nzchar(name)] <- vapply(given[!nzchar(name)], plain, "")
-    taken <- c("eta", "b0", .fixedGains)        # other columns and coefficients of the fit
+    taken <- c("eta", "b0", "posterior", .fixedGains)        # other columns and coefficients of the fit
     stats::setNames(given, make.unique(c(taken, name), " ")[-seq_along(taken)])
 }
 
@@ -118,7 +121,7 @@ setMethod(".ownProblems", "StackParam", function(object) {
 #' @slot coefficients `eta` = log theta, `b0`, and one weight for each prior (`loss = "masked"`: no `eta`).
 #' @slot mean.fit The gene mean, for genes that a prior does not model.
 #' @slot gains data.frame, one row per repeat: loss of the stack, of all priors together (before some were left out), of the counts alone, the gene mean
-#'   alone, its posterior, and of each prior alone.
+#'   alone, its posterior, and of each prior alone. Of a repeat by itself: with weights learnt from it alone (`loss = "masked"`: from all).
 #' @slot left.out Priors that did not earn their place ([StackParam()], "When the gene mean is enough").
 #' @slot nothing What the priors gain on shuffled counts, `NA` where that was not asked.
 #' @slot deciles data.frame: held-out molecules and what was predicted of them, by tenth of the prediction, before (best
@@ -250,6 +253,16 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
 
 .checkMolecules <- function(counts, param, assay.type) {
     if (!length(counts@x)) .stop("'x' must have counts: all are 0")
+    .checkWhole(counts, param, assay.type)
+}
+
+.moleculesOf <- function(x, fit, assay.type) {
+    counts <- .checkCounts(.counts(x, assay.type), FALSE)
+    .checkWhole(counts, fit@param, assay.type)
+    counts
+}
+
+.checkWhole <- function(counts, param, assay.type) {
     if (param@loss == "poisson" && any(counts@x != round(counts@x))) .stop(paste("'x' (assay \"%s\") must hold whole numbers: there are no",
         "molecules to hold out of %s. FPKM, TPM and logarithms will not do; loss = \"masked\" hides whole entries"), assay.type,
         format(counts@x[counts@x != round(counts@x)][1L]), class = "infill_scale")
@@ -315,7 +328,9 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
     gainOfNothing <- function() {
         say("the same with each gene's counts shuffled: what do the priors gain where there is nothing to learn?")
         s <- .heldOutSeed(seed, param@repeats + 1)
-        h <- .thinnedHalf(.shuffled(counts, s), param, function(data, seed, quiet) run(data, priors[usable], seed, quiet), meanOf, s, TRUE, threads)
+        # a prior that fails there is not lost
+        h <- suppressWarnings(.thinnedHalf(.shuffled(counts, s), param, function(data, seed, quiet) run(data, priors[usable], seed, quiet), meanOf, s,
+            TRUE, threads))
         if (!length(h$fits) || !all(is.finite(h$z))) return(0)
         g <- .learnPoisson(list(h), priors[names(h$fits)], param, threads)$gains
         g$`gene mean posterior` - g$`all priors`
@@ -338,7 +353,7 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
         mean.fit <- halves[[1L]]$mean.fit
     }
     total <- Matrix::colSums(counts)
-    modelled <- Reduce(`|`, lapply(fits, function(f) f@recipe$status == "modelled"))
+    modelled <- seq_len(nrow(counts)) %in% unlist(lapply(fits, function(f) .matchGenes(counts, f@recipe)[f@recipe$status == "modelled"]))
     new("StackFit", param = param, recipe = list(genes = rownames(counts), kept = rep(TRUE, nrow(counts)), target = 0,
         usual = median(total[total > 0]), log = "none", normalize = "none", gene.selection = "none", selected = seq_len(nrow(counts)),
         status = ifelse(modelled, "modelled", "not selected")), weights = learnt$coefficients, shapes = data.frame(name = "coefficients",
@@ -474,8 +489,17 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
     out
 }
 
-# The same of counts that have the genes of the fit in its order.
+# The same of counts that have the genes of the fit in its order. What no molecule was seen of stays as it is: cells without counts, and genes that
+# had none in the fit (mu = 0).
 .knownBlock <- function(known, fit, what, threads) {
+    values <- .modelledBlock(known, fit, what, threads)
+    values[, Matrix::colSums(known) == 0] <- 0
+    unseen <- which(fit@mean.fit@weights == 0)
+    if (length(unseen)) values[unseen, ] <- if (what == "mean") as.matrix(known[unseen, , drop = FALSE]) else 0
+    values
+}
+
+.modelledBlock <- function(known, fit, what, threads) {
     priors <- lapply(fit@fits, function(f) .priorBlock(known, seq_len(ncol(known)), f, fit@mean.fit, threads))
     b <- fit@coefficients
     if (fit@param@loss == "masked") {
@@ -549,7 +573,7 @@ posteriorSd <- function(x, fit, output = c("counts", "normcounts"), as = c("auto
     .checkStack(fit)
     how <- .how(.checkChoice(output, "output", c("counts", "normcounts")), "posterior", TRUE, "sd", as)
     how$what <- "sd"
-    .fill(.checkCounts(.counts(x, assay.type), FALSE), fit, how, .threads(num.threads, fit@param))
+    .fill(.moleculesOf(x, fit, assay.type), fit, how, .threads(num.threads, fit@param))
 }
 
 #' @rdname posteriorSd
@@ -561,11 +585,12 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     .checkFlag(predictive, "predictive")
     if (!is.numeric(probs) || !length(probs) || anyNA(probs) || any(probs < 0 | probs > 1)) .stop(
         "'probs' must be probabilities, numbers from 0 to 1, not %s", .describe(probs))
-    counts <- .checkCounts(.counts(x, assay.type), FALSE)
+    counts <- .moleculesOf(x, fit, assay.type)
     pick <- function(at, n, names, arg) {
         all <- stats::setNames(seq_len(n), names)
         out <- if (is.null(at)) all else if (is.factor(at) || is.list(at)) NA else all[at]
-        if (anyNA(out)) .stop("'%s' must be names or positions of %s of 'x', not %s", arg, arg, .describe(at))
+        if (anyNA(out)) .stop("'%s' must be names or positions of %s of 'x', not %s", arg, arg,
+            if (is.character(at) && length(at) > 1L) .someOf(dQuote(at[is.na(out)], FALSE)) else .describe(at))
         unname(out)
     }
     g <- pick(genes, nrow(counts), rownames(counts), "genes")
@@ -575,16 +600,17 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     threads <- .threads(num.threads, fit@param)
     theta <- exp(fit@coefficients[[1L]])
     out <- array(0, c(length(g), length(c), length(probs)), list(rownames(counts)[g], colnames(counts)[c], probs))
-    lost <- !g %in% .matchGenes(counts, fit@recipe)          # genes that the fit does not know: as they are
+    unknown <- !g %in% .matchGenes(counts, fit@recipe)
     for (at in .inBlocks(length(c), nrow(counts))) {
         mu <- .stackBlock(counts, c[at], fit, "prior", threads)[g, , drop = FALSE]
-        mu[lost, ] <- 1
+        lost <- matrix(unknown, length(g), length(at)) | mu == 0        # genes that the fit does not know, or had no counts of: as they are
+        mu[lost] <- 1
         x <- as.matrix(counts[g, c[at], drop = FALSE])
         rate <- (mu + theta) / mu
         for (k in seq_along(probs)) {
             q <- if (predictive) stats::qnbinom(probs[k], size = x + theta, prob = rate / (1 + rate))
                 else stats::qgamma(probs[k], shape = x + theta, rate = rate)
-            q[rep(lost, length(at))] <- x[lost, ]
+            q[lost] <- x[lost]
             out[, at, k] <- q
         }
     }
@@ -599,28 +625,57 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     list(mean = mean(v), half = if (n > 1L) stats::qt(0.975, n - 1) * stats::sd(v) / sqrt(n) else NA_real_)
 }
 
+# Is the gene mean the only prior?
+.onlyGeneMean <- function(fit) length(fit@fits) == 1L && .isGeneMean(fit@fits[[1L]]@param)
+
+# Is the stack better than a column of gains? "no": not by what is worth the name (the parameters were chosen on the same entries); "unsure": not beyond
+# the interval (that of one or two repeats says nothing); "yes".
+.stackBeats <- function(fit, reference) {
+    g <- fit@gains
+    i <- .interval(g[[reference]] - g$stack)
+    scale <- mean(g[[reference]]) - fit@perfect
+    n <- min(fit@param@n.entries, fit@param@repeats * length(fit@recipe$status) * as.double(fit@cells))
+    if (!(i$mean >= .worthTheName * scale + (fit@param@loss == "poisson") * length(fit@coefficients) / n)) "no"
+        else if (nrow(g) > 2L && i$mean - i$half <= 0) "unsure" else "yes"
+}
+
 .stackVerdict <- function(fit) {
     g <- fit@gains
-    if (fit@param@loss == "masked") return(NULL)
-    # no gain over it worth the name (the parameters were chosen on the same entries), or none beyond the interval; the interval of
-    # one or two repeats says nothing
-    enough <- function(reference) {
-        i <- .interval(g[[reference]] - g$stack)
-        scale <- mean(g[[reference]]) - fit@perfect
-        n <- min(fit@param@n.entries, fit@param@repeats * length(fit@recipe$status) * as.double(fit@cells))
-        !(i$mean >= .worthTheName * scale + length(fit@coefficients) / n) || (nrow(g) > 2L && i$mean - i$half <= 0)
+    unsure <- sprintf("is not beyond the interval over %d repeats; more 'repeats' would tell", nrow(g))
+    if (fit@param@loss == "masked") {
+        detected <- .detectedMean(fit)
+        how <- if (!is.null(detected)) .stackBeats(fit, detected)
+        return(if (is.null(how)) NULL else switch(how, no = "the mean of the detected values is enough: nothing predicts hidden entries better than it does",
+            unsure = paste("the mean of the detected values may be enough: what is gained over it", unsure),
+            yes = sprintf("filling in helps: the error at hidden entries is %.2g %% below that of the mean of the detected values",
+                100 * (1 - mean(g$stack) / mean(g[[detected]])))))
     }
-    if (enough("counts")) "leave the counts alone: no model makes held-out molecules more likely"
-    else if (enough("gene mean alone")) "the gene mean is enough: nothing predicts held-out molecules better than it does"
-    else if (length(fit@left.out)) {
-        share <- function(gain) 100 * gain / (mean(g$`gene mean posterior`) - fit@perfect)
-        sprintf("the gene mean is enough as a prior: with %s the gain would be %.2g %% of what is left to gain%s", .someOf(dQuote(fit@left.out, FALSE)),
-            share(mean(g$`gene mean posterior` - g$`all priors`)), if (is.na(fit@nothing)) ", too little or not beyond the interval over repeats"
-            else sprintf("; where there is nothing to learn, on counts shuffled within each gene, it is %.2g %%", share(fit@nothing)))
-    } else if (enough("gene mean posterior")) {              # not tested: min.gain = 0, or no gene mean among the priors
-        if (length(fit@fits) > 1L) "the gene mean is enough as a prior: its posterior alone predicts held-out molecules as well"
-    } else if (length(fit@fits) > 1L) sprintf("filling in helps: %.2g %% of what the gene mean's posterior leaves to gain is gained",
-        100 * mean(g$`gene mean posterior` - g$stack) / (mean(g$`gene mean posterior`) - fit@perfect))
+    share <- function(gain) 100 * gain / (mean(g$`gene mean posterior`) - fit@perfect)
+    counts <- .stackBeats(fit, "counts")
+    mean <- .stackBeats(fit, "gene mean alone")
+    if (counts == "no") "leave the counts alone: no model makes held-out molecules more likely"
+    else if (mean == "no") "the gene mean is enough: nothing predicts held-out molecules better than it does"
+    else if (counts == "unsure") paste("the counts may do as they are: what is gained over them", unsure)
+    else if (mean == "unsure") paste("the gene mean may be enough: what is gained over it", unsure)
+    else if (length(fit@left.out)) sprintf("the gene mean is enough as a prior: with %s the gain would be %.2g %% of what is left to gain%s",
+        .someOf(dQuote(fit@left.out, FALSE)), share(base::mean(g$`gene mean posterior` - g$`all priors`)),
+        if (is.na(fit@nothing)) ", too little or not beyond the interval over repeats"
+        else sprintf("; where there is nothing to learn, on counts shuffled within each gene, it is %.2g %%", share(fit@nothing)))
+    else if (.onlyGeneMean(fit)) NULL
+    else {                                                   # not tested: min.gain = 0, or no gene mean among the priors
+        gain <- base::mean(g$`gene mean posterior` - g$stack)
+        switch(.stackBeats(fit, "gene mean posterior"), no = sprintf(
+            "the gene mean is enough as a prior: its posterior alone predicts held-out molecules %s", if (share(gain) < -100 * .worthTheName)
+                "better" else "as well"),
+            unsure = paste("the gene mean may be enough as a prior: what is gained over its posterior", unsure),
+            yes = sprintf("filling in helps: %.2g %% of what the gene mean's posterior leaves to gain is gained", share(gain)))
+    }
+}
+
+# Name of the mean of the detected values among the priors.
+.detectedMean <- function(fit) {
+    is <- vapply(fit@fits, function(f) is(f@param, "GeneMeanParam") && identical(f@param@over, "detected"), TRUE)
+    if (any(is)) names(fit@fits)[is][1L]
 }
 
 #' @rdname StackFit-class
@@ -647,17 +702,19 @@ setMethod("show", "StackFit", function(object) {
         cat(sprintf("  held-out molecules (%g %%, %d time%s): Poisson loss %.4f\n", 100 * p@fraction, nrow(g), if (nrow(g) > 1L) "s" else "", mean(g$stack)))
         over("counts", "the counts alone")
         over("gene mean alone", "the gene mean alone")
-        if (length(object@fits) > 1L) over("gene mean posterior", "the gene mean's posterior")
+        if (!.onlyGeneMean(object)) over("gene mean posterior", "the gene mean's posterior")
         rest <- setdiff(names(g), .fixedGains)
         best <- rest[which.min(colMeans(g[rest]))]
         if (!isTRUE(all.equal(g[[best]], g$`gene mean alone`))) over(best, sprintf("the best single prior (%s)", best))
-        verdict <- .stackVerdict(object)
-        if (!is.null(verdict)) cat(strwrap(paste("Verdict:", verdict), 100, prefix = "  "), sep = "\n")
     } else {
         cat(sprintf("  hidden entries (%g %%, %d time%s): RMSE %.4f on logarithms\n", 100 * p@fraction, nrow(g), if (nrow(g) > 1L) "s" else "", mean(g$stack)))
         best <- names(g)[-1L][which.min(colMeans(g[-1L]))]
-        over(best, sprintf("the best single prior (%s)", best))
+        detected <- .detectedMean(object)
+        if (!is.null(detected)) over(detected, "the mean of the detected values")
+        if (!identical(best, detected)) over(best, sprintf("the best single prior (%s)", best))
     }
+    verdict <- .stackVerdict(object)
+    if (!is.null(verdict)) cat(strwrap(paste("Verdict:", verdict), 100, prefix = "  "), sep = "\n")
 })
 
 #' @rdname StackFit-class

@@ -40,17 +40,28 @@ if (what == "molecules") {
     }
 }
 
-# every prior alone, each with its posterior, and all of them together
+# Every prior alone, each with its posterior, and all of them together. The molecules held out to learn weights are the same ones for all, and so are
+# the fits of a model to the others and to all: fitted once, remembered.
 if (what == "models") for (set in sets) {
     s <- splitTask(taskData(set, data))
     models <- list(DeepMc = DeepMcParam(), AutoImpute = AutoImputeParam(), DeepImpute = DeepImputeParam(), scINN = ScInnParam(), GraphSCI = GraphSciParam())
-    score <- function(...) tryCatch(loss(quiet(infill(s$train, ..., seed = 1, num.threads = threads, as = "matrix", progress = FALSE)), s),
-        error = function(e) NA)
-    for (name in names(models)) cat(sprintf("%-16s %-10s alone %.5g, posterior %.5g\n", set, name, score(models[[name]], keep = "none"),
-        score(models[[name]], keep = "posterior")))
-    every <- c(list(GeneMeanParam(), infill:::.svdParam(5), infill:::.svdParam(10), infill:::.svdParam(20)), unname(models))
-    fit <- quiet(fitInfill(s$train, StackParam(every, repeats = 1), seed = 1, num.threads = threads, progress = FALSE))
-    cat(sprintf("%-16s all together %.5g\n", set, loss(quiet(infill(s$train, fit, as = "matrix")), s)))
+    fits <- new.env()
+    fitted <- function(counts, param, name, seed, ...) {
+        key <- paste(class(param), if (is(param, "DeepMcParam")) paste(param@ranks, collapse = " "), seed, length(counts@x), sum(counts@x))
+        if (is.null(fits[[key]])) fits[[key]] <- original(counts, param, name, seed, ...)
+        fits[[key]]
+    }
+    if (!exists("original")) original <- infill:::.fitPrior
+    utils::assignInNamespace(".fitPrior", fitted, "infill")
+    score <- function(...) tryCatch(loss(quiet(infill(s$train, ..., num.threads = threads, as = "matrix")), s), error = function(e) NA)
+    stack <- function(priors) quiet(fitInfill(s$train, StackParam(priors, repeats = 1), seed = 1, num.threads = threads, progress = FALSE))
+    for (name in names(models)) {
+        fit <- stack(list(GeneMeanParam(), models[[name]]))
+        own <- quiet(fitted(s$train, models[[name]], name, 1, threads, FALSE, function(...) NULL))
+        cat(sprintf("%-16s %-10s alone %.5g, posterior %.5g\n", set, name, score(own, keep = "none"), score(fit)))
+    }
+    fit <- stack(c(list(GeneMeanParam(), infill:::.svdParam(5), infill:::.svdParam(10), infill:::.svdParam(20)), unname(models)))
+    cat(sprintf("%-16s all together %.5g\n", set, score(fit)))
     print(round(fit@coefficients, 3))
 }
 

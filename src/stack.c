@@ -112,7 +112,8 @@ void stack_apply(const StackUse *u, const Sparse *counts, int first, int n, int 
                 for (size_t j = 0; j < some; j++) lm[j] += b * log(m[j] / u->depth + FLOOR);
             }
             for (size_t j = 0; j < some; j++) {
-                double mu = u->depth * exp(lm[j] < LEAST ? LEAST : lm[j] > MOST ? MOST : lm[j]), x = 0;
+                /* Inf - Inf: LEAST */
+                double mu = u->depth * exp(lm[j] > LEAST ? lm[j] > MOST ? MOST : lm[j] : LEAST), x = 0;
                 if (k < end && counts->i[k] == (int) (g0 + j)) x = counts->x[k++];
                 double over = 1 / (mu + theta), m = mu * ((x + theta) * over);
                 if (u->mean) u->mean[at + j] = m;

@@ -269,14 +269,14 @@ test_that("other priors are left out where the gene mean's posterior is as good,
     expect_identical(out@left.out, paste("SVD", c(5, 10, 20)))
     expect_named(out@fits, "gene mean")
     expect_identical(out@coefficients, alone@coefficients)
-    expect_identical(infill(apart, out), infill(apart, alone))
+    expect_identical(plain(infill(apart, out)), plain(infill(apart, alone)))
     expect_identical(out@gains$stack, out@gains$`gene mean posterior`)
     expect_identical(out@gains$stack, alone@gains$stack)
     expect_match(infill:::.stackVerdict(out), "the gene mean is enough as a prior: with \"SVD 5\", \"SVD 10\", \"SVD 20\" the gain would be")
     expect_output(print(out), "weights: gene mean [0-9.]+\n")
     expect_named(quiet(apart, StackParam(min.gain = 0))@fits, c("gene mean", "SVD 5", "SVD 10", "SVD 20"))
     useless <- quiet(apart, StackParam(list(svd3, infill:::.svdParam(5))))      # no gene mean among them, and no better
-    expect_match(infill:::.stackVerdict(useless), "its posterior alone predicts held-out molecules as well")
+    expect_match(infill:::.stackVerdict(useless), "its posterior alone predicts held-out molecules better")
     # no gene mean among them: nothing to fall back on
     expect_named(quiet(apart, StackParam(svd3))@fits, "DeepMc")
     groups <- withSeed(2, matrix(rnbinom(200 * 100, size = 5, mu = outer(rexp(200, 1 / 2), 1:100, function(m, c)
@@ -559,6 +559,67 @@ test_that("keep = \"posterior\" of one model is the stack of it and the gene mea
     expect_identical(plain(infill(x, fit, keep = "posterior")), plain(infill(x, fit)))
 })
 
+test_that("the posterior of a fit wants the very cells of the fit", {
+    there <- fitInfill(x, svd3, seed = 6)
+    for (other in list(x[, 1:20], x[, c(1:49, 49)], cbind(x, x[, 1] + 1))) expect_error(infill(other, there, keep = "posterior"),
+        "StackParam\\(list\\(GeneMeanParam\\(\\), DeepMcParam\\(\\)\\)\\)", class = "infill_mismatch")
+    # named at once, before anything is fitted
+    renamed <- x
+    rownames(renamed) <- paste0("other", 1:60)
+    withReplaced(".fitPrior", function(...) stop("fitted"), expect_error(infill(renamed, there, keep = "posterior"), "lacks 60 of the 60 genes",
+        class = "infill_mismatch"))
+    # genes that the fit does not know are no mistake, and take what the gene mean says
+    more <- rbind(x, new = 1:50)
+    out <- expect_silent(infill(more, there, keep = "posterior"))
+    alone <- infill:::.fitStack(sparse(more), infill:::.fixed(StackParam(list(GeneMeanParam(), svd3), repeats = 1), 6, NULL), 1L, function(...) NULL, NULL,
+        list(DeepMc = there))
+    expect_identical(plain(out), plain(infill(more, alone)))
+    expect_identical(alone@recipe$status, rep("modelled", 61))         # the gene mean models it
+})
+
+test_that("a model that the posterior leaves out is named, and the result says what it is made of", {
+    apart <- withSeed(2, matrix(rnbinom(300 * 60, size = 1.5, mu = 0.3 + rexp(300, 1 / 2)), 300))
+    expect_message(out <- infill(apart, svd3, keep = "posterior", seed = 1), "\"DeepMc\" was left out. The gene mean is enough as a prior")
+    note <- attr(out, "infill")
+    expect_identical(note$left.out, "DeepMc")
+    expect_named(note$weights, c("eta", "b0", "gene mean"))
+    expect_match(note$verdict, "the gene mean is enough as a prior")
+    expect_message(infill(apart, fitInfill(apart, svd3, seed = 1), keep = "posterior"), "was left out")
+    expect_silent(out <- infill(x, fit))
+    expect_identical(attr(out, "infill")[c("weights", "left.out", "verdict")], list(weights = fit@coefficients, left.out = character(),
+        verdict = infill:::.stackVerdict(fit)))
+    se <- SummarizedExperiment::SummarizedExperiment(list(counts = x))
+    expect_identical(S4Vectors::metadata(infill(se, fit))$infilled$weights, fit@coefficients)
+    # a model alone, without the gene mean, is told when that one's posterior is better
+    f <- fitInfill(apart, StackParam(infill:::.svdParam(40)), seed = 1)
+    expect_output(print(f), "gain over the gene mean's posterior: -.*Verdict: the gene mean is enough as a prior: its posterior alone predicts held-out.*better")
+})
+
+test_that("a gain within the interval over repeats is called unsure", {
+    f <- fit
+    f@gains$counts <- f@gains$stack + c(0.5, 0.01, 0.2)
+    expect_match(infill:::.stackVerdict(f), "the counts may do as they are: .* not beyond the interval over 3 repeats")
+    f@gains$counts <- f@gains$stack - 1
+    expect_match(infill:::.stackVerdict(f), "leave the counts alone")
+    f <- fit
+    f@gains$`gene mean alone` <- f@gains$stack + c(0.5, 0.01, 0.2)
+    expect_match(infill:::.stackVerdict(f), "the gene mean may be enough: .* not beyond the interval over 3 repeats")
+    f <- fit
+    f@gains$`gene mean posterior` <- f@gains$stack + c(0.5, 0.01, 0.2)
+    expect_match(infill:::.stackVerdict(f), "the gene mean may be enough as a prior: .* not beyond")
+    m <- fitInfill(x, two(loss = "masked"), seed = 3)
+    m@gains$`detected mean` <- m@gains$stack + c(0.5, 0.01, 0.2)
+    expect_match(infill:::.stackVerdict(m), "the mean of the detected values may be enough")
+    m@gains$`detected mean` <- m@gains$stack
+    expect_match(infill:::.stackVerdict(m), "the mean of the detected values is enough")
+})
+
+test_that("predictions that are not finite do not spread", {
+    out <- .Call(infill:::C_stack_apply, list(matrix(c(Inf, 1)), matrix(c(Inf, 1))), sparse(matrix(c(2, 2))), 0L, c(0, 0, 0.5, -0.5), 1.1, rep(TRUE, 3), 1L)
+    expect_true(all(is.finite(unlist(out))))
+    expect_equal(out[[3]][2], 1.1)
+})
+
 # ---- what may go wrong ----
 
 warningsOf <- function(code) {
@@ -611,10 +672,22 @@ test_that("warnings of the data are heard once, and none of the molecules held o
     said <- warningsOf(f <- fitInfill(empty, StackParam(), seed = 1))
     expect_match(said, "1 of 50 cells|1 of the 60 modelled genes")
     expect_length(said, 2)
-    out <- infill(empty, f)
-    expect_true(all(is.finite(out)))
-    expect_lt(max(out[, 7]), 0.1)
-    expect_lt(max(out[5, ]), 0.1)
+    # what the warnings say: they stay as they are
+    masked <- suppressWarnings(fitInfill(empty, StackParam(loss = "masked"), seed = 1))
+    for (out in list(infill(empty, f), infill(empty, f, keep = "none"), infill(empty, masked), posteriorSd(empty, f))) {
+        expect_true(all(is.finite(out)))
+        expect_identical(plain(out)[, 7], 0 * empty[, 7])
+        expect_identical(plain(out)[5, ], 0 * empty[5, ])
+        expect_gt(min(plain(out)[-5, -7]), -1e-12)
+    }
+    expect_gt(min(plain(infill(empty, f))[-5, -7]), 0)
+    # other cells, where that gene was seen
+    other <- empty
+    other[5, 1:2] <- c(3, 1)
+    expect_identical(unname(plain(infill(other, f))[5, ]), c(3, 1, rep(0, 48)))
+    q <- posteriorQuantiles(other, f, genes = c(5, 1), cells = c(1, 7))
+    expect_identical(unname(q[1, , ]), matrix(c(3, 0), 2, 3))
+    expect_true(all(q[2, 2, ] >= 0) && all(is.finite(q)))
     thin <- withSeed(1, matrix(rpois(60 * 50, 0.03), 60))
     expect_silent(suppressWarnings(fitInfill(thin, StackParam(GeneMeanParam()), seed = 1)))      # no message of cells that the thinning empties
 })
@@ -632,6 +705,12 @@ test_that("counts only: not whole, negative, missing, all zero", {
         expect_error(posteriorSd(bad, fit), "gene 10 .*cell 3", class = "infill_scale")
         expect_error(posteriorQuantiles(bad, fit), "gene 10 .*cell 3", class = "infill_scale")
     }
+    # nor does a fit that is there take what is not whole
+    masked <- fitInfill(x, two(loss = "masked"), seed = 1)
+    expect_error(infill(x * 1.5, fit), "whole numbers", class = "infill_scale")
+    expect_error(posteriorSd(x * 1.5, fit), "whole numbers", class = "infill_scale")
+    expect_error(posteriorQuantiles(log1p(x), fit), "whole numbers", class = "infill_scale")
+    expect_true(all(is.finite(infill(x * 1.5, masked))))
     expect_error(fitInfill(x * 0, two(), seed = 1), "all are 0", class = "infill_error")
     expect_error(infill(x * 0, svd3, keep = "posterior", seed = 1), "all are 0", class = "infill_error")
     expect_error(fitInfill(replace(x * 0, 5, 1), two(), seed = 1), "molecules", class = "infill_error")
@@ -693,7 +772,7 @@ test_that("loss = \"masked\" is least squares on logarithms at hidden non-zeros"
     expect_identical(attr(infill(x, f), "infill")$keep, "observed")
     expect_identical(infill(x, two(loss = "masked"), seed = 3)[x > 0], x[x > 0] + 0)
     expect_identical(as.matrix(infill(x, f, as = "delayed")[3:1, 9:8]), plain(infill(x, f))[3:1, 9:8])
-    expect_output(print(f), "zeros as missing values.*RMSE .* on logarithms.*best single prior")
+    expect_output(print(f), "zeros as missing values.*RMSE .* on logarithms.*gain over the mean of the detected.*Verdict: filling in helps: the error at hidden entries is 11 % below")
     # values that are not whole may come, and the mean of the detected is not added twice
     half <- fitInfill(x / 2, StackParam(list(GeneMeanParam("detected")), loss = "masked", refit = FALSE), seed = 1, check.scale = FALSE)
     expect_named(half@coefficients, c("b0", "detected mean"))
