@@ -311,6 +311,7 @@ setMethod("show", "MaskedCounts", function(object) {
     cat(sprintf("MaskedCounts: %s in a %s of %d x %d\n", switch(object@scheme,
         uniform = sprintf("%d non-zeros hidden (%s, uniform)", n, share),
         molecules = sprintf("%.0f molecules of %d entries held out (%s of all)", sum(object@value), n, share),
+        exponential.cell = sprintf("%d non-zeros hidden (1 %% of each cell's, low ones first)", n),
         sprintf("%d non-zeros hidden (%g per %s, logistic)", n, object@n.entries, sub("logistic.", "", object@scheme,
             fixed = TRUE))), class(object@x)[1L], nrow(object@x), ncol(object@x)))
 })

@@ -14,7 +14,8 @@ NULL
 #'   given, both, or the second alone (with a message) where `x` is not whole.
 #' @param repeats How many times; every repeat has its own split and its own seed for the models.
 #' @param fraction Share that is held out, above 0 and at most 0.5.
-#' @param scheme Scheme of [maskCounts()] for `"entries"`.
+#' @param scheme,n.entries Scheme of [maskCounts()] for `"entries"`: `"uniform"`, or those that do not use `fraction`:
+#'   `"logistic.gene"` and `"logistic.cell"` with their `n.entries`, `"exponential.cell"`.
 #' @param posterior Show each model with its posterior too (`keep = "posterior"` of [infill()])? For `"molecules"` only. Models that
 #'   gain too little all have the gene mean's posterior (`min.gain` of [StackParam()]), with the same numbers.
 #' @param labels Class of each cell, for the adjusted Rand index of k-means (as many clusters as classes, on 20 principal
@@ -56,12 +57,15 @@ NULL
 #' @aliases InfillComparison-class
 #' @export
 compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), repeats = 3, fraction = 0.1,
-    scheme = "uniform", posterior = FALSE, labels = NULL, assay.type = "counts", seed = NA, num.threads = NULL,
-    BPPARAM = NULL, progress = interactive(), check.scale = TRUE)
+    scheme = c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"), n.entries = 10, posterior = FALSE, labels = NULL, assay.type = "counts",
+    seed = NA, num.threads = NULL, BPPARAM = NULL, progress = interactive(), check.scale = TRUE)
 {
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
     .checkFlag(progress, "progress")
     .checkFlag(posterior, "posterior")
+    scheme <- .checkChoice(scheme, "scheme", c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"))
+    n.entries <- .checkNumber(n.entries, "n.entries", 1, 1e9, whole = TRUE)
+    if (!length(counts@x)) .stop("'x' must have counts: all are 0")
     repeats <- .checkNumber(repeats, "repeats", 1, 1000, TRUE)
     if (!.isNumber(fraction) || fraction <= 0 || fraction > 0.5) .stop(
         "'fraction' must be one number above 0 and at most 0.5, not %s", .describe(fraction))
@@ -77,9 +81,13 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     }
     if (is.null(params)) params <- .usualParams()
     params <- .namedParams(params)
+    taken <- if (posterior) intersect(names(params), paste(names(params), "posterior"))
+    if (length(taken)) .stop("'params' must not be called %s: that is the row of another model's posterior", .someOf(dQuote(taken, FALSE)))
     if (!is.null(labels)) {
         .labels(labels, "labels", ncol(counts))
-        if (length(unique(labels)) < 2L) .stop("'labels' must have at least two classes, not one")
+        n <- length(unique(labels))
+        if (n < 2L) .stop("'labels' must have at least two classes, not one")
+        if (n == ncol(counts)) .stop("'labels' must have fewer classes than cells: all %d are different", n)
     }
     seed <- .seed(seed)
     methods <- c(list(none = NoneParam(), `gene mean` = GeneMeanParam(), `gene mean posterior` = StackParam(GeneMeanParam())), params)
@@ -92,7 +100,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     }))
     methods$`detected mean` <- GeneMeanParam(over = "detected")
     jobs <- jobs[!(jobs$posterior & vapply(methods[jobs$method], is, TRUE, "StackParam")), ]
-    spec <- list(counts = counts, methods = methods, seed = seed, fraction = fraction, scheme = scheme, labels = labels,
+    spec <- list(counts = counts, methods = methods, seed = seed, fraction = fraction, scheme = scheme, n.entries = n.entries, labels = labels,
         threads = .threads(num.threads))
     one <- function(k) {
         if (progress) message(sprintf("%s %d of %d: %s%s", jobs$task[k], jobs$rep[k], repeats, jobs$method[k],
@@ -105,6 +113,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         value <- function(name) if (is.null(d$scores[[name]])) NA_real_ else d$scores[[name]]
         data.frame(lapply(stats::setNames(nm = scores), value), seconds = d$seconds, memory = d$memory, error = d$error)
     })
+    if (all(vapply(done, function(d) !is.na(d$error), TRUE))) .stop("no method could be fitted; the first said: %s", done[[1L]]$error)
     table <- cbind(task = jobs$task, method = ifelse(jobs$posterior, paste(jobs$method, "posterior"), jobs$method),
         baseline = jobs$method %in% .baselines, `repeat` = jobs$rep, do.call(rbind, rows))
     rownames(table) <- NULL
@@ -113,7 +122,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         fits = stats::setNames(lapply(done[first], `[[`, "fit"), paste(table$task, table$method)[first]),
         warnings = unique(unlist(lapply(seq_along(done), function(k) if (length(done[[k]]$warnings)) paste0(table$method[k], ": ",
             done[[k]]$warnings)))), settings = list(genes = nrow(counts), cells = ncol(counts), fraction = fraction, scheme = scheme,
-            repeats = repeats, seed = seed, params = params, version = as.character(utils::packageVersion("infill")))),
+            n.entries = n.entries, repeats = repeats, seed = seed, params = params, version = as.character(utils::packageVersion("infill")))),
         class = "InfillComparison")
 }
 
@@ -152,7 +161,10 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     }, error = function(e) list(error = conditionMessage(e))), warning = function(w) {
         notes <<- c(notes, conditionMessage(w))
         invokeRestart("muffleWarning")
-    }, message = function(m) invokeRestart("muffleMessage"))
+    }, message = function(m) {
+        if (startsWith(conditionMessage(m), "the mask leaves")) notes <<- c(notes, trimws(conditionMessage(m)))
+        invokeRestart("muffleMessage")
+    })
     memory <- sum(gc(full = FALSE)[, 6L]) - before
     list(scores = out$scores, sample = out$sample, fit = out$fit, warnings = unique(notes), error = if (is.null(out$error)) NA_character_
         else out$error, seconds = if (is.null(out$seconds)) NA_real_ else out$seconds, memory = if (is.null(out$seconds)) NA_real_ else memory)
@@ -168,7 +180,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 
 # Every molecule with probability `fraction` into the test half.
 .splitMolecules <- function(counts, fraction, seed) {
-    m <- maskCounts(counts, "molecules", fraction, seed)
+    m <- maskCounts(counts, "molecules", fraction, seed, check.scale = FALSE)
     e <- hiddenEntries(m)
     list(train = maskedData(m), test = sparseMatrix(i = e$row, j = e$col, x = e$value, dims = dim(counts)))
 }
@@ -183,9 +195,16 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 .scoreMolecules <- function(param, spec, seed, posterior) {
     s <- .splitMolecules(spec$counts, spec$fraction, seed)
     if (!sum(s$test) || !sum(s$train)) .stop("'x' has too few molecules to hold %g of them out", spec$fraction)
+    model <- if (posterior) names(.priorsOf(.posteriorOf(param)))
     if (posterior) param <- .posteriorOf(param)
     started <- proc.time()[["elapsed"]]
-    fit <- fitInfill(s$train, param, seed = seed, num.threads = spec$threads, progress = FALSE, check.scale = FALSE)
+    heard <- character()
+    said <- function() if (length(heard)) paste0(": ", sub("^the prior .* was left out: ", "", heard[1L])) else ""
+    fit <- withCallingHandlers(fitInfill(s$train, param, seed = seed, num.threads = spec$threads, progress = FALSE, check.scale = FALSE),
+        warning = function(w) if (grepl("was left out: ", conditionMessage(w))) heard <<- c(heard, conditionMessage(w)))
+    # a model that failed has no posterior; one that did not earn its place has that of the gene mean
+    lost <- if (posterior) setdiff(model, c(names(fit@fits), fit@left.out))
+    if (length(lost)) .stop("without the model there is no posterior of it%s", said())
     scale <- sum(s$test) / sum(s$train)
     acc <- list(numeric(5 * nrow(s$train)), numeric(4))
     cell <- numeric(ncol(s$train))
@@ -220,7 +239,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 }
 
 .scoreEntries <- function(param, spec, seed, posterior) {
-    m <- maskCounts(spec$counts, spec$scheme, spec$fraction, seed)
+    m <- maskCounts(spec$counts, spec$scheme, spec$fraction, seed, n.entries = spec$n.entries, check.scale = FALSE)
     x <- maskedData(m)
     e <- hiddenEntries(m)
     if (is(param, "StackParam")) param@loss <- "masked"           # a zero is no evidence here
@@ -252,7 +271,9 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         rep(size[cols], each = length(top))))
     pcs <- .principal(m, 20)
     k <- length(unique(spec$labels))
-    list(ari = adjustedRandIndex(.kMeans(pcs, k, seed), spec$labels), silhouette = silhouetteWidth(pcs, spec$labels))
+    # no clusters, where a model makes fewer different cells than there are classes
+    clusters <- tryCatch(.kMeans(pcs, k, seed), error = function(e) NULL)
+    list(ari = if (is.null(clusters)) NA_real_ else adjustedRandIndex(clusters, spec$labels), silhouette = silhouetteWidth(pcs, spec$labels))
 }
 
 # k-means of R, with its generator set and put back.
@@ -307,23 +328,52 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     what <- c(molecules = "held-out molecules (Poisson loss)", entries = "hidden entries (RMSE on logarithms)")[[task]]
     if (!nrow(models)) return(sprintf("%s: no model could be fitted.", what))
     top <- models[which.min(models$value), ]
-    if (is.na(top$half)) return(sprintf("%s: %s is lowest, %.4f against %.4f of the best baseline (%s); one repeat gives no interval, so no verdict.",
-        what, if (top$value < min(s$value[s$baseline & ok])) top$method else best, top$value, s$value[s$method == best], best))
-    if (!any(models$beats)) return(sprintf(paste0("%s: do not impute", if (best == "gene mean posterior")
-        " with these models; StackParam(GeneMeanParam()) is enough" else "", paste(". No model beats \"%s\" (%.4f) beyond the interval; the nearest is %s,",
-        "%+.4f (95 %% interval %+.4f to %+.4f).")), what, best, s$value[s$method == best], top$method, top$difference, top$difference - top$half,
-        top$difference + top$half))
-    sprintf("%s: %s is best, %.4f against %.4f of the best baseline (\"%s\"): %+.4f (95 %% interval %+.4f to %+.4f).%s", what, top$method, top$value,
-        s$value[s$method == best], best, top$difference, top$difference - top$half, top$difference + top$half,
+    base <- s$value[s$method == best]
+    if (is.na(top$half)) {
+        lowest <- if (top$value < base) top else s[s$method == best, ]
+        return(sprintf("%s: %s is lowest, %.4f%s; one repeat gives no interval, so no verdict.", what, lowest$method, lowest$value,
+            if (lowest$method == best) sprintf(" against %.4f of the best model (%s)", top$value, top$method)
+            else sprintf(" against %.4f of the best baseline (%s)", base, best)))
+    }
+    interval <- function(row) {
+        v <- row$difference + c(0, -1, 1) * row$half
+        do.call(sprintf, c(list(if (max(abs(v)) < 1e-3) "%+.2g (95 %% interval %+.2g to %+.2g)" else "%+.4f (95 %% interval %+.4f to %+.4f)"), as.list(v)))
+    }
+    if (!any(models$beats)) {
+        sure <- top$difference + top$half < 0                # and yet too small
+        return(sprintf("%s: do not impute%s. No model beats \"%s\" (%.4f) %s; the nearest is %s, %s.", what, if (best == "gene mean posterior")
+            " with these models; StackParam(GeneMeanParam()) is enough" else "", best, base, if (sure)
+            sprintf("by %g %% of its distance to a perfect prediction", 100 * .worthTheName) else "beyond the interval", top$method, interval(top)))
+    }
+    if (!top$beats) {                                        # the lowest mean is not the sure one
+        sure <- models[models$beats, ]
+        sure <- sure[which.min(sure$value), ]
+        return(sprintf(paste0("%s: %s beats the best baseline (\"%s\", %.4f): %.4f, %s. %s is lower, %.4f, but not beyond the interval: ",
+            "%s.%s"), what, sure$method, best, base, sure$value, interval(sure), top$method, top$value, interval(top), if (sum(models$beats) > 1L)
+            sprintf(" Beyond the interval: %s.", paste(models$method[models$beats], collapse = ", ")) else ""))
+    }
+    sprintf("%s: %s is best, %.4f against %.4f of the best baseline (\"%s\"): %s.%s", what, top$method, top$value, base, best, interval(top),
         if (sum(models$beats) == nrow(models)) if (nrow(models) > 1L) " Every model beats the baselines." else ""
         else sprintf(" Beyond the interval only: %s.", paste(models$method[models$beats], collapse = ", ")))
+}
+
+# What was held out, in words: of the molecules, and where the entries were chosen otherwise, how.
+.heldOutWords <- function(cmp) {
+    s <- cmp$settings
+    tasks <- unique(cmp$table$task)
+    own <- s$scheme != "uniform" && "entries" %in% tasks
+    share <- sprintf("%g %% held out", 100 * s$fraction)
+    if (!own) return(share)
+    masks <- sprintf("entries hidden by \"%s\"%s", s$scheme, if (s$scheme == "exponential.cell") "" else
+        sprintf(", %.0f of each %s", s$n.entries, sub("logistic.", "", s$scheme, fixed = TRUE)))
+    if ("molecules" %in% tasks) paste0(sub("held out", "of the molecules held out", share), ", ", masks) else masks
 }
 
 #' @export
 print.InfillComparison <- function(x, ...) {
     s <- x$settings
-    cat(sprintf("InfillComparison: %d genes x %d cells, %g %% held out, %d repeat%s, seed %.0f\n", s$genes, s$cells, 100 * s$fraction,
-        s$repeats, if (s$repeats > 1) "s" else "", s$seed))
+    cat(sprintf("InfillComparison: %d genes x %d cells, %s, %d repeat%s, seed %.0f\n", s$genes, s$cells, .heldOutWords(x), s$repeats,
+         if (s$repeats > 1) "s" else "", s$seed))
     for (task in unique(x$table$task)) {
         t <- x$table[x$table$task == task, ]
         show <- intersect(if (task == "molecules") c("poisson", "mse", "pearson.gene", "pearson.cell", "ari", "silhouette")

@@ -110,11 +110,22 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
 # What infill() put into x as `name`; x itself when it is a matrix.
 .resultOf <- function(x, name, arg) {
     seurat <- is(x, "Seurat")
-    if (!seurat && !is(x, "SummarizedExperiment")) return(x)
+    if (!seurat && !is(x, "SummarizedExperiment")) {
+        if (!is.null(name)) .checkOnCounts(attr(x, "infill"), arg)
+        return(x)
+    }
     there <- if (seurat) SeuratObject::Assays(x) else assayNames(x)
     if (!.isString(name) || !name %in% there) .stop("'name' must be an assay of '%s' (%s), not %s", arg,
         paste(dQuote(there, FALSE), collapse = ", "), .describe(name))
+    .checkOnCounts(if (seurat) SeuratObject::Misc(x, slot = name) else metadata(x)[[name]], arg)
     if (seurat) .seuratCounts(x[[name]], "counts") else assay(x, name, withDimnames = FALSE)
+}
+
+# What infill() noted beside a result: who judges counts cannot judge logarithms.
+.checkOnCounts <- function(note, arg) {
+    if (is.list(note) && .isString(note$output) && note$output != "counts") .stop(
+        "'%s' must be on the scale of counts, and infill() made it with output = \"%s\"; use output = \"counts\"", arg, note$output,
+        class = "infill_scale")
 }
 
 suppressMessages({

@@ -11,7 +11,8 @@ NULL
 #' @param by `"overall"`, `"gene"` or `"cell"`.
 #' @param scale Scale on which errors are taken: `"log2"` or `"log1p"` of the
 #'   value divided by the cell's size factor (total of the masked counts over the
-#'   median total) plus 1, or `"counts"`.
+#'   median total) plus 1, `"counts"`, or `"log1p.twice"`: log1p of log1p, as the
+#'   axes of DeepImpute's Fig. 2 are.
 #' @param subset.row Genes to judge: names, positions or a logical vector, such
 #'   as `modelledGenes(fit)`; all when `NULL`. A model that does not model a gene
 #'   leaves its hidden entries at 0.
@@ -20,7 +21,7 @@ NULL
 #'   has hidden entries: `n`; `rmse` = sqrt(`mse`); `mse` = mean (t - p)^2; `mae` =
 #'   mean |t - p|; `nmse` = |t - p| / |t| (2-norms; the root, as the AutoImpute code
 #'   has it); `pearson`; `spearman`, that of the ranks, where ties get their mean
-#'   rank (both `NA` where either side is constant but for rounding).
+#'   rank (both `NA` where either side is constant but for rounding: the estimate's in single precision).
 #' @references Talwar et al. (2018), Scientific Reports 8:16329.
 #' @examples
 #' recoveryError(c(1, 2, 3), c(1, 2, 4))
@@ -73,11 +74,11 @@ setMethod("recoveryError", c("ANY", "ANY"), function(truth, estimate, ...) .stop
 #' @rdname recoveryError
 #' @export
 setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, estimate,
-    by = c("overall", "gene", "cell"), scale = c("log2", "log1p", "counts"),
+    by = c("overall", "gene", "cell"), scale = c("log2", "log1p", "counts", "log1p.twice"),
     subset.row = NULL, name = "infilled")
 {
     by <- .checkChoice(by, "by", c("overall", "gene", "cell"))
-    scale <- .checkChoice(scale, "scale", c("log2", "log1p", "counts"))
+    scale <- .checkChoice(scale, "scale", c("log2", "log1p", "counts", "log1p.twice"))
     if (truth@scheme == "molecules") .stop(paste("'truth' must be a mask that hides whole entries, not one of scheme",
         "\"molecules\", whose entries keep a part of theirs; calibrationTable() judges what was filled in by it"))
     estimate <- .resultOf(estimate, name, "estimate")
@@ -93,7 +94,7 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, estimate,
         total <- Matrix::colSums(.counts(truth@x, truth@assay.type))
         size <- total / median(total[total > 0])
         size[size == 0] <- 1
-        log <- if (scale == "log2") function(v) log2(v + 1) else log1p
+        log <- switch(scale, log2 = function(v) log2(v + 1), log1p = log1p, log1p.twice = function(v) log1p(log1p(v)))
         t <- log(t / size[truth@col])
         p <- log(pmax(p, 0) / size[truth@col])
     }

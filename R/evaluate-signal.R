@@ -344,10 +344,12 @@ smoothingGauge <- function(x, filled = x, clusters = NULL, n.genes = 1000, min.c
 # Labels as integers from 0, -1 for cells that are not used; k-means where there are none, started at cells far apart.
 .clustersOf <- function(clusters, logs, seed) {
     if (!is.null(clusters)) {
+        if (!is.atomic(clusters)) .stop("'clusters' must be a vector with a label for each cell, not %s", .describe(clusters))
         if (length(clusters) != ncol(logs)) .stop("'clusters' must have %d labels, not %d", ncol(logs), length(clusters))
         used <- !is.na(clusters)
         if (!any(used)) .stop("'clusters' must not be all NA")
         levels <- unique(clusters[used])
+        if (length(levels) > 1L && length(levels) == sum(used)) .stop("'clusters' must have fewer classes than cells: all %d are different", sum(used))
         return(list(code = ifelse(used, match(clusters, levels) - 1L, -1L), n = length(levels)))
     }
     pcs <- .cellComponents(head(logs, 500L), 10)

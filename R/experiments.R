@@ -120,6 +120,7 @@ genesAgainstBulk <- function(x, groups, truth, test = c("wilcoxon", "t"), scale 
     test <- .checkChoice(test, "test", c("wilcoxon", "t"))
     scale <- .checkChoice(scale, "scale", c("log1p", "none"))
     alpha <- .checkNumber(alpha, "alpha", 0, 1)
+    if (scale == "log1p") .checkOnCounts(if (is(x, "SummarizedExperiment")) metadata(x)[[assay.type]] else attr(x, "infill"), "x")
     x <- .matrixOf(x, assay.type, "x")
     g <- .twoGroups(groups, ncol(x))
     truth <- .perGene(truth, x, "truth")
@@ -165,16 +166,19 @@ genesAgainstBulk <- function(x, groups, truth, test = c("wilcoxon", "t"), scale 
 #'   or their bounds. Genes with none are a bin of their own, the first.
 #' @param threshold Filled-in values up to this count as zeros.
 #' @param assay.type,name Assays of counts and result, when experiments are given.
+#' @param zeros What `zerosByBulk()` returned, or a named list of such, one for each method.
 #' @return A data.frame with one row per bin: `bin` (0: no bulk expression),
 #'   `lower` and `upper` (bulk expression; bins hold their upper bound), `genes`,
 #'   `before` and `after` (shares of zeros), `kept` (after/before) and `log.after`
 #'   (natural logarithm, as the figure has it). Good: `kept` near 1 in bin 0 and
-#'   low in the last.
+#'   low in the last. `plotZeros()`: a ggplot of the shares of zeros by bin, before and after.
 #' @references Talwar et al. (2018), Scientific Reports 8:16329 (Fig. 2).
 #' @examples
 #' mean <- c(rep(0, 10), rexp(40))
 #' counts <- matrix(rpois(2000, mean), 50)
-#' zerosByBulk(counts, infill(counts, GeneMeanParam()), bulk = 100 * mean, bins = 3)
+#' zeros <- zerosByBulk(counts, infill(counts, GeneMeanParam()), bulk = 100 * mean, bins = 3)
+#' zeros
+#' if (requireNamespace("ggplot2", quietly = TRUE)) plotZeros(zeros)
 #' @export
 zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.type = "counts", name = "infilled") {
     counts <- .checkCounts(.counts(x, assay.type))
@@ -215,6 +219,28 @@ zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.typ
     out$kept <- ifelse(out$before > 0, out$after / out$before, NA)
     out$log.after <- log(out$after)
     out
+}
+
+#' @rdname zerosByBulk
+#' @export
+plotZeros <- function(zeros) {
+    .needs("ggplot2", "plotZeros()")
+    if (is.data.frame(zeros)) zeros <- list(after = zeros)
+    columns <- c("bin", "lower", "upper", "before", "after")
+    if (!is.list(zeros) || !length(zeros) || !all(vapply(zeros, function(z) is.data.frame(z) && all(columns %in% names(z)), TRUE)))
+        .stop("'zeros' must be what zerosByBulk() returns, or a list of such, not %s", .describe(zeros))
+    if (length(unique(lapply(zeros, function(z) z[columns[1:4]]))) > 1L) .stop(
+        "'zeros' must be of the same counts and bins: their shares before differ")
+    if (is.null(names(zeros)) || !all(nzchar(names(zeros)))) .stop("'zeros' must be a list with a name for each method")
+    z <- zeros[[1L]]
+    edge <- function(v) format(signif(v, 3), trim = TRUE, big.mark = "", scientific = FALSE, drop0trailing = TRUE)
+    bin <- ifelse(z$bin == 0, "none", sprintf("%s to %s", vapply(z$lower, edge, ""), vapply(z$upper, edge, "")))
+    values <- c(list(before = z$before), lapply(zeros, `[[`, "after"))
+    d <- data.frame(bin = factor(bin, bin), share = unlist(values, use.names = FALSE), what = factor(rep(names(values), each = length(bin)), names(values)))
+    .data <- ggplot2::.data
+    ggplot2::ggplot(d, ggplot2::aes(.data$bin, .data$share, fill = .data$what)) + ggplot2::geom_col(position = "dodge") +
+        ggplot2::labs(x = "bulk expression of the genes", y = "share of zeros", fill = NULL, title = "Zeros by bulk expression") +
+        ggplot2::theme_minimal()
 }
 
 #' Variation of genes before and after

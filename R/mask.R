@@ -15,6 +15,7 @@ NULL
 #' @param assay.type Assay (layer) to mask.
 #' @param n.entries Entries to hide of each gene (`"logistic.gene"`) or cell
 #'   (`"logistic.cell"`), a whole number from 1; not used by the others.
+#' @param check.scale Refuse values that look like logarithms?
 #' @section Schemes:
 #'   * `"uniform"`: floor(`fraction` x non-zeros) of all non-zeros, without
 #'     replacement, all equally likely (the protocol of the AutoImpute paper).
@@ -30,6 +31,8 @@ NULL
 #'     density of a logistic distribution at log(value), which is fitted by
 #'     maximum likelihood to the genes' means of the logarithms of their
 #'     non-zeros and their shares of zeros, pooled (as DeepImpute's scripts do).
+#'   * `"exponential.cell"`: of each cell with n > 5 non-zeros 1 + floor(n/100), with chances proportional to exp(-value/20) (the
+#'     `MaskedArray` of DeepImpute's repository).
 #'   * `"molecules"`: binomial thinning. Each molecule is taken away with
 #'     probability `fraction`, whatever the gene and cell; the molecules that
 #'     stay and those taken are, for Poisson counts, independent, so that the
@@ -55,16 +58,16 @@ NULL
 #' maskCounts(counts, "logistic.gene", n.entries = 2, seed = 1)
 #' maskCounts(counts, "molecules", seed = 1)
 #' @export
-maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell", "molecules"), fraction = 0.1,
-    seed = NA, assay.type = "counts", n.entries = 10)
+maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell", "molecules", "exponential.cell"), fraction = 0.1,
+    seed = NA, assay.type = "counts", n.entries = 10, check.scale = TRUE)
 {
-    scheme <- .checkChoice(scheme, "scheme", c("uniform", "logistic.gene", "logistic.cell", "molecules"))
+    scheme <- .checkChoice(scheme, "scheme", c("uniform", "logistic.gene", "logistic.cell", "molecules", "exponential.cell"))
     if (!.isNumber(fraction) || fraction <= 0 || fraction >= 1) {
         .stop("'fraction' must be one number above 0 and below 1, not %s", .describe(fraction))
     }
     n.entries <- .checkNumber(n.entries, "n.entries", 1, 1e9, whole = TRUE)
     seed <- .seed(seed)
-    counts <- .checkCounts(.counts(x, assay.type), FALSE)
+    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale") && scheme != "molecules")
     curve <- numeric()
     if (scheme == "molecules") hidden <- .thinned(counts, fraction, seed)
     else {
@@ -74,7 +77,7 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
             if (take < 1) .stop("'x' has %d non-zeros: too few to hide %g of them", n, fraction)
             at <- .Call(C_choose, as.double(n), as.double(take), seed)
         } else {
-            by <- .logisticWeights(counts, scheme == "logistic.gene", n.entries)
+            by <- if (scheme == "exponential.cell") .exponentialWeights(counts) else .logisticWeights(counts, scheme == "logistic.gene", n.entries)
             curve <- by$curve
             at <- which(.Call(C_mask_weighted, counts, by$weight, scheme == "logistic.gene", by$take, seed))
         }
@@ -90,8 +93,9 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
     empty <- sum(before & diff(counts@p) == 0)
     if (empty) message(sprintf("the mask leaves %d of %d cells without counts", empty, ncol(counts)))
     logistic <- length(curve) > 0
+    share <- scheme %in% c("uniform", "molecules")
     new("MaskedCounts", x = .replaceCounts(x, counts, assay.type), row = row, col = col,
-        value = hidden[at], scheme = scheme, fraction = if (logistic) NA_real_ else fraction, seed = seed,
+        value = hidden[at], scheme = scheme, fraction = if (share) fraction else NA_real_, seed = seed,
         assay.type = assay.type, n.entries = if (logistic) n.entries else NA_real_, curve = curve)
 }
 
@@ -129,6 +133,12 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
         weight <- -z - 2 * log1p(exp(-z))
     }
     list(weight = weight, take = as.integer(ifelse(enough, n.entries, 0)), curve = curve)
+}
+
+.exponentialWeights <- function(counts) {
+    n <- diff(counts@p)
+    if (!any(n > 5)) .stop("'x' has no cell with more than 5 non-zeros: too few to hide any")
+    list(weight = -counts@x / 20, take = as.integer(ifelse(n > 5, 1 + n %/% 100, 0)), curve = numeric())
 }
 
 # Least squares of y around 1/(1 + exp(-slope (t - middle))), by Levenberg and Marquardt.

@@ -436,7 +436,7 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
 # ---- zeros as missing values: least squares on logarithms at hidden non-zeros ----
 
 .maskedHalf <- function(counts, param, runHalf, meanOf, seed, quiet, threads) {
-    m <- suppressMessages(maskCounts(counts, "uniform", param@fraction, seed))
+    m <- suppressMessages(maskCounts(counts, "uniform", param@fraction, seed, check.scale = FALSE))
     x <- maskedData(m)
     e <- hiddenEntries(m)
     if (nrow(e) > param@n.entries) e <- e[.Call(C_choose, as.double(nrow(e)), as.double(param@n.entries), seed), ]

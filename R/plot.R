@@ -12,7 +12,8 @@ NULL
 #' @param fit An [InfillFit-class].
 #' @param before,after Counts and filled-in counts, genes x cells: matrices, or
 #'   experiments whose assay `assay.type` (before) and `name` (after) is used.
-#' @param labels Colour of the cells: a vector of classes, or `NULL`.
+#' @param labels Colour of the cells: a vector of classes, or `NULL`. The panels say how well the classes are apart there
+#'   ([silhouetteWidth()] in two dimensions, as in AutoImpute's Fig. 5; of at most 20,000 cells).
 #' @param n.genes Genes to use, by variance of the log counts before.
 #' @param embedding `"pca"`, `"umap"` (package \pkg{uwot}) or `"tsne"` (package \pkg{Rtsne}). The last two start at random: always at the same
 #'   random numbers, and R's generator is left as it was. Distances between groups mean little in them.
@@ -66,10 +67,13 @@ plotTraining <- function(fit) {
 }
 
 # .counts(), whose errors speak of 'x', of another argument.
-.countsOf <- function(x, assay.type, arg) tryCatch(.counts(x, assay.type), infill_error = function(e) {
-    e$message <- sub("'x'", sprintf("'%s'", arg), e$message, fixed = TRUE)
-    stop(e)
-})
+.countsOf <- function(x, assay.type, arg) {
+    force(x)                                    # an error in it is told as it is, not as one of dispatch
+    tryCatch(.counts(x, assay.type), infill_error = function(e) {
+        e$message <- sub("'x'", sprintf("'%s'", arg), e$message, fixed = TRUE)
+        stop(e)
+    })
+}
 
 # Principal components of the columns of m, columns x n (fewer where there are not so many): by irlba where it is installed and the
 # matrix is worth it, else by prcomp.
@@ -129,14 +133,19 @@ plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, embedd
     axes <- maps[[1L]]$names
     d <- as.data.frame(do.call(rbind, lapply(maps, `[[`, "at")))
     names(d) <- axes
+    classes <- unique(labels[!is.na(labels)])
+    judged <- length(classes) > 1L && length(classes) < sum(!is.na(labels)) && ncol(b) <= 20000 && !(is.numeric(classes) && any(classes != round(classes)))
+    width <- function(at) if (judged) sprintf(", silhouette %.2f", silhouetteWidth(at[!is.na(labels), , drop = FALSE], labels[!is.na(labels)])) else ""
+    panel <- paste0(c("before", "after"), vapply(lapply(maps, `[[`, "at"), width, ""))
     d$when <- factor(rep(c("before", "after"), each = ncol(b)), c("before", "after"))
+    d$panel <- factor(rep(panel, each = ncol(b)), panel)
     d$label <- rep(if (is.null(labels)) NA else if (is.factor(labels)) labels else as.character(labels), 2)
     .data <- ggplot2::.data
     p <- ggplot2::ggplot(d, ggplot2::aes(.data[[axes[1L]]], .data[[axes[2L]]]))
     if (!is.null(labels)) p <- p + ggplot2::aes(colour = .data$label)
     p +
         ggplot2::geom_point(size = 1, alpha = 0.8) +
-        ggplot2::facet_wrap("when", scales = "free") +
+        ggplot2::facet_wrap("panel", scales = "free") +
         ggplot2::labs(x = axes[1L], y = axes[2L], colour = NULL, title = c(pca = "Principal components of the cells",
             umap = "UMAP of the cells", tsne = "t-SNE of the cells")[[embedding]]) +
         ggplot2::theme_minimal()

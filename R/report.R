@@ -93,8 +93,8 @@ reportInfill <- function(cmp, file, title = "Did filling in help?") {
     tasks <- unique(cmp$table$task)
     heading <- c(molecules = "Held-out molecules", entries = "Hidden entries")
     verdict <- vapply(tasks, function(task) {
-        good <- any(.summary(cmp, task)$beats)
-        sprintf("<p class=\"verdict %s\">%s</p>", if (good) "good" else "bad", esc(.verdict(cmp, task)))
+        s <- .summary(cmp, task)
+        sprintf("<p class=\"verdict %s\">%s</p>", if (any(s$beats)) "good" else if (all(is.na(s$half))) "none" else "bad", esc(.verdict(cmp, task)))
     }, "")
     body <- vapply(tasks, function(task) {
         t <- cmp$table[cmp$table$task == task, ]
@@ -126,10 +126,10 @@ reportInfill <- function(cmp, file, title = "Did filling in help?") {
     css <- paste("body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}",
         "table{border-collapse:collapse;font-size:.85rem;display:block;overflow-x:auto}th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:right!important}",
         "th:first-child,td:first-child{text-align:left!important}img{max-width:100%}figure{margin:1rem 0}.verdict{padding:.8rem 1rem;border-left:5px solid}",
-        ".good{border-color:#00796b;background:#e6f4f1}.verdict.bad{border-color:#c62828;background:#fdecea}p.bad{color:#b71c1c}dt{font-weight:600}pre{overflow-x:auto;font-size:.8rem}")
+        ".good{border-color:#00796b;background:#e6f4f1}.none{border-color:#757575;background:#f3f3f3}.verdict.bad{border-color:#c62828;background:#fdecea}p.bad{color:#b71c1c}dt{font-weight:600}pre{overflow-x:auto;font-size:.8rem}")
     page <- c("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">",
         sprintf("<title>%s</title><style>%s</style></head><body><h1>%s</h1>", esc(title), css, esc(title)),
-        sprintf("<p>%d genes, %d cells; %g %% held out, %d repeat%s, seed %.0f; infill %s.</p>", s$genes, s$cells, 100 * s$fraction, s$repeats,
+        sprintf("<p>%d genes, %d cells; %s, %d repeat%s, seed %.0f; infill %s.</p>", s$genes, s$cells, esc(.heldOutWords(cmp)), s$repeats,
             if (s$repeats > 1) "s" else "", s$seed, s$version), verdict, body, meaning,
         if (length(cmp$warnings)) c("<h2>Warnings</h2><ul>", sprintf("<li>%s</li>", esc(cmp$warnings)), "</ul>"),
         "<h2>Parameters</h2>", params, "<h2>Session</h2><pre>", esc(utils::capture.output(utils::sessionInfo())), "</pre></body></html>")

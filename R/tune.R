@@ -9,7 +9,8 @@ NULL
 #' @param x Counts, genes x cells, in any container that [infill()] takes; whole numbers.
 #' @param param The [InfillParam-class] to tune.
 #' @param grid A named list of vectors, of which all combinations are tried, or a data.frame with one combination per row.
-#'   Names are arguments of the model. A list column holds values that are vectors.
+#'   Names are arguments of the model's constructor: what it sets with one (`method = "converged"`, `paper = TRUE`, a `preset`) is set here too,
+#'   unless `param` or the grid says otherwise. A list column holds values that are vectors.
 #' @param repeats,fraction,assay.type,seed,num.threads,progress As in [compareInfill()]. Every combination sees the same splits.
 #' @param posterior Score the model with its posterior (`keep = "posterior"`)? Combinations that gain too little over the gene mean all
 #'   have its posterior, and the same score.
@@ -25,9 +26,12 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
     progress = interactive())
 {
     if (!is(param, "InfillParam")) .stop("'param' must be the parameters of a model, such as DeepMcParam(), not %s", .describe(param))
+    .checkFlag(posterior, "posterior")
+    if (missing(grid)) .stop("'grid' must be given: a named list of values, such as list(n.genes = c(500, 1000))")
     if (!is.list(grid) || !length(grid) || is.null(names(grid)) || !all(nzchar(names(grid)))) .stop(
         "'grid' must be a named list of values, such as list(n.genes = c(500, 1000)), not %s", .describe(grid))
-    unknown <- setdiff(names(grid), setdiff(slotNames(param), "model"))
+    make <- .remaker(param)
+    unknown <- setdiff(names(grid), make$takes)
     if (length(unknown)) .stop("'grid' names what %s does not have: %s", class(param), .someOf(unknown))
     if (!is.data.frame(grid)) {
         if (!all(lengths(grid))) .stop("'grid' must have a value for %s", names(grid)[lengths(grid) == 0L][1L])
@@ -37,17 +41,9 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
     if (!nrow(grid)) .stop("'grid' must have at least one row")
     text <- function(v) vapply(seq_along(v), function(k) paste(format(v[[k]]), collapse = " "), "")
     label <- do.call(paste, c(unname(lapply(grid, text)), sep = ", "))
-    params <- stats::setNames(lapply(seq_len(nrow(grid)), function(k) {
-        p <- param
-        for (name in names(grid)) {
-            v <- grid[[name]][[k]]
-            if (is(slot(p, name), "numeric") && is.logical(v)) v <- as.double(v)
-            slot(p, name, check = FALSE) <- if (is.numeric(v)) as.double(v) else v
-        }
-        valid <- validObject(p, test = TRUE)
-        if (!isTRUE(valid)) .stop("'grid', row %d: %s", k, paste(valid, collapse = "\n"))
-        p
-    }), make.unique(label, " "))
+    plain <- function(v) if (is.factor(v)) as.character(v) else v
+    params <- stats::setNames(lapply(seq_len(nrow(grid)), function(k) tryCatch(make$with(lapply(grid, function(v) plain(v[[k]]))),
+        error = function(e) .stop("'grid', row %d: %s", k, conditionMessage(e)))), make.unique(label, " "))
     scored <- if (posterior && !is(param, "StackParam")) lapply(params, .posteriorOf) else params
     cmp <- compareInfill(x, scored, tasks = "molecules", repeats = repeats, fraction = fraction, assay.type = assay.type, seed = seed,
         num.threads = num.threads, progress = progress)
@@ -57,6 +53,19 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
     best <- params[[which.min(s$value)]]
     attr(best, "tuning") <- cbind(grid, poisson = s$value, interval = s$interval, seconds = s$seconds, error = s$error)
     best
+}
+
+# takes: the arguments of param's constructor; with(values): param made again with other values of some. What the user had changed stays; what the
+# constructor derives from a preset follows the preset.
+.remaker <- function(param) {
+    make <- get(class(param)[1L], envir = asNamespace("infill"), mode = "function")
+    takes <- setdiff(c(names(formals(make)), "seed", "num.threads"), "...")
+    valueOf <- function(p, names) stats::setNames(lapply(names, function(n) slot(p, n)), names)
+    preset <- valueOf(param, intersect(c("method", "paper"), slotNames(param)))
+    base <- do.call(make, preset)
+    own <- setdiff(intersect(takes, slotNames(param)), names(preset))
+    changed <- valueOf(param, own[!vapply(own, function(n) identical(slot(param, n), slot(base, n)), TRUE)])
+    list(takes = takes, with = function(values) do.call(make, c(c(preset, changed)[setdiff(c(names(preset), names(changed)), names(values))], values)))
 }
 
 #' @param tuned What `tuneInfill()` returned.

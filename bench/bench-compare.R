@@ -1,7 +1,8 @@
 # The judge on real data: compareInfill() with the recorded peers beside it (tables), values against a truth that was measured
 # (truth: deep libraries, known mixtures, FISH, bulk), and what filling in does to clusters and to shuffled counts (signal).
+# What must come out where the answer is known: true rates, no structure at all, an oversmoother (known).
 # From the root:
-# Rscript bench/bench-compare.R tables|truth|signal [data folder] [sets, comma]
+# Rscript bench/bench-compare.R tables|truth|signal|known [data folder] [sets, comma] [methods of signal, comma]
 source("bench/tasks.R")
 options(width = 160)
 args <- commandArgs(TRUE)
@@ -216,7 +217,9 @@ if (what == "signal") {
             }, 0)
             c(mean(a), silhouetteWidth(pcs[, 1:2], label))
         }
-        some <- list(counts = NoneParam(), `Stack, posterior` = StackParam(), `deepMc, zeros` = models()$deepMc, `DeepImpute, zeros` = models()$DeepImpute)
+        some <- list(counts = NoneParam(), `Stack, posterior` = StackParam(), `deepMc, zeros` = models()$deepMc, `DeepImpute, zeros` = models()$DeepImpute,
+            `GraphSCI, zeros` = models()$GraphSCI)
+        if (length(args) > 3) some <- some[strsplit(args[4], ", *")[[1]]]
         for (name in names(some)) {
             run <- function(x) quiet(infill(x, some[[name]], seed = 1, num.threads = threads, as = "matrix", progress = FALSE))
             v <- if (name == "counts") as.matrix(x) else run(x)
@@ -228,4 +231,44 @@ if (what == "signal") {
                 median(s$between, na.rm = TRUE), median(s$rank, na.rm = TRUE))))
         }
     }
+}
+
+# ---- where the answer is known ----
+
+if (what == "known") {
+    # true rates: the lowest loss must be theirs, of all columns
+    s <- simulateCounts(n.genes = 500, n.cells = 300, group.prob = c(0.4, 0.3, 0.3), de.prob = 0.3, dropout.shape = NULL, rates = TRUE, lib.location = 7.5, seed = 2)
+    x <- SummarizedExperiment::assay(s, "counts")
+    m <- maskCounts(x, "molecules", 0.1, 5)
+    train <- maskedData(m)
+    test <- as.matrix(x - train)
+    loss <- function(p) poissonLoss(test, unname(as.matrix(p)) / 9)
+    fill <- function(p, ...) quiet(infill(train, p, ..., seed = 1, num.threads = threads, as = "matrix", progress = FALSE))
+    cat("| simulated, 500 genes x 300 cells | Poisson loss of held-out molecules |\n| --- | --- |\n")
+    rows <- c(`true rates` = loss(0.9 * SummarizedExperiment::assay(s, "rate")), counts = loss(train), `gene mean` = loss(fill(GeneMeanParam(), keep = "none")),
+        `gene mean, posterior` = loss(fill(StackParam(GeneMeanParam()))), `StackParam()` = loss(fill(StackParam())))
+    for (name in names(models())) rows <- c(rows, stats::setNames(c(loss(fill(models()[[name]], keep = "none")), loss(fill(models()[[name]],
+        keep = "posterior"))), paste0(name, c("", ", posterior"))))
+    for (name in names(sort(rows))) cat(sprintf("| %s | %.5f |\n", name, rows[[name]]))
+
+    # one population, Poisson noise, cells of different size
+    set.seed(2)
+    null <- matrix(rpois(300 * 200, rgamma(300, 0.6, 0.3) * rep(rlnorm(200, 0, 0.3), each = 300)), 300)
+    cat("\nnull data, 300 genes x 200 cells\n")
+    print(quiet(compareInfill(null[rowSums(null) > 5, ], c(list(Stack = StackParam()), models()), repeats = 3, seed = 1, num.threads = threads)))
+
+    # the mean of 500 neighbours
+    x <- taskData("sc_10x_3cl_894g", data)
+    smooth <- function(counts) {
+        counts <- as.matrix(counts)
+        v <- counts / rep(size(counts), each = nrow(counts))
+        pcs <- prcomp(log1p(t(v)), rank. = 20)$x
+        near <- cbind(seq_len(ncol(v)), FNN::get.knn(pcs, 499)$nn.index)
+        out <- vapply(seq_len(ncol(v)), function(c) rowMeans(v[, near[c, ]]), numeric(nrow(v))) * rep(size(counts), each = nrow(v))
+        dimnames(out) <- dimnames(counts)
+        out
+    }
+    cat("\nmean of 500 neighbours, sc_10x_3cl_894g\n")
+    print(permutationCheck(x, smooth, seed = 1))
+    print(smoothingGauge(x, smooth(x), seed = 1))
 }

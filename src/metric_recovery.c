@@ -2,8 +2,16 @@
 #include <math.h>
 #include "core.h"
 
-/* count, truth, estimate and their products about a common shift; |d|, d^2; truth^2 as it is */
-typedef struct { double n, t, e, tt, ee, te, ad, dd, raw_tt; } Sums;
+/* count, sums of truth and estimate, and of their products, about `at_t` and `at_e`; |d|, d^2; squares as they are */
+typedef struct { double n, at_t, at_e, t, e, tt, ee, te, ad, dd, raw_tt, raw_ee; } Sums;
+
+/* A variance is none below rounding, of the sums and of the values: the truth is in double, an estimate may be in single
+ * precision. */
+static const double OF_TRUTH = 1e-28, OF_ESTIMATE = 1e-14;
+static int varies(double c, double about, double raw, double n, double of)
+{
+    return c > fmax(1e-14, 2.3e-16 * n) * about && c > of * raw;
+}
 
 static void finish(const Sums *s, Recovery *out)
 {
@@ -13,23 +21,28 @@ static void finish(const Sums *s, Recovery *out)
     out->rmse = sqrt(out->mse);
     out->mae = s->ad / n;
     out->nmse = sqrt(s->dd / s->raw_tt);
-    /* below rounding of the sums, which grows with their number, a variance is none: no correlation with a constant */
-    double rounding = fmax(1e-14, 2.3e-16 * n);
-    out->pearson = n > 1 && ct > rounding * s->tt && ce > rounding * s->ee ? cte / sqrt(ct * ce) : NAN;
+    int both = n > 1 && varies(ct, s->tt, s->raw_tt, n, OF_TRUTH) && varies(ce, s->ee, s->raw_ee, n, OF_ESTIMATE);
+    out->pearson = both ? cte / sqrt(ct * ce) : NAN;
 }
 
-static void add(Sums *s, double t, double e, double shift)
+static void add(Sums *s, double t, double e)
 {
-    double a = t - shift, b = e - shift, d = e - t;
-    s->n++; s->t += a; s->e += b; s->tt += a * a; s->ee += b * b; s->te += a * b;
-    s->ad += fabs(d); s->dd += d * d; s->raw_tt += t * t;
+    double a = t - s->at_t, b = e - s->at_e, d = e - t;
+    s->t += a; s->e += b; s->tt += a * a; s->ee += b * b; s->te += a * b;
+    s->ad += fabs(d); s->dd += d * d; s->raw_tt += t * t; s->raw_ee += e * e;
 }
 
+/* Each group about its own means, so that squares do not cancel. */
 static void sum_up(const double *t, const double *e, const int *group, size_t n, int n_groups, Sums *s, Recovery *out)
 {
-    double shift = 0;
-    for (size_t k = 0; k < n; k++) shift += t[k] / (double) n;       /* near the mean, so that squares do not cancel */
-    for (size_t k = 0; k < n; k++) add(s + (group ? group[k] : 0), t[k], e[k], shift);
+    for (size_t k = 0; k < n; k++) {
+        Sums *of = s + (group ? group[k] : 0);
+        of->n++;
+        of->at_t += t[k];
+        of->at_e += e[k];
+    }
+    for (int g = 0; g < n_groups; g++) { s[g].at_t /= s[g].n; s[g].at_e /= s[g].n; }
+    for (size_t k = 0; k < n; k++) add(s + (group ? group[k] : 0), t[k], e[k]);
     for (int g = 0; g < n_groups; g++) finish(s + g, out + g);
 }
 

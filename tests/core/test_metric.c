@@ -60,7 +60,7 @@ static void recovery(void)
                 NEAR(out[g].mae, ad / n, 1e-12);
                 NEAR(out[g].nmse / sqrt(dd / tt), 1, 1e-12);
                 if (n > 1) {
-                    NEAR(out[g].pearson, pearson(one, other, n), 1e-9);
+                    NEAR(out[g].pearson, pearson(one, other, n), 1e-9 * (far > 0) + 1e-12);
                     NEAR(out[g].spearman, pearson(rank_1, rank_2, n), 1e-12);
                 } else CHECK(isnan(out[g].pearson) && isnan(out[g].spearman));
             }

@@ -14,7 +14,9 @@ test_that("a row for every task, method and repeat; a model that fails is one to
     expect_true(all(is.na(d$poisson[d$method == "broken"])) && all(is.finite(d$poisson[d$task == "molecules" & d$method == "Stack"])))
     ok <- is.na(d$error)
     expect_true(all(d$seconds[ok] >= 0) && all(is.finite(d$memory[ok])))
-    expect_true(any(grepl("broken posterior: .*left out", cmp$warnings)))
+    # nor has a model that fails a posterior
+    expect_match(d$error[d$method == "broken posterior"], "without the model there is no posterior of it: .*n.max")
+    expect_true(all(is.na(d$poisson[d$method == "broken posterior"])))
     expect_identical(d$baseline, d$method %in% c("none", "gene mean", "gene mean posterior", "detected mean"))
     expect_true(all(d$ari[d$task == "molecules" & ok] <= 1))
 })
@@ -90,7 +92,16 @@ test_that("a clear winner is said to win, with its interval; one repeat gives no
     s <- infill:::.summary(two, "molecules")
     expect_true(s$beats[s$method == "Stack"])
     expect_output(print(two), "Stack is best, .* interval")
-    expect_output(print(compareInfill(groups, list(Stack = StackParam()), tasks = "molecules", repeats = 1, seed = 1)), "one repeat gives no interval")
+    one <- compareInfill(groups, list(Stack = StackParam(), mean = GeneMeanParam()), tasks = "molecules", repeats = 1, seed = 1)
+    s <- infill:::.summary(one, "molecules")
+    value <- function(name) sprintf("%.4f", s$value[s$method == name])
+    expect_match(infill:::.verdict(one, "molecules"), sprintf("Stack is lowest, %s against %s of the best baseline \\(%s\\); one repeat gives no interval",
+        value("Stack"), value(attr(s, "best")), attr(s, "best")))
+    # where a baseline is lowest, it is named with its own number
+    one <- compareInfill(groups, list(mean = NoneParam()), tasks = "molecules", repeats = 1, seed = 1)
+    s <- infill:::.summary(one, "molecules")
+    expect_match(infill:::.verdict(one, "molecules"), sprintf("%s is lowest, %.4f against %.4f of the best model \\(mean\\)", attr(s, "best"), min(s$value),
+        s$value[s$method == "mean"]))
 })
 
 test_that("values that are not whole have entries to hide only", {
@@ -140,4 +151,72 @@ test_that("dispersed genes that know nothing of each other: the gene mean's post
     cmp$table$poisson[cmp$table$method == "gene mean"] <- cmp$table$poisson[cmp$table$method == "gene mean posterior"] + 1e-6
     expect_identical(attr(infill:::.summary(cmp, "molecules"), "best"), "gene mean")
     expect_match(infill:::.verdict(cmp, "molecules"), "do not impute. No model beats \"gene mean\"")
+})
+
+test_that("the lowest mean is not called best where its interval holds 0, and the sure one is named", {
+    three <- cmp
+    t <- three$table[three$table$task == "molecules" & three$table$method %in% c("none", "gene mean", "gene mean posterior", "deepMc", "Stack"), ]
+    t$perfect <- 0
+    t$poisson <- c(none = 2, `gene mean` = 2, `gene mean posterior` = 1, deepMc = 0.9, Stack = 0.7)[t$method] +
+        ifelse(t$method == "Stack", c(-0.3, 0, 0.4)[t$`repeat`], 0)
+    three$table <- t
+    said <- infill:::.verdict(three, "molecules")
+    expect_match(said, "deepMc beats the best baseline \\(\"gene mean posterior\", 1.0000\\): 0.9000, -0.1000 .*Stack is lower, 0.7333, but not beyond the interval")
+    # a gain that is sure and too small to have is called that
+    t$poisson <- c(none = 2, `gene mean` = 2, `gene mean posterior` = 1, deepMc = 1 - 5e-4, Stack = 1.2)[t$method] + 1e-6 * t$`repeat` * (t$method == "deepMc")
+    three$table <- t
+    expect_match(infill:::.verdict(three, "molecules"), "by 0.1 % of its distance to a perfect prediction; the nearest is deepMc, -0.0005 ")
+})
+
+test_that("masks of other schemes are asked for and named; cells they leave empty are told of", {
+    few <- list(deepMc = DeepMcParam(sweeps = 2))
+    one <- compareInfill(counts, few, tasks = "entries", scheme = "logistic.gene", n.entries = 3, repeats = 1, seed = 1)
+    expect_output(print(one), "entries hidden by \"logistic.gene\", 3 of each gene, 1 repeat")
+    m <- maskCounts(counts, "logistic.gene", seed = 1 + 7919, n.entries = 3)
+    want <- recoveryError(m, infill(maskedData(m), GeneMeanParam(), keep = "none"), scale = "log1p")
+    expect_equal(as.data.frame(one)$rmse[2], want$rmse, tolerance = 1e-12)
+    both <- compareInfill(counts, few, scheme = "exponential.cell", repeats = 1, seed = 1)
+    expect_output(print(both), "10 % of the molecules held out, entries hidden by \"exponential.cell\", 1 repeat")
+    thin <- withSeed(1, matrix(rpois(60 * 40, 0.03), 60))
+    empty <- suppressWarnings(compareInfill(thin, list(mean = NoneParam()), tasks = "entries", fraction = 0.5, repeats = 1, seed = 1))
+    expect_match(empty$warnings, "the mask leaves [0-9]+ of 40 cells without counts", all = FALSE)
+})
+
+test_that("what can not be judged is said at once", {
+    few <- list(deepMc = DeepMcParam(sweeps = 2))
+    bad <- function(text, ...) expect_error(compareInfill(...), text, class = "infill_error")
+    bad("'scheme' must be one of", counts, few, scheme = "molecules")
+    bad("'labels' must have fewer classes than cells: all 80", counts, few, labels = 1:80)
+    bad("'x' must have counts: all are 0", counts * 0, few)
+    bad("\"a posterior\": that is the row of another", counts, list(a = DeepMcParam(), `a posterior` = DeepMcParam()), posterior = TRUE)
+    expect_s3_class(compareInfill(counts, list(a = NoneParam(), `a posterior` = NoneParam()), tasks = "entries", repeats = 1, seed = 1), "InfillComparison")
+    # k-means may find too few different cells; the rest of the row stays
+    d <- as.data.frame(compareInfill(counts, few, labels = c(1:79, 79), tasks = "molecules", repeats = 1, seed = 1))
+    expect_identical(d$error, rep(NA_character_, 4))
+    expect_true(is.na(d$ari[d$method == "gene mean"]) && all(is.finite(d$poisson)))
+})
+
+test_that("tuning sets what the constructor sets", {
+    tuned <- tuneInfill(counts, DeepMcParam(init = "mean"), list(method = c("paper", "converged")), repeats = 1, seed = 1)
+    d <- attr(tuned, "tuning")
+    for (k in 1:2) {
+        one <- as.data.frame(compareInfill(counts, list(DeepMcParam(init = "mean", method = d$method[k])), tasks = "molecules", repeats = 1, seed = 1))
+        expect_equal(d$poisson[k], one$poisson[one$method == "DeepMc"], tolerance = 1e-12)
+    }
+    same <- function(param, want, values = list()) expect_identical(infill:::.remaker(param)$with(values), want)
+    same(DeepMcParam(), DeepMcParam(method = "converged"), list(method = "converged"))
+    same(DeepMcParam(method = "converged", tol = 0.1), DeepMcParam(tol = 0.1), list(method = "paper"))
+    same(DeepMcParam(sweeps = 3, seed = 4), DeepMcParam(method = "converged", sweeps = 3, seed = 4), list(method = "converged"))
+    same(GraphSciParam(l2 = 1, seed = 2), GraphSciParam(l2 = 1, paper = TRUE, seed = 2), list(paper = TRUE))
+    same(ScInnParam(paper = TRUE), ScInnParam(), list(paper = FALSE))
+    same(AutoImputeParam(), AutoImputeParam(preset = "Blakeley"), list(preset = "Blakeley"))
+    same(StackParam(list(GeneMeanParam())), StackParam(list(DeepMcParam())), list(priors = list(DeepMcParam())))
+    for (p in list(NoneParam(), GeneMeanParam("detected"), StackParam(), DeepImputeParam(genes = 1:3), ScInnParam(latent = diag(3)), AutoImputeParam(
+        preset = "Blakeley"), GraphSciParam(paper = TRUE, stop = "cost"))) same(p, p)
+    expect_identical(tuneInfill(counts, DeepMcParam(), data.frame(method = factor("converged")), repeats = 1, seed = 1)@tol, 1e-4)
+    bad <- function(text, ...) expect_error(tuneInfill(counts, DeepMcParam(), ...), text, class = "infill_error")
+    bad("'grid' must be given")
+    bad("'posterior' must be TRUE or FALSE", list(sweeps = 1), posterior = "yes")
+    bad("'grid', row 1: 'sweeps' must be a number", list(sweeps = c("a", "b")))
+    bad("does not have: preset", list(preset = "Blakeley"))
 })

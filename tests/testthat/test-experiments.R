@@ -220,3 +220,18 @@ test_that("edges against a reference", {
     expect_identical(none$common, 0L)
     expect_true(is.nan(none$precision))
 })
+
+test_that("zeros by bin, drawn", {
+    skip_if_not_installed("ggplot2")
+    bulk <- c(rep(0, 12), seq_len(48))
+    z <- zerosByBulk(counts, infill(counts, GeneMeanParam()), bulk, bins = 4)
+    p <- plotZeros(z)
+    expect_s3_class(ggplot2::ggplot_build(p)$plot, "ggplot")
+    expect_equal(p$data$share, c(z$before, z$after))
+    expect_identical(levels(p$data$bin), c("none", "1 to 12.8", "12.8 to 24.5", "24.5 to 36.2", "36.2 to 48"))
+    two <- plotZeros(list(mean = z, none = zerosByBulk(counts, counts, bulk, bins = 4)))
+    expect_identical(levels(two$data$what), c("before", "mean", "none"))
+    expect_error(plotZeros(list(z)), "a name for each method", class = "infill_error")
+    expect_error(plotZeros(counts), "zerosByBulk", class = "infill_error")
+    expect_error(plotZeros(list(a = z, b = z[-1, ])), "same counts and bins", class = "infill_error")
+})

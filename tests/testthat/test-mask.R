@@ -168,3 +168,29 @@ test_that("cells that are left without counts are counted", {
     }, NA)
     expect_true(all(seeds))
 })
+
+test_that("exponential.cell: one and a hundredth of each cell with more than five, low ones first", {
+    x <- withSeed(1, matrix(rnbinom(600 * 200, size = 0.5, mu = 20), 600))
+    x[-(1:6), 1] <- 0
+    x[1:6, 1] <- 3
+    x[6:600, 2] <- 0
+    m <- maskCounts(x, "exponential.cell", seed = 1)
+    h <- hiddenEntries(m)
+    n <- colSums(x > 0)
+    expect_identical(tabulate(h$col, 200), as.integer(ifelse(n > 5, 1 + floor(0.01 * n), 0)))
+    expect_true(all(h$value == x[cbind(h$row, h$col)]))
+    expect_identical(as.matrix(maskedData(m))[cbind(h$row, h$col)], 0 * h$value)
+    # one cell of two values, over seeds: chances e^(-1/20) and e^(-40/20) of each of three
+    two <- cbind(c(1, 1, 1, 40, 40, 40), 0)
+    low <- mean(vapply(1:2000, function(s) hiddenEntries(suppressMessages(maskCounts(two, "exponential.cell", seed = s)))$value, 0) == 1)
+    want <- exp(-1 / 20) / (exp(-1 / 20) + exp(-2))
+    expect_lt(abs(low - want), 4 * sqrt(want * (1 - want) / 2000))
+    expect_output(print(m), "non-zeros hidden \\(1 % of each cell's")
+    expect_error(maskCounts(two[1:5, ], "exponential.cell"), "more than 5 non-zeros", class = "infill_error")
+})
+
+test_that("logarithms are refused, unless told to be counts", {
+    x <- log1p(withSeed(1, matrix(rpois(2000, 5), 50)))
+    expect_error(maskCounts(x, seed = 1), "must hold counts", class = "infill_scale")
+    expect_s4_class(maskCounts(x, seed = 1, check.scale = FALSE), "MaskedCounts")
+})

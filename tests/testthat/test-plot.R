@@ -85,10 +85,33 @@ test_that("maps of cells by UMAP and t-SNE: groups that are apart stay apart, th
         p <- plotBeforeAfter(m, m + 0, labels = groups, embedding = embedding)
         expect_identical(.Random.seed, before)
         drawn(p)
-        expect_named(p$data, c(paste0(c(umap = "UMAP", tsne = "tSNE")[[embedding]], 1:2), "when", "label"))
+        expect_named(p$data, c(paste0(c(umap = "UMAP", tsne = "tSNE")[[embedding]], 1:2), "when", "panel", "label"))
         expect_gt(silhouetteWidth(as.matrix(p$data[1:80, 1:2]), groups), 0.5)
         expect_identical(plotBeforeAfter(m, m + 0, labels = groups, embedding = embedding)$data, p$data)
         expect_error(plotBeforeAfter(m[, 1:4], m[, 1:4], embedding = embedding), "five cells", class = "infill_error")
     }
     expect_error(plotBeforeAfter(m, m, embedding = "mds"), "'embedding'", class = "infill_error")
+})
+
+test_that("the panels say how well classes are apart in two dimensions", {
+    skip_if_not_installed("ggplot2")
+    x <- withSeed(1, matrix(rpois(50 * 40, 3 * 4^outer(1:50 %% 2, rep(0:1, each = 20), "==")), 50))
+    of <- rep(c("a", "b"), each = 20)
+    p <- plotBeforeAfter(x, infill(x, GeneMeanParam()), labels = of)
+    d <- p$data
+    width <- unname(vapply(split(d, d$panel), function(v) silhouetteWidth(as.matrix(v[1:2]), of), 0))
+    expect_identical(levels(d$panel), unname(sprintf("%s, silhouette %.2f", c("before", "after"), width)))
+    # cells without a label are not judged, and a value is no class
+    expect_match(levels(plotBeforeAfter(x, x, labels = replace(of, 3, NA))$data$panel)[1], "before, silhouette 0")
+    for (labels in list(NULL, rep("a", 40), 1:40, 1:40 %/% 2 + 0.5)) expect_identical(levels(plotBeforeAfter(x, x, labels = labels)$data$panel), c("before", "after"))
+    # what fails in an argument is told as it is
+    expect_error(plotBeforeAfter(x, stop("this one")), "this one")
+    expect_error(plotCv(x, nothing.of.this.name), "nothing.of.this.name")
+})
+
+test_that("labels that can not be judged", {
+    x <- withSeed(1, matrix(rpois(50 * 40, 3), 50))
+    expect_error(smoothingGauge(x, x, clusters = 1:40), "fewer classes than cells", class = "infill_error")
+    expect_error(smoothingGauge(x, x, clusters = as.list(1:40)), "must be a vector", class = "infill_error")
+    expect_error(silhouetteWidth(SummarizedExperiment::SummarizedExperiment(list(counts = x)), 1:50), "must be a matrix of points", class = "infill_error")
 })
