@@ -337,6 +337,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     }
     interval <- function(row) {
         v <- row$difference + c(0, -1, 1) * row$half
+        if (all(v == 0)) return("no different")
         do.call(sprintf, c(list(if (max(abs(v)) < 1e-3) "%+.2g (95 %% interval %+.2g to %+.2g)" else "%+.4f (95 %% interval %+.4f to %+.4f)"), as.list(v)))
     }
     if (!any(models$beats)) {
@@ -380,7 +381,10 @@ print.InfillComparison <- function(x, ...) {
             else c("rmse", "mae", "nmse", "pearson"), names(t))
         d <- .summary(x, task)
         m <- stats::aggregate(t[show], list(method = factor(t$method, unique(t$method))), mean)
-        out <- data.frame(m[1L], m[2L], `+-` = d$interval, m[-(1:2)], seconds = d$seconds, MB = d$memory, check.names = FALSE)
+        small <- intersect(c("pearson.gene", "pearson.cell", "pearson", "ari", "silhouette"), show)       # at most 1
+        m[small] <- round(m[small], 4)
+        out <- data.frame(m[1L], m[2L], `+-` = d$interval, m[-(1:2)], seconds = sprintf("%.3g", d$seconds), MB = round(d$memory),
+            check.names = FALSE)
         cat(sprintf("\n%s\n", c(molecules = "Held-out molecules", entries = "Hidden entries")[[task]]))
         print(format(out[order(d$value), ], digits = 4), row.names = FALSE)
         for (k in which(!is.na(d$error))) cat(sprintf("  %s failed: %s\n", d$method[k], d$error[k]))
