@@ -195,15 +195,15 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 .scoreMolecules <- function(param, spec, seed, posterior) {
     s <- .splitMolecules(spec$counts, spec$fraction, seed)
     if (!sum(s$test) || !sum(s$train)) .stop("'x' has too few molecules to hold %g of them out", spec$fraction)
-    model <- if (posterior) names(.priorsOf(.posteriorOf(param)))
     if (posterior) param <- .posteriorOf(param)
+    model <- if (posterior || isTRUE(attr(param, "whole"))) names(.priorsOf(param))
     started <- proc.time()[["elapsed"]]
     heard <- character()
     said <- function() if (length(heard)) paste0(": ", sub("^the prior .* was left out: ", "", heard[1L])) else ""
     fit <- withCallingHandlers(fitInfill(s$train, param, seed = seed, num.threads = spec$threads, progress = FALSE, check.scale = FALSE),
         warning = function(w) if (grepl("was left out: ", conditionMessage(w))) heard <<- c(heard, conditionMessage(w)))
     # a model that failed has no posterior; one that did not earn its place has that of the gene mean
-    lost <- if (posterior) setdiff(model, c(names(fit@fits), fit@left.out))
+    lost <- if (length(model)) setdiff(model, c(names(fit@fits), fit@left.out))
     if (length(lost)) .stop("without the model there is no posterior of it%s", said())
     scale <- sum(s$test) / sum(s$train)
     acc <- list(numeric(5 * nrow(s$train)), numeric(4))
@@ -280,8 +280,12 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 .kMeans <- function(x, k, seed) .withSeed(seed, stats::kmeans(x, k, iter.max = 100, nstart = 10)$cluster)
 .withSeed <- function(seed, code) {
     old <- get0(".Random.seed", globalenv(), inherits = FALSE)
-    on.exit(if (is.null(old)) rm(".Random.seed", envir = globalenv()) else assign(".Random.seed", old, globalenv()))
-    set.seed(seed %% .Machine$integer.max)
+    kind <- RNGkind()
+    on.exit({
+        suppressWarnings(do.call(RNGkind, as.list(kind)))
+        if (is.null(old)) rm(".Random.seed", envir = globalenv()) else assign(".Random.seed", old, globalenv())
+    })
+    set.seed(seed %% .Machine$integer.max, "Mersenne-Twister", "Inversion", "Rejection")      # workers have generators of another kind
     code
 }
 
@@ -366,7 +370,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     share <- sprintf("%g %% held out", 100 * s$fraction)
     if (!own) return(share)
     masks <- sprintf("entries hidden by \"%s\"%s", s$scheme, if (s$scheme == "exponential.cell") "" else
-        sprintf(", %.0f of each %s", s$n.entries, sub("logistic.", "", s$scheme, fixed = TRUE)))
+        sprintf(", %.0f of each %s", if (is.null(s$n.entries)) 10 else s$n.entries, sub("logistic.", "", s$scheme, fixed = TRUE)))
     if ("molecules" %in% tasks) paste0(sub("held out", "of the molecules held out", share), ", ", masks) else masks
 }
 

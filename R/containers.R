@@ -124,7 +124,7 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
 # What infill() noted beside a result: who judges counts cannot judge logarithms.
 .checkOnCounts <- function(note, arg) {
     if (is.list(note) && .isString(note$output) && note$output != "counts") .stop(
-        "'%s' must be on the scale of counts, and infill() made it with output = \"%s\"; use output = \"counts\"", arg, note$output,
+        "'%s' must be on the scale of counts, and infill() made it with output = \"%s\"; use output = \"counts\" (or take infill()'s note away, if they are counts again)", arg, note$output,
         class = "infill_scale")
 }
 

@@ -120,8 +120,10 @@ genesAgainstBulk <- function(x, groups, truth, test = c("wilcoxon", "t"), scale 
     test <- .checkChoice(test, "test", c("wilcoxon", "t"))
     scale <- .checkChoice(scale, "scale", c("log1p", "none"))
     alpha <- .checkNumber(alpha, "alpha", 0, 1)
-    if (scale == "log1p") .checkOnCounts(if (is(x, "SummarizedExperiment")) metadata(x)[[assay.type]] else attr(x, "infill"), "x")
+    given <- x
     x <- .matrixOf(x, assay.type, "x")
+    if (scale == "log1p") .checkOnCounts(if (is(given, "SummarizedExperiment")) metadata(given)[[assay.type]] else if (is(given, "Seurat"))
+        SeuratObject::Misc(given, slot = SeuratObject::DefaultAssay(given)) else attr(given, "infill"), "x")
     g <- .twoGroups(groups, ncol(x))
     truth <- .perGene(truth, x, "truth")
     if (!is.logical(truth)) .stop("'truth' must be TRUE, FALSE or NA for each gene, not %s", .describe(truth))
@@ -231,10 +233,15 @@ plotZeros <- function(zeros) {
         .stop("'zeros' must be what zerosByBulk() returns, or a list of such, not %s", .describe(zeros))
     if (length(unique(lapply(zeros, function(z) z[columns[1:4]]))) > 1L) .stop(
         "'zeros' must be of the same counts and bins: their shares before differ")
-    if (is.null(names(zeros)) || !all(nzchar(names(zeros)))) .stop("'zeros' must be a list with a name for each method")
+    if (is.null(names(zeros)) || !all(nzchar(names(zeros))) || anyDuplicated(c("before", names(zeros)))) .stop(
+        "'zeros' must be a list with a name of its own for each method, and not \"before\"")
     z <- zeros[[1L]]
-    edge <- function(v) format(signif(v, 3), trim = TRUE, big.mark = "", scientific = FALSE, drop0trailing = TRUE)
-    bin <- ifelse(z$bin == 0, "none", sprintf("%s to %s", vapply(z$lower, edge, ""), vapply(z$upper, edge, "")))
+    for (digits in 3:15) {                                   # as few as tell the bins apart
+        edge <- function(v) format(signif(v, digits), trim = TRUE, scientific = FALSE, drop0trailing = TRUE)
+        bin <- ifelse(z$bin == 0, "none", sprintf("%s to %s", vapply(z$lower, edge, ""), vapply(z$upper, edge, "")))
+        if (!anyDuplicated(bin)) break
+    }
+    bin <- make.unique(bin)
     values <- c(list(before = z$before), lapply(zeros, `[[`, "after"))
     d <- data.frame(bin = factor(bin, bin), share = unlist(values, use.names = FALSE), what = factor(rep(names(values), each = length(bin)), names(values)))
     .data <- ggplot2::.data

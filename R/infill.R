@@ -28,7 +28,7 @@ NULL
 #'   stack of it and the gene mean is fitted, from held-out molecules, with one
 #'   repeat. Where the model gains too little over the gene mean, the values are the
 #'   gene mean's posterior, and a message says so: `min.gain` of [StackParam()]. For a
-#'   fit, `x` must have its very cells: their molecules are held out).
+#'   fit, `x` must be the counts it is of (as many cells and non-zeros): their molecules are held out).
 #' @param sd Add the posterior's standard deviation as the assay `<name>.sd`? For [StackParam()] and `keep = "posterior"`, and
 #'   experiments; see [posteriorSd()] for matrices. It is that of the posterior, also beside counts that `keep = "observed"` or `"max"` left as they were.
 #' @param nonneg Floor model values at 0? They always are on the count scales;
@@ -46,7 +46,7 @@ NULL
 #'   but the first are passed through.
 #'   `metadata(x)$<name>` (of a plain matrix: its attribute `"infill"`) says
 #'   model, scale, what was kept, and the seed; of a posterior also the weights, the
-#'   priors that were left out, and the verdict that its fit prints.
+#'   priors that did not earn their place, and the verdict that its fit prints.
 #' @section New cells: A fit is applied to other cells by gene names (by position
 #'   where there are none). Genes that the fit needs and `x` lacks are named in
 #'   the error; genes that the fit does not know are passed through.
@@ -125,15 +125,22 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
 .posteriorOf <- function(param) StackParam(c(list(GeneMeanParam()), if (!.isGeneMean(param)) list(param)), repeats = 1, seed = param@seed,
     num.threads = param@num.threads)
 # A model asked for by name, of which the values hold nothing.
-.sayLeftOut <- function(fit) if (length(fit@left.out)) message(sprintf("\"%s\" was left out. %s", fit@left.out[1L],
-    sub("^t", "T", .stackVerdict(fit))))
+.sayLeftOut <- function(fit) if (length(fit@left.out)) {
+    verdict <- .stackVerdict(fit)
+    message(sprintf("\"%s\" was left out. %s", fit@left.out[1L], paste0(toupper(substr(verdict, 1L, 1L)), substring(verdict, 2L))))
+}
 
-# The posterior of a fit learns its weights from molecules of the cells it was fitted to: other cells can only have the fit of a stack.
+# The posterior of a fit learns its weights from molecules of the cells it was fitted to: as many (some models leave out empty ones), with as many
+# non-zeros. Other cells can only have the fit of a stack.
 .checkSameCells <- function(counts, fit) {
     .matchGenes(counts, fit@recipe)
-    if (ncol(counts) != fit@cells || length(.applyRecipe(counts, fit@recipe)$x@x) != fit@entries) .stop(paste(
-        "'x' must have the cells that the fit is of with keep = \"posterior\", whose molecules are held out to learn the weights. For other cells, fit",
-        "StackParam(list(GeneMeanParam(), %s())) to the cells of the fit, and give that fit to infill()"), class(fit@param)[1L], class = "infill_mismatch")
+    new <- .applyRecipe(counts, fit@recipe)
+    if (fit@cells %in% c(ncol(counts), sum(new$total > 0)) && length(new$x@x) == fit@entries) return()
+    other <- if (isTRUE(fit@recipe$transductive)) "This model knows the cells of its fit only" else sprintf(
+        "For other cells, fit StackParam(%s) to the cells of the fit, and give that fit to infill()", if (.isGeneMean(fit@param)) "GeneMeanParam()"
+        else sprintf("list(GeneMeanParam(), %s())", class(fit@param)[1L]))
+    .stop("'x' must have the cells that the fit is of with keep = \"posterior\", whose molecules are held out to learn the weights. %s", other,
+        class = "infill_mismatch")
 }
 .isGeneMean <- function(param) is(param, "GeneMeanParam") && identical(param@over, "all")
 

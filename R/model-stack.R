@@ -350,7 +350,7 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
         fits <- fits[usable]
     } else {
         fits <- halves[[1L]]$fits[usable]
-        mean.fit <- halves[[1L]]$mean.fit
+        mean.fit <- meanOf(counts, FALSE)                    # of all: who has no counts in one half may have some
     }
     total <- Matrix::colSums(counts)
     modelled <- seq_len(nrow(counts)) %in% unlist(lapply(fits, function(f) .matchGenes(counts, f@recipe)[f@recipe$status == "modelled"]))
@@ -659,7 +659,7 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     else if (mean == "unsure") paste("the gene mean may be enough: what is gained over it", unsure)
     else if (length(fit@left.out)) sprintf("the gene mean is enough as a prior: with %s the gain would be %.2g %% of what is left to gain%s",
         .someOf(dQuote(fit@left.out, FALSE)), share(base::mean(g$`gene mean posterior` - g$`all priors`)),
-        if (is.na(fit@nothing)) ", too little or not beyond the interval over repeats"
+        if (is.na(fit@nothing)) if (nrow(g) > 2L) ", too little or not beyond the interval over repeats" else ", too little"
         else sprintf("; where there is nothing to learn, on counts shuffled within each gene, it is %.2g %%", share(fit@nothing)))
     else if (.onlyGeneMean(fit)) NULL
     else {                                                   # not tested: min.gain = 0, or no gene mean among the priors

@@ -116,6 +116,7 @@ plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, embedd
         nrow(b), ncol(b))
     if (!identical(dim(a), dim(b))) .stop("'after' must be %d x %d like 'before', not %d x %d", nrow(b),
         ncol(b), nrow(a), ncol(a))
+    if (isS4(labels)) labels <- as.vector(labels)
     if (!is.null(labels) && length(labels) != ncol(b)) .stop("'labels' must have %d values, not %d", ncol(b),
         length(labels))
     size <- Matrix::colSums(b)
@@ -134,7 +135,9 @@ plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, embedd
     d <- as.data.frame(do.call(rbind, lapply(maps, `[[`, "at")))
     names(d) <- axes
     classes <- unique(labels[!is.na(labels)])
-    judged <- length(classes) > 1L && length(classes) < sum(!is.na(labels)) && ncol(b) <= 20000 && !(is.numeric(classes) && any(classes != round(classes)))
+    # numbers are classes where few differ
+    judged <- length(classes) > 1L && length(classes) < sum(!is.na(labels)) && ncol(b) <= 20000 &&
+        !(is.numeric(classes) && length(classes) > max(2, sqrt(sum(!is.na(labels)))))
     width <- function(at) if (judged) sprintf(", silhouette %.2f", silhouetteWidth(at[!is.na(labels), , drop = FALSE], labels[!is.na(labels)])) else ""
     panel <- paste0(c("before", "after"), vapply(lapply(maps, `[[`, "at"), width, ""))
     d$when <- factor(rep(c("before", "after"), each = ncol(b)), c("before", "after"))

@@ -39,12 +39,12 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
         grid <- as.data.frame(Map(function(v, k) if (is.list(v)) I(v[k]) else v[k], grid, at), stringsAsFactors = FALSE, check.names = FALSE)
     }
     if (!nrow(grid)) .stop("'grid' must have at least one row")
-    text <- function(v) vapply(seq_along(v), function(k) paste(format(v[[k]]), collapse = " "), "")
-    label <- do.call(paste, c(unname(lapply(grid, text)), sep = ", "))
+    label <- do.call(paste, c(unname(lapply(grid, .gridText)), sep = ", "))
     plain <- function(v) if (is.factor(v)) as.character(v) else v
     params <- stats::setNames(lapply(seq_len(nrow(grid)), function(k) tryCatch(make$with(lapply(grid, function(v) plain(v[[k]]))),
-        error = function(e) .stop("'grid', row %d: %s", k, conditionMessage(e)))), make.unique(label, " "))
-    scored <- if (posterior && !is(param, "StackParam")) lapply(params, .posteriorOf) else params
+        error = function(e) .stop("'grid', row %d: %s", k, conditionMessage(e)))), sprintf("%d: %s", seq_along(label), label))
+    # whole: a model that fails has no posterior
+    scored <- if (posterior && !is(param, "StackParam")) lapply(params, function(p) structure(.posteriorOf(p), whole = TRUE)) else params
     cmp <- compareInfill(x, scored, tasks = "molecules", repeats = repeats, fraction = fraction, assay.type = assay.type, seed = seed,
         num.threads = num.threads, progress = progress)
     s <- .summary(cmp, "molecules")
@@ -55,10 +55,19 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
     best
 }
 
+# Values of a grid in words.
+.gridText <- function(v) vapply(seq_along(v), function(k) {
+    one <- v[[k]]
+    if (is.list(one) && all(vapply(one, is, TRUE, "InfillParam"))) one <- names(.priorsOf(StackParam(one)))
+    paste(format(one), collapse = " ")
+}, "")
+
 # takes: the arguments of param's constructor; with(values): param made again with other values of some. What the user had changed stays; what the
 # constructor derives from a preset follows the preset.
 .remaker <- function(param) {
-    make <- get(class(param)[1L], envir = asNamespace("infill"), mode = "function")
+    known <- Filter(function(c) exists(c, asNamespace("infill"), mode = "function", inherits = FALSE), is(param))
+    if (!length(known)) .stop("'param' must be the parameters of one of infill's models, not %s", .describe(param))
+    make <- get(known[1L], envir = asNamespace("infill"), mode = "function")
     takes <- setdiff(c(names(formals(make)), "seed", "num.threads"), "...")
     valueOf <- function(p, names) stats::setNames(lapply(names, function(n) slot(p, n)), names)
     preset <- valueOf(param, intersect(c("method", "paper"), slotNames(param)))
@@ -76,7 +85,7 @@ plotTuning <- function(tuned) {
     d <- attr(tuned, "tuning")
     if (is.null(d)) .stop("'tuned' must be what tuneInfill() returned, not %s", .describe(tuned))
     names <- setdiff(names(d), c("poisson", "interval", "seconds", "error"))
-    shown <- function(v) if (is.list(v)) factor(vapply(v, paste, "", collapse = " ")) else if (is.character(v)) factor(v) else v
+    shown <- function(v) if (is.list(v)) factor(.gridText(v)) else if (is.character(v)) factor(v) else v
     d$x <- shown(d[[names[1L]]])
     d$rest <- if (length(names) > 1L) do.call(paste, c(lapply(names[-1L], function(n) sprintf("%s %s", n, shown(d[[n]]))), sep = ", ")) else ""
     .data <- ggplot2::.data

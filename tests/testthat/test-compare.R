@@ -49,10 +49,10 @@ test_that("scores are their definitions, for the counts and for the gene mean", 
 
 test_that("the seed decides, workers and blocks do not", {
     few <- list(deepMc = DeepMcParam(sweeps = 5))
-    one <- compareInfill(counts, few, repeats = 2, seed = 3)
+    one <- compareInfill(counts, few, repeats = 2, seed = 3, labels = x$group)
     numbers <- function(x) as.data.frame(x)[setdiff(names(as.data.frame(x)), c("seconds", "memory"))]
     skip_if_not_installed("BiocParallel")
-    two <- compareInfill(counts, few, repeats = 2, seed = 3, BPPARAM = BiocParallel::SerialParam())
+    two <- compareInfill(counts, few, repeats = 2, seed = 3, labels = x$group, BPPARAM = BiocParallel::SerialParam())
     expect_identical(numbers(two), numbers(one))
     expect_false(identical(numbers(compareInfill(counts, few, repeats = 2, seed = 4)), numbers(one)))
 })
@@ -62,6 +62,17 @@ test_that("the generator of R is left as it is", {
     before <- .Random.seed
     compareInfill(counts, list(DeepMcParam(sweeps = 2)), tasks = "molecules", repeats = 1, seed = 1, labels = x$group)
     expect_identical(.Random.seed, before)
+    # of another kind it gives the same clusters, and stays of its kind
+    run <- function() as.data.frame(compareInfill(counts, list(NoneParam()), tasks = "molecules", repeats = 2, seed = 1, labels = x$group))$ari
+    want <- run()
+    old <- RNGkind("L'Ecuyer-CMRG", "Ahrens-Dieter")
+    set.seed(4)
+    before <- .Random.seed
+    got <- run()
+    after <- .Random.seed
+    do.call(RNGkind, as.list(old))
+    expect_identical(got, want)
+    expect_identical(after, before)
 })
 
 test_that("on a simulation the true rates have the lowest loss of all", {
@@ -215,6 +226,17 @@ test_that("tuning sets what the constructor sets", {
     for (p in list(NoneParam(), GeneMeanParam("detected"), StackParam(), DeepImputeParam(genes = 1:3), ScInnParam(latent = diag(3)), AutoImputeParam(
         preset = "Blakeley"), GraphSciParam(paper = TRUE, stop = "cost"))) same(p, p)
     expect_identical(tuneInfill(counts, DeepMcParam(), data.frame(method = factor("converged")), repeats = 1, seed = 1)@tol, 1e-4)
+    # a model that fails has no posterior, and is not the best
+    b <- tuneInfill(counts, GraphSciParam(max.iter = 3), list(n.max = c(10, 5000)), repeats = 1, seed = 1, posterior = TRUE)
+    expect_match(attr(b, "tuning")$error[1], "n.max")
+    expect_identical(b@n.max, 5000)
+    # of a stack, its priors
+    b <- tuneInfill(counts, StackParam(repeats = 1), list(priors = list(list(GeneMeanParam()), list(GeneMeanParam(), DeepMcParam(sweeps = 2)))),
+        repeats = 1, seed = 1)
+    expect_true(all(is.finite(attr(b, "tuning")$poisson)))
+    if (requireNamespace("ggplot2", quietly = TRUE)) expect_s3_class(ggplot2::ggplot_build(plotTuning(b))$plot, "ggplot")
+    setClass("OwnParam", contains = "DeepMcParam", where = environment())
+    expect_identical(tuneInfill(counts, new("OwnParam", DeepMcParam()), list(sweeps = c(1, 2)), repeats = 1, seed = 1)@lambda.scale, 0.25)
     bad <- function(text, ...) expect_error(tuneInfill(counts, DeepMcParam(), ...), text, class = "infill_error")
     bad("'grid' must be given")
     bad("'posterior' must be TRUE or FALSE", list(sweeps = 1), posterior = "yes")

@@ -563,6 +563,18 @@ test_that("the posterior of a fit wants the very cells of the fit", {
     there <- fitInfill(x, svd3, seed = 6)
     for (other in list(x[, 1:20], x[, c(1:49, 49)], cbind(x, x[, 1] + 1))) expect_error(infill(other, there, keep = "posterior"),
         "StackParam\\(list\\(GeneMeanParam\\(\\), DeepMcParam\\(\\)\\)\\)", class = "infill_mismatch")
+    # cells and genes without counts are no other ones, also to models that leave them out
+    empty <- x
+    empty[, 7] <- 0
+    empty[5, ] <- 0
+    for (p in list(GeneMeanParam(), svd3, smallParam(max.iter = 2), DeepImputeParam(max.iter = 2), ScInnParam(k = 2, max.iter = 2, replicates = 1),
+        GraphSciParam(max.iter = 2))) {
+        f <- suppressWarnings(suppressMessages(fitInfill(empty, p, seed = 1)))
+        expect_true(all(is.finite(suppressWarnings(suppressMessages(infill(empty, f, keep = "posterior"))))))
+        expect_error(suppressWarnings(suppressMessages(infill(x, f, keep = "posterior"))), "must have the cells", class = "infill_mismatch")
+    }
+    expect_error(suppressMessages(infill(x[, 1:9], fitInfill(x, GraphSciParam(max.iter = 2), seed = 1), keep = "posterior")),
+        "knows the cells of its fit only", class = "infill_mismatch")
     # named at once, before anything is fitted
     renamed <- x
     rownames(renamed) <- paste0("other", 1:60)
@@ -672,6 +684,14 @@ test_that("warnings of the data are heard once, and none of the molecules held o
     said <- warningsOf(f <- fitInfill(empty, StackParam(), seed = 1))
     expect_match(said, "1 of 50 cells|1 of the 60 modelled genes")
     expect_length(said, 2)
+    # a gene whose only molecule is held out was seen nevertheless
+    rare <- x
+    rare[1, ] <- 0
+    rare[1, 3] <- 1
+    for (seed in 1:12) {
+        f1 <- suppressWarnings(fitInfill(rare, two(refit = FALSE, repeats = 1), seed = seed))
+        expect_gt(posteriorSd(rare, f1)[1, 3], 0)
+    }
     # what the warnings say: they stay as they are
     masked <- suppressWarnings(fitInfill(empty, StackParam(loss = "masked"), seed = 1))
     for (out in list(infill(empty, f), infill(empty, f, keep = "none"), infill(empty, masked), posteriorSd(empty, f))) {

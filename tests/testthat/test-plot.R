@@ -103,7 +103,8 @@ test_that("the panels say how well classes are apart in two dimensions", {
     expect_identical(levels(d$panel), unname(sprintf("%s, silhouette %.2f", c("before", "after"), width)))
     # cells without a label are not judged, and a value is no class
     expect_match(levels(plotBeforeAfter(x, x, labels = replace(of, 3, NA))$data$panel)[1], "before, silhouette 0")
-    for (labels in list(NULL, rep("a", 40), 1:40, 1:40 %/% 2 + 0.5)) expect_identical(levels(plotBeforeAfter(x, x, labels = labels)$data$panel), c("before", "after"))
+    expect_match(levels(plotBeforeAfter(x, x, labels = S4Vectors::Rle(of))$data$panel)[1], "before, silhouette 0")
+    for (labels in list(NULL, rep("a", 40), 1:40, 1:40 %/% 2)) expect_identical(levels(plotBeforeAfter(x, x, labels = labels)$data$panel), c("before", "after"))
     # what fails in an argument is told as it is
     expect_error(plotBeforeAfter(x, stop("this one")), "this one")
     expect_error(plotCv(x, nothing.of.this.name), "nothing.of.this.name")
@@ -113,5 +114,6 @@ test_that("labels that can not be judged", {
     x <- withSeed(1, matrix(rpois(50 * 40, 3), 50))
     expect_error(smoothingGauge(x, x, clusters = 1:40), "fewer classes than cells", class = "infill_error")
     expect_error(smoothingGauge(x, x, clusters = as.list(1:40)), "must be a vector", class = "infill_error")
+    expect_identical(silhouetteWidth(S4Vectors::DataFrame(t(x)), rep(1:2, 20)), silhouetteWidth(t(x), rep(1:2, 20)))
     expect_error(silhouetteWidth(SummarizedExperiment::SummarizedExperiment(list(counts = x)), 1:50), "must be a matrix of points", class = "infill_error")
 })
