@@ -28,7 +28,8 @@ table <- rbind(
     "nothing (zeros stay)" = score(infill(maskedData(m), NoneParam())),
     "gene mean x size factor" = score(infill(maskedData(m), GeneMeanParam())),
     "mean of the gene's non-zeros" = score(infill(maskedData(m), GeneMeanParam(over = "detected"))),
-    "AutoImpute" = score(infill(maskedData(m), fit)))
+    "AutoImpute" = score(infill(maskedData(m), fit)),
+    "StackParam(loss = \"masked\")" = score(infill(maskedData(m), StackParam(loss = "masked", repeats = 1), seed = 1, num.threads = threads)))
 say("   Errors at the hidden entries of the modelled genes, log2 scale:")
 print(round(table, 3))
 
@@ -60,6 +61,12 @@ say("   %s", if (after[["ARI"]] > before[["ARI"]] + 0.02) "Stages are easier to 
     else if (after[["ARI"]] < before[["ARI"]] - 0.02) "Stages are harder to tell apart after filling in: for clustering, keep the counts."
     else "It makes no difference to telling the stages apart: for clustering, the counts are enough.")
 
+say("6. The default of the package, StackParam(): what was seen weighed against what models expect, with error bars")
+posterior <- fitInfill(sce, StackParam(), seed = 1, num.threads = threads)
+sce <- infill(sce, posterior, name = "posterior", sd = TRUE)
+print(posterior)
+print(round(rbind(before = before, posterior = judge(assay(sce, "posterior"))), 3))
+
 files <- file.path(out, c("goolam-infilled.rds", "goolam.png"))
 saveRDS(sce, files[1])
 grDevices::png(files[2], 1500, 600, res = 130)
@@ -68,4 +75,4 @@ place <- function(p, k) print(p, vp = grid::viewport(layout.pos.row = 1, layout.
 place(plotBeforeAfter(sce, sce, labels = sce$stage), 1)
 place(plotTraining(whole), 2)
 invisible(grDevices::dev.off())
-say("6. Written: %s (SingleCellExperiment, assay \"infilled\")\n            %s", files[1], files[2])
+say("7. Written: %s (SingleCellExperiment, assays \"infilled\", \"posterior\", \"posterior.sd\")\n            %s", files[1], files[2])
