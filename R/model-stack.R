@@ -493,7 +493,8 @@ setMethod("fitInfill", c("ANY", "StackParam"), function(x, param, assay.type = "
 # had none in the fit (mu = 0).
 .knownBlock <- function(known, fit, what, threads) {
     values <- .modelledBlock(known, fit, what, threads)
-    values[, Matrix::colSums(known) == 0] <- 0
+    empty <- which(diff(known@p) == 0)
+    if (length(empty)) values[, empty] <- 0
     unseen <- which(fit@mean.fit@weights == 0)
     if (length(unseen)) values[unseen, ] <- if (what == "mean") as.matrix(known[unseen, , drop = FALSE]) else 0
     values
