@@ -9,7 +9,7 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #' weights learnt from held-out molecules, without labels. Every value gets a standard deviation. The recommended way
 #' to fill in counts: values are right on average at all levels of expression ([calibrationTable()]).
 #'
-#' @param priors A list of [InfillParam-class] objects, or one. `NULL`: the gene mean and three truncated singular value
+#' @param priors A list of [InfillParam-class] objects, or one. `NULL`: `defaultPriors(loss)`, the gene mean and three truncated singular value
 #'   decompositions of log(1 + count/size), ranks 5, 10 and 20 (fast); with `loss = "masked"` the gene mean, the decomposition of rank 10, and
 #'   [DeepMcParam()] `"converged"` at three values of `lambda.scale`.
 #' @param loss `"poisson"`: for counts, zeros are evidence. `"masked"`: for those who take zeros as missing values; non-zeros
@@ -52,12 +52,13 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #'
 #'   Read counts without molecular barcodes can be used, but amplification is not Poisson noise: theta takes up part of it, and
 #'   the gain is small. Values that are not whole have no molecules to hold out: an error.
-#' @return An object of class `StackParam`. Its fit is a [StackFit-class]: [posteriorSd()], [posteriorQuantiles()], `plot()` of the calibration.
+#' @return `defaultPriors()`: a named list of parameters, to which others can be added. `StackParam()`: an object of class `StackParam`. Its fit is a [StackFit-class]: [posteriorSd()], [posteriorQuantiles()], `plot()` of the calibration.
 #' @examples
 #' x <- simulateCounts(n.genes = 100, n.cells = 60, seed = 1)
 #' fit <- fitInfill(x, StackParam(), seed = 1)
 #' fit
 #' infill(x, fit, sd = TRUE)
+#' StackParam(c(defaultPriors(), list(DeepImputeParam())))       # a model beside the default ones
 #' @seealso [infill()] with `keep = "posterior"` for one model, [compareInfill()].
 #' @aliases StackParam-class
 #' @export
@@ -98,12 +99,18 @@ setMethod(".ownProblems", "StackParam", function(object) {
 # A truncated singular value decomposition: with zeros of full weight it is where deepMc starts, and its minimum.
 .svdParam <- function(rank) DeepMcParam(ranks = rank, sweeps = 1, zero.weight = 1e6, min.cells = 0, n.genes = Inf, gene.selection = "none", log = "log1p")
 
-.priorsOf <- function(param) {
+#' @rdname StackParam
+#' @export
+defaultPriors <- function(loss = c("poisson", "masked")) {
+    loss <- .checkChoice(loss, "loss", c("poisson", "masked"))
     completed <- function(scale) DeepMcParam(method = "converged", lambda.scale = scale, n.genes = Inf, min.cells = 0, gene.selection = "none")
-    given <- if (!is.null(param@priors)) param@priors
-        else if (param@loss == "masked") list(`gene mean` = GeneMeanParam(), `SVD 10` = .svdParam(10), `deepMc 0.25` = completed(0.25),
-            `deepMc 0.5` = completed(0.5), `deepMc 1` = completed(1))
-        else list(`gene mean` = GeneMeanParam(), `SVD 5` = .svdParam(5), `SVD 10` = .svdParam(10), `SVD 20` = .svdParam(20))
+    if (loss == "masked") list(`gene mean` = GeneMeanParam(), `SVD 10` = .svdParam(10), `deepMc 0.25` = completed(0.25), `deepMc 0.5` = completed(0.5),
+        `deepMc 1` = completed(1))
+    else list(`gene mean` = GeneMeanParam(), `SVD 5` = .svdParam(5), `SVD 10` = .svdParam(10), `SVD 20` = .svdParam(20))
+}
+
+.priorsOf <- function(param) {
+    given <- if (is.null(param@priors)) defaultPriors(param@loss) else param@priors
     name <- names(given)
     if (is.null(name)) name <- rep("", length(given))
     plain <- function(p) if (is(p, "GeneMeanParam")) if (p@over == "detected") "detected mean" else "gene mean"

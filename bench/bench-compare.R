@@ -2,7 +2,7 @@
 # (truth: deep libraries, known mixtures, FISH, bulk), and what filling in does to clusters and to shuffled counts (signal).
 # What must come out where the answer is known: true rates, no structure at all, an oversmoother (known).
 # From the root:
-# Rscript bench/bench-compare.R tables|truth|signal|known [data folder] [sets, comma] [methods of signal, comma]
+# Rscript bench/bench-compare.R tables|truth|signal|known [data folder] [sets, comma] [methods of signal, semicolon]
 source("bench/tasks.R")
 options(width = 160)
 args <- commandArgs(TRUE)
@@ -219,7 +219,7 @@ if (what == "signal") {
         }
         some <- list(counts = NoneParam(), `Stack, posterior` = StackParam(), `deepMc, zeros` = models()$deepMc, `DeepImpute, zeros` = models()$DeepImpute,
             `GraphSCI, zeros` = models()$GraphSCI)
-        if (length(args) > 3) some <- some[strsplit(args[4], ", *")[[1]]]
+        if (length(args) > 3) some <- some[strsplit(args[4], "; *")[[1]]]
         for (name in names(some)) {
             run <- function(x) quiet(infill(x, some[[name]], seed = 1, num.threads = threads, as = "matrix", progress = FALSE))
             v <- if (name == "counts") as.matrix(x) else run(x)

@@ -60,7 +60,7 @@ if (what == "models") for (set in sets) {
         own <- quiet(fitted(s$train, models[[name]], name, 1, threads, FALSE, function(...) NULL))
         cat(sprintf("%-16s %-10s alone %.5g, posterior %.5g\n", set, name, score(own, keep = "none"), score(fit)))
     }
-    fit <- stack(c(list(GeneMeanParam(), infill:::.svdParam(5), infill:::.svdParam(10), infill:::.svdParam(20)), unname(models)))
+    fit <- stack(c(defaultPriors(), models))
     cat(sprintf("%-16s all together %.5g\n", set, score(fit)))
     print(round(fit@coefficients, 3))
 }

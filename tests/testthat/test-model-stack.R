@@ -742,6 +742,11 @@ test_that("names: given, made, and never those of other columns", {
     p <- infill:::.priorsOf(StackParam(list(svd3, eta = GeneMeanParam(), GeneMeanParam("detected"), svd3, counts = GeneMeanParam())))
     expect_named(p, c("DeepMc", "eta 1", "detected mean", "DeepMc 1", "counts 1"))
     expect_named(infill:::.priorsOf(StackParam()), c("gene mean", "SVD 5", "SVD 10", "SVD 20"))
+    # the default ones can be had, alone and with others
+    expect_identical(infill:::.priorsOf(StackParam(defaultPriors())), infill:::.priorsOf(StackParam()))
+    expect_identical(infill:::.priorsOf(StackParam(defaultPriors("masked"), loss = "masked")), infill:::.priorsOf(StackParam(loss = "masked")))
+    expect_named(infill:::.priorsOf(StackParam(c(defaultPriors(), list(DeepImputeParam())))), c("gene mean", "SVD 5", "SVD 10", "SVD 20", "DeepImpute"))
+    expect_error(defaultPriors("zeros"), "'loss' must be one of", class = "infill_error")
     f <- fitInfill(x, StackParam(list(stack = GeneMeanParam(), b0 = GeneMeanParam("detected")), repeats = 1), seed = 1)
     expect_output(print(f), "weights: stack 1 .*b0 1")
     expect_output(print(StackParam(list(a = svd3, GeneMeanParam()))), "priors +a = DeepMcParam, GeneMeanParam")
