@@ -124,6 +124,7 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
 
 .posteriorOf <- function(param) StackParam(c(list(GeneMeanParam()), if (!.isGeneMean(param)) list(param)), repeats = 1, seed = param@seed,
     num.threads = param@num.threads)
+
 # A model asked for by name, of which the values hold nothing.
 .sayLeftOut <- function(fit) if (length(fit@left.out)) {
     verdict <- .stackVerdict(fit)
@@ -142,6 +143,7 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     .stop("'x' must have the cells that the fit is of with keep = \"posterior\", whose molecules are held out to learn the weights. %s", other,
         class = "infill_mismatch")
 }
+
 .isGeneMean <- function(param) is(param, "GeneMeanParam") && identical(param@over, "all")
 
 .checkSd <- function(sd, param, x, how) {

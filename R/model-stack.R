@@ -52,7 +52,8 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #'
 #'   Read counts without molecular barcodes can be used, but amplification is not Poisson noise: theta takes up part of it, and
 #'   the gain is small. Values that are not whole have no molecules to hold out: an error.
-#' @return `defaultPriors()`: a named list of parameters, to which others can be added. `StackParam()`: an object of class `StackParam`. Its fit is a [StackFit-class]: [posteriorSd()], [posteriorQuantiles()], `plot()` of the calibration.
+#' @return `defaultPriors()`: a named list of parameters, to which others can be added. `StackParam()`: an object of class `StackParam`. Its fit is
+#'   a [StackFit-class]: [posteriorSd()], [posteriorQuantiles()], `plot()` of the calibration.
 #' @examples
 #' x <- simulateCounts(n.genes = 100, n.cells = 60, seed = 1)
 #' fit <- fitInfill(x, StackParam(), seed = 1)
@@ -660,18 +661,18 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     }
     share <- function(gain) 100 * gain / (mean(g$`gene mean posterior`) - fit@perfect)
     counts <- .stackBeats(fit, "counts")
-    mean <- .stackBeats(fit, "gene mean alone")
+    alone <- .stackBeats(fit, "gene mean alone")
     if (counts == "no") "leave the counts alone: no model makes held-out molecules more likely"
-    else if (mean == "no") "the gene mean is enough: nothing predicts held-out molecules better than it does"
+    else if (alone == "no") "the gene mean is enough: nothing predicts held-out molecules better than it does"
     else if (counts == "unsure") paste("the counts may do as they are: what is gained over them", unsure)
-    else if (mean == "unsure") paste("the gene mean may be enough: what is gained over it", unsure)
+    else if (alone == "unsure") paste("the gene mean may be enough: what is gained over it", unsure)
     else if (length(fit@left.out)) sprintf("the gene mean is enough as a prior: with %s the gain would be %.2g %% of what is left to gain%s",
-        .someOf(dQuote(fit@left.out, FALSE)), share(base::mean(g$`gene mean posterior` - g$`all priors`)),
+        .someOf(dQuote(fit@left.out, FALSE)), share(mean(g$`gene mean posterior` - g$`all priors`)),
         if (is.na(fit@nothing)) if (nrow(g) > 2L) ", too little or not beyond the interval over repeats" else ", too little"
         else sprintf("; where there is nothing to learn, on counts shuffled within each gene, it is %.2g %%", share(fit@nothing)))
     else if (.onlyGeneMean(fit)) NULL
     else {                                                   # not tested: min.gain = 0, or no gene mean among the priors
-        gain <- base::mean(g$`gene mean posterior` - g$stack)
+        gain <- mean(g$`gene mean posterior` - g$stack)
         switch(.stackBeats(fit, "gene mean posterior"), no = sprintf(
             "the gene mean is enough as a prior: its posterior alone predicts held-out molecules %s", if (share(gain) < -100 * .worthTheName)
                 "better" else "as well"),
