@@ -49,7 +49,8 @@ setClass("NetworkParam", contains = c("InfillParam", "VIRTUAL"),
             flag = if (!.isFlag(value)) "TRUE or FALSE",
             int = if (!.isWhole(value) || !inside(value))
                 paste("one whole number", range),
-            real.na = if (length(value) != 1L || !is.na(value) && !(.isNumber(value) && inside(value)))
+            real.na = if (length(value) != 1L || !is.na(value) &&
+                !(.isNumber(value) && inside(value)))
                 paste("one number", range, "or NA"),
             real = if (!.isNumber(value) || !inside(value))
                 paste("one number", range))
@@ -59,8 +60,8 @@ setClass("NetworkParam", contains = c("InfillParam", "VIRTUAL"),
     out
 }
 
-# What else is wrong with a model's slots. A generic, because validity of a subclass is not asked once that of its
-# superclass has failed, and all mistakes are to be told at once.
+# What else is wrong with a model's slots. A generic, because validity of a subclass is not asked
+# once that of its superclass has failed, and all mistakes are to be told at once.
 setGeneric(".ownProblems", function(object) character())
 
 setValidity("InfillParam", function(object) {
@@ -104,7 +105,8 @@ setValidity("InfillParam", function(object) {
             problems <- c(problems, sprintf("'%s' must be %s, not %s", name,
                 switch(slots[[name]], numeric = "a number", character = "a string",
                     logical = "TRUE or FALSE", GeneList = "names or positions of genes",
-                    MatrixOrNULL = "a matrix or NULL", LabelsOrNULL = "a vector of labels or NULL", GraphOrNULL = "a matrix, a data.frame of edges or NULL",
+                    MatrixOrNULL = "a matrix or NULL", LabelsOrNULL = "a vector of labels or NULL",
+                    GraphOrNULL = "a matrix, a data.frame of edges or NULL",
                     ListOrNULL = "a list or NULL", slots[[name]]),
                 .describe(args[[name]])))
             args[[name]] <- NULL
@@ -125,14 +127,16 @@ setValidity("InfillParam", function(object) {
 setMethod("show", "InfillParam", function(object) {
     cat(class(object), "\n", sep = "")
     names <- setdiff(slotNames(object), "model")
-    for (name in names) cat(sprintf("  %-*s %s\n", max(15L, nchar(names)), name, .slotText(slot(object, name))))
+    for (name in names)
+        cat(sprintf("  %-*s %s\n", max(15L, nchar(names)), name, .slotText(slot(object, name))))
 })
 
 # A slot in a line.
 .slotText <- function(x) {
     if (is.null(x)) "NULL"
     else if (is.list(x) && all(vapply(x, isS4, TRUE))) paste0(
-        if (!is.null(names(x))) ifelse(nzchar(names(x)), paste0(names(x), " = "), ""), vapply(x, function(v) class(v)[1L], ""), collapse = ", ")
+        if (!is.null(names(x))) ifelse(nzchar(names(x)), paste0(names(x), " = "), ""),
+        vapply(x, function(v) class(v)[1L], ""), collapse = ", ")
     else if (length(dim(x)) == 2L) sprintf("%s, %d x %d", class(x)[1L], nrow(x), ncol(x))
     else if (length(x) > 20L) sprintf("%d values", length(x))
     else paste(format(x), collapse = " ")
@@ -240,7 +244,8 @@ modelledGenes <- function(object) {
 }
 
 .checkFit <- function(x, arg) {
-    if (!is(x, "InfillFit")) .stop("'%s' must be what fitInfill() returns, not %s", arg, .describe(x))
+    if (!is(x, "InfillFit")) .stop("'%s' must be what fitInfill() returns, not %s", arg,
+        .describe(x))
 }
 
 #' Prepared counts
@@ -285,13 +290,14 @@ setMethod("dimnames", "PreparedCounts", function(x) dimnames(x@x))
 #' Counts with hidden entries
 #'
 #' What [maskCounts()] returns.
-#' @slot x The data with the entries set to zero (scheme `"molecules"`: with the molecules taken away), in the
-#'   container they came in.
-#' @slot row,col,value Position and value of the hidden entries; of `"molecules"` the number of molecules taken.
+#' @slot x The data with the entries set to zero (scheme `"molecules"`: with the molecules taken
+#'   away), in the container they came in.
+#' @slot row,col,value Position and value of the hidden entries; of `"molecules"` the number of
+#'   molecules taken.
 #' @slot scheme,fraction,seed How they were chosen; `fraction` is `NA` with the logistic schemes.
 #' @slot n.entries Entries per gene or cell with the logistic schemes, `NA` with the others.
-#' @slot curve The fitted logistic curve: `slope` and `middle` (`"logistic.gene"`) or `location` and `scale`
-#'   (`"logistic.cell"`), of natural logarithms; empty with the others.
+#' @slot curve The fitted logistic curve: `slope` and `middle` (`"logistic.gene"`) or `location` and
+#'   `scale` (`"logistic.cell"`), of natural logarithms; empty with the others.
 #' @slot assay.type Assay that was masked.
 #' @param object A `MaskedCounts`.
 #' @return A class: see [maskCounts()] for its objects.
@@ -310,8 +316,10 @@ setMethod("show", "MaskedCounts", function(object) {
     share <- sprintf("%g %%", 100 * object@fraction)
     cat(sprintf("MaskedCounts: %s in a %s of %d x %d\n", switch(object@scheme,
         uniform = sprintf("%d non-zeros hidden (%s, uniform)", n, share),
-        molecules = sprintf("%.0f molecules of %d entries held out (%s of all)", sum(object@value), n, share),
+        molecules = sprintf("%.0f molecules of %d entries held out (%s of all)", sum(object@value),
+            n, share),
         exponential.cell = sprintf("%d non-zeros hidden (1 %% of each cell's, low ones first)", n),
-        sprintf("%d non-zeros hidden (%g per %s, logistic)", n, object@n.entries, sub("logistic.", "", object@scheme,
+        sprintf("%d non-zeros hidden (%g per %s, logistic)", n, object@n.entries,
+            sub("logistic.", "", object@scheme,
             fixed = TRUE))), class(object@x)[1L], nrow(object@x), ncol(object@x)))
 })

@@ -17,13 +17,16 @@ setGeneric("recoveryError", function(truth, estimate, ...)
 # What a model wants done to counts: arguments of prepareCounts().
 setGeneric(".preparation", function(param) standardGeneric(".preparation"))
 
-# Counts (a checked dgCMatrix) as the model wants them. A model that decides more than a preparation, or at random, has a
-# method of its own; what it decided is recipe$plan, integers that the C core reads.
-# `say` is called with a line of progress; `before`: the recipe of a fit to go on from, or NULL.
-setGeneric(".prepared", function(param, counts, seed, threads, say = function(...) NULL, before = NULL)
+# Counts (a checked dgCMatrix) as the model wants them. A model that decides more than a
+# preparation, or at random, has a method of its own; what it decided is recipe$plan, integers that
+# the C core reads. `say` is called with a line of progress; `before`: the recipe of a fit to go on
+# from, or NULL.
+setGeneric(".prepared", function(param, counts, seed, threads, say = function(...) NULL,
+    before = NULL)
     standardGeneric(".prepared"))
 
-# Prepared counts with the plan of a model that makes it from them: recipe$plan. Called for what prepareCounts() made, too.
+# Prepared counts with the plan of a model that makes it from them: recipe$plan. Called for what
+# prepareCounts() made, too.
 setGeneric(".planned", function(param, x) standardGeneric(".planned"))
 
 # Can a fit be interrupted and gone on with?

@@ -88,5 +88,6 @@
 # 1 to n in runs whose dense blocks, `height` values each, take 32 MB at most (one at least).
 .inBlocks <- function(n, height) {
     each <- max(1, floor(4e6 / height))
-    lapply(seq(1, length.out = ceiling(n / each), by = each), function(from) from:min(from + each - 1, n))
+    lapply(seq(1, length.out = ceiling(n / each), by = each),
+        function(from) from:min(from + each - 1, n))
 }

@@ -3,67 +3,82 @@ NULL
 
 #' Did it help? Models beside trivial baselines, on your own data
 #'
-#' Hides part of the data, fits every model to the rest and tells which comes nearest to what was hidden, with the
-#' baselines beside it and intervals over repeats. No labels are needed.
+#' Hides part of the data, fits every model to the rest and tells which comes nearest to what was
+#' hidden, with the baselines beside it and intervals over repeats. No labels are needed.
 #'
 #' @param x Counts, genes x cells, in any container that [infill()] takes.
-#' @param params A list of [InfillParam-class] objects, or one; names are shown, where they are missing the class without
-#'   `Param`. Default: [StackParam()], [DeepMcParam()], [DeepImputeParam()], [AutoImputeParam()].
-#' @param tasks `"molecules"`: each molecule is held out with probability `fraction` (binomial thinning), models see the others
-#'   and predict all entries; needs whole counts. `"entries"`: `fraction` of the non-zeros are hidden with [maskCounts()]. When not
-#'   given, both, or the second alone (with a message) where `x` is not whole.
+#' @param params A list of [InfillParam-class] objects, or one; names are shown, where they are
+#'   missing the class without `Param`. Default: [StackParam()], [DeepMcParam()],
+#'   [DeepImputeParam()], [AutoImputeParam()].
+#' @param tasks `"molecules"`: each molecule is held out with probability `fraction` (binomial
+#'   thinning), models see the others and predict all entries; needs whole counts. `"entries"`:
+#'   `fraction` of the non-zeros are hidden with [maskCounts()]. When not given, both, or the second
+#'   alone (with a message) where `x` is not whole.
 #' @param repeats How many times; every repeat has its own split and its own seed for the models.
 #' @param fraction Share that is held out, above 0 and at most 0.5.
-#' @param scheme,n.entries Scheme of [maskCounts()] for `"entries"`: `"uniform"`, or those that do not use `fraction`:
-#'   `"logistic.gene"` and `"logistic.cell"` with their `n.entries`, `"exponential.cell"`.
-#' @param posterior Show each model with its posterior too (`keep = "posterior"` of [infill()])? For `"molecules"` only. Models that
-#'   gain too little all have the gene mean's posterior (`min.gain` of [StackParam()]), with the same numbers.
-#' @param labels Class of each cell, for the adjusted Rand index of k-means (as many clusters as classes, on 20 principal
-#'   components of the 1,000 most variable genes) and the silhouette of the classes, both on what a model makes of the
-#'   molecules that were not held out; `NULL`: not computed.
+#' @param scheme,n.entries Scheme of [maskCounts()] for `"entries"`: `"uniform"`, or those that do
+#'   not use `fraction`: `"logistic.gene"` and `"logistic.cell"` with their `n.entries`,
+#'   `"exponential.cell"`.
+#' @param posterior Show each model with its posterior too (`keep = "posterior"` of [infill()])? For
+#'   `"molecules"` only. Models that gain too little all have the gene mean's posterior (`min.gain`
+#'   of [StackParam()]), with the same numbers.
+#' @param labels Class of each cell, for the adjusted Rand index of k-means (as many clusters as
+#'   classes, on 20 principal components of the 1,000 most variable genes) and the silhouette of the
+#'   classes, both on what a model makes of the molecules that were not held out; `NULL`: not
+#'   computed.
 #' @param assay.type Assay of an experiment that holds the counts.
 #' @param seed Number that fixes everything; `NA`: drawn from R's generator.
 #' @param num.threads Threads of each fit.
-#' @param BPPARAM A \pkg{BiocParallel} back end: fits are dealt out to its workers. The same numbers as without.
+#' @param BPPARAM A \pkg{BiocParallel} back end: fits are dealt out to its workers. The same numbers
+#'   as without.
 #' @param progress Say what is being fitted?
 #' @param check.scale Refuse values that look like logarithms?
 #'
-#' @details Baselines: `none`, the training counts as they are; `gene mean`, [GeneMeanParam()]; for `"molecules"` also
-#'   `gene mean posterior`, each count weighed against that mean ([StackParam()] of it), what needs no other genes or cells; for
-#'   `"entries"` also `detected mean`, the mean of the gene's non-zeros. The last one of each task is the hard one.
+#' @details Baselines: `none`, the training counts as they are; `gene mean`, [GeneMeanParam()]; for
+#'   `"molecules"` also `gene mean posterior`, each count weighed against that mean ([StackParam()]
+#'   of it), what needs no other genes or cells; for `"entries"` also `detected mean`, the mean of
+#'   the gene's non-zeros. The last one of each task is the hard one.
 #'
-#'   *Molecules.* Values are the models' own everywhere (of [StackParam()]: the posterior mean). A prediction on the scale of the
-#'   training part is multiplied by the ratio of the two parts' totals. `poisson`, the first criterion: mean of p - y log(p + 1e-6) over
-#'   all entries, lowest in expectation for the true rates. `mse`: of log1p of columns
-#'   that sum to 10,000. `pearson.gene`, `pearson.cell`: median over genes (cells) of Pearson r of the same logarithms.
+#'   *Molecules.* Values are the models' own everywhere (of [StackParam()]: the posterior mean). A
+#'   prediction on the scale of the training part is multiplied by the ratio of the two parts'
+#'   totals. `poisson`, the first criterion: mean of p - y log(p + 1e-6) over all entries, lowest in
+#'   expectation for the true rates. `mse`: of log1p of columns that sum to 10,000. `pearson.gene`,
+#'   `pearson.cell`: median over genes (cells) of Pearson r of the same logarithms.
 #'
-#'   *Entries.* A [StackParam()] is fitted with `loss = "masked"` here: a hidden value is no evidence of a small one. `rmse`, `mae`,
-#'   `nmse`, `pearson` on log1p of count / size factor at the hidden entries ([recoveryError()]); `rmse` comes first.
+#'   *Entries.* A [StackParam()] is fitted with `loss = "masked"` here: a hidden value is no
+#'   evidence of a small one. `rmse`, `mae`, `nmse`, `pearson` on log1p of count / size factor at
+#'   the hidden entries ([recoveryError()]); `rmse` comes first.
 #'
-#'   `seconds`: fit and prediction. `memory`: peak of R's heap above what was there before, in MB (the core's memory is R's).
+#'   `seconds`: fit and prediction. `memory`: peak of R's heap above what was there before, in MB
+#'   (the core's memory is R's).
 #'
-#'   *Verdict.* Of each model, the difference to the best baseline in the same repeat, with a 95 % t interval over the repeats.
-#'   A model beats the baselines when the whole interval is on its side and the gain is at least 0.1 % of the baseline's distance
-#'   to a perfect prediction. When none does, the verdict is: do not impute. Repeats share cells: the intervals speak of these cells,
+#'   *Verdict.* Of each model, the difference to the best baseline in the same repeat, with a 95 % t
+#'   interval over the repeats. A model beats the baselines when the whole interval is on its side
+#'   and the gain is at least 0.1 % of the baseline's distance to a perfect prediction. When none
+#'   does, the verdict is: do not impute. Repeats share cells: the intervals speak of these cells,
 #'   not of others.
-#' @return An `InfillComparison`: `as.data.frame()` gives one row per task, method and repeat; printing it gives means with
-#'   intervals and the verdict; `plot()` the comparison, `type = "recovery"` hidden against predicted values, `"calibration"`
-#'   predicted against held-out molecules by decile, `"training"` the training curves. A model that fails is a row with its `error`.
-#'   [reportInfill()] writes a page.
+#' @return An `InfillComparison`: `as.data.frame()` gives one row per task, method and repeat;
+#'   printing it gives means with intervals and the verdict; `plot()` the comparison, `type =
+#'   "recovery"` hidden against predicted values, `"calibration"` predicted against held-out
+#'   molecules by decile, `"training"` the training curves. A model that fails is a row with its
+#'   `error`. [reportInfill()] writes a page.
 #' @seealso [tuneInfill()], [permutationCheck()], [smoothingGauge()]
 #' @examples
 #' x <- simulateCounts(n.genes = 100, n.cells = 80, seed = 1)
 #' compareInfill(x, list(DeepMc = DeepMcParam(sweeps = 5)), tasks = "molecules", repeats = 2, seed = 1)
 #' @aliases InfillComparison-class
 #' @export
-compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), repeats = 3, fraction = 0.1,
-    scheme = c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"), n.entries = 10, posterior = FALSE, labels = NULL, assay.type = "counts",
+compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), repeats = 3,
+    fraction = 0.1,
+    scheme = c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"), n.entries = 10,
+    posterior = FALSE, labels = NULL, assay.type = "counts",
     seed = NA, num.threads = NULL, BPPARAM = NULL, progress = interactive(), check.scale = TRUE)
 {
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
     .checkFlag(progress, "progress")
     .checkFlag(posterior, "posterior")
-    scheme <- .checkChoice(scheme, "scheme", c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"))
+    scheme <- .checkChoice(scheme, "scheme",
+        c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"))
     n.entries <- .checkNumber(n.entries, "n.entries", 1, 1e9, whole = TRUE)
     if (!length(counts@x)) .stop("'x' must have counts: all are 0")
     repeats <- .checkNumber(repeats, "repeats", 1, 1000, TRUE)
@@ -74,78 +89,107 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     if (!is.character(tasks) || !length(tasks) || !all(tasks %in% c("molecules", "entries"))) .stop(
         "'tasks' must be \"molecules\", \"entries\" or both, not %s", .describe(tasks))
     if (!whole && "molecules" %in% tasks) {
-        if (given) .stop(paste("'x' must hold whole numbers to hold out molecules (tasks = \"molecules\"), and %s is not one;",
-            "tasks = \"entries\" hides whole entries"), format(counts@x[counts@x != round(counts@x)][1L]))
+        if (given)
+            .stop(paste(
+                "'x' must hold whole numbers to hold out molecules (tasks = \"molecules\"), and %s is not one;",
+            "tasks = \"entries\" hides whole entries"),
+            format(counts@x[counts@x != round(counts@x)][1L]))
         message("'x' does not hold whole numbers: entries are hidden, not molecules")
         tasks <- "entries"
     }
     if (is.null(params)) params <- .usualParams()
     params <- .namedParams(params)
     taken <- if (posterior) intersect(names(params), paste(names(params), "posterior"))
-    if (length(taken)) .stop("'params' must not be called %s: that is the row of another model's posterior", .someOf(dQuote(taken, FALSE)))
+    if (length(taken))
+        .stop("'params' must not be called %s: that is the row of another model's posterior",
+            .someOf(dQuote(taken, FALSE)))
     if (!is.null(labels)) {
         .labels(labels, "labels", ncol(counts))
         n <- length(unique(labels))
         if (n < 2L) .stop("'labels' must have at least two classes, not one")
-        if (n == ncol(counts)) .stop("'labels' must have fewer classes than cells: all %d are different", n)
+        if (n == ncol(counts))
+            .stop("'labels' must have fewer classes than cells: all %d are different", n)
     }
     seed <- .seed(seed)
-    methods <- c(list(none = NoneParam(), `gene mean` = GeneMeanParam(), `gene mean posterior` = StackParam(GeneMeanParam())), params)
+    methods <-
+        c(list(none = NoneParam(), `gene mean` = GeneMeanParam(),
+            `gene mean posterior` = StackParam(GeneMeanParam())), params)
     jobs <- do.call(rbind, lapply(unique(tasks), function(task) {
         m <- names(methods)
-        if (task == "entries") m[3L] <- "detected mean"                    # no posterior of whole entries
-        with <- if (posterior && task == "molecules") rep(c(FALSE, TRUE), c(length(m), length(params))) else rep(FALSE, length(m))
+        # no posterior of whole entries
+        if (task == "entries") m[3L] <- "detected mean"
+        with <- if (posterior && task == "molecules")
+            rep(c(FALSE, TRUE), c(length(m), length(params))) else rep(FALSE, length(m))
         m <- c(m, if (any(with)) names(params))
-        data.frame(task = task, method = rep(m, repeats), posterior = rep(with, repeats), rep = rep(seq_len(repeats), each = length(m)))
+        data.frame(task = task, method = rep(m, repeats), posterior = rep(with, repeats),
+            rep = rep(seq_len(repeats), each = length(m)))
     }))
     methods$`detected mean` <- GeneMeanParam(over = "detected")
     jobs <- jobs[!(jobs$posterior & vapply(methods[jobs$method], is, TRUE, "StackParam")), ]
-    spec <- list(counts = counts, methods = methods, seed = seed, fraction = fraction, scheme = scheme, n.entries = n.entries, labels = labels,
+    spec <- list(counts = counts, methods = methods, seed = seed, fraction = fraction,
+        scheme = scheme, n.entries = n.entries, labels = labels,
         threads = .threads(num.threads))
     one <- function(k) {
-        if (progress) message(sprintf("%s %d of %d: %s%s", jobs$task[k], jobs$rep[k], repeats, jobs$method[k],
+        if (progress)
+            message(sprintf("%s %d of %d: %s%s", jobs$task[k], jobs$rep[k], repeats, jobs$method[k],
             if (jobs$posterior[k]) ", posterior" else ""))
         .compareOne(jobs[k, ], spec)
     }
-    done <- if (is.null(BPPARAM)) lapply(seq_len(nrow(jobs)), one) else .onWorkers(jobs, spec, BPPARAM)
+    done <- if (is.null(BPPARAM)) lapply(seq_len(nrow(jobs)), one) else
+        .onWorkers(jobs, spec, BPPARAM)
     scores <- unique(unlist(lapply(done, function(d) names(d$scores))))
     rows <- lapply(done, function(d) {
         value <- function(name) if (is.null(d$scores[[name]])) NA_real_ else d$scores[[name]]
-        data.frame(lapply(stats::setNames(nm = scores), value), seconds = d$seconds, memory = d$memory, error = d$error)
+        data.frame(lapply(stats::setNames(nm = scores), value), seconds = d$seconds,
+            memory = d$memory, error = d$error)
     })
-    if (all(vapply(done, function(d) !is.na(d$error), TRUE))) .stop("no method could be fitted; the first said: %s", done[[1L]]$error)
-    table <- cbind(task = jobs$task, method = ifelse(jobs$posterior, paste(jobs$method, "posterior"), jobs$method),
+    if (all(vapply(done, function(d) !is.na(d$error), TRUE)))
+        .stop("no method could be fitted; the first said: %s", done[[1L]]$error)
+    table <- cbind(task = jobs$task,
+        method = ifelse(jobs$posterior, paste(jobs$method, "posterior"), jobs$method),
         baseline = jobs$method %in% .baselines, `repeat` = jobs$rep, do.call(rbind, rows))
     rownames(table) <- NULL
     first <- jobs$rep == 1
-    structure(list(table = table, samples = stats::setNames(lapply(done[first], `[[`, "sample"), paste(table$task, table$method)[first]),
-        fits = stats::setNames(lapply(done[first], `[[`, "fit"), paste(table$task, table$method)[first]),
-        warnings = unique(unlist(lapply(seq_along(done), function(k) if (length(done[[k]]$warnings)) paste0(table$method[k], ": ",
-            done[[k]]$warnings)))), settings = list(genes = nrow(counts), cells = ncol(counts), fraction = fraction, scheme = scheme,
-            n.entries = n.entries, repeats = repeats, seed = seed, params = params, version = as.character(utils::packageVersion("infill")))),
+    structure(list(table = table,
+        samples = stats::setNames(lapply(done[first], `[[`, "sample"),
+            paste(table$task, table$method)[first]),
+        fits = stats::setNames(lapply(done[first], `[[`, "fit"),
+            paste(table$task, table$method)[first]),
+        warnings = unique(unlist(lapply(seq_along(done), function(k) if (length(done[[k]]$warnings))
+            paste0(table$method[k], ": ",
+            done[[k]]$warnings)))),
+            settings = list(genes = nrow(counts), cells = ncol(counts), fraction = fraction,
+                scheme = scheme,
+            n.entries = n.entries, repeats = repeats, seed = seed, params = params,
+            version = as.character(utils::packageVersion("infill")))),
         class = "InfillComparison")
 }
 
 .baselines <- c("none", "gene mean", "gene mean posterior", "detected mean")
-.usualParams <- function() list(Stack = StackParam(), deepMc = DeepMcParam(), DeepImpute = DeepImputeParam(), AutoImpute = AutoImputeParam())
+.usualParams <- function() list(Stack = StackParam(), deepMc = DeepMcParam(),
+    DeepImpute = DeepImputeParam(), AutoImpute = AutoImputeParam())
 
 # A list of parameter objects, each with a name of its own.
 .namedParams <- function(params) {
     if (is(params, "InfillParam")) params <- list(params)
     if (!is.list(params) || !length(params) || !all(vapply(params, is, TRUE, "InfillParam"))) .stop(
-        "'params' must be a list of parameters of models, such as list(DeepMcParam()), not %s", .describe(params))
+        "'params' must be a list of parameters of models, such as list(DeepMcParam()), not %s",
+        .describe(params))
     name <- names(params)
     if (is.null(name)) name <- rep("", length(params))
     empty <- !nzchar(name)
     name[empty] <- sub("Param$", "", vapply(params[empty], function(p) class(p)[1L], ""))
-    if (any(name %in% .baselines)) .stop("'params' must not be called %s: the baselines are", .someOf(dQuote(intersect(name, .baselines), FALSE)))
+    if (any(name %in% .baselines)) .stop("'params' must not be called %s: the baselines are",
+        .someOf(dQuote(intersect(name, .baselines), FALSE)))
     stats::setNames(params, make.unique(name, " "))
 }
 
 .onWorkers <- function(jobs, spec, BPPARAM) {
     .needs("BiocParallel", "'BPPARAM'")
-    if (!is(BPPARAM, "BiocParallelParam")) .stop("'BPPARAM' must be a BiocParallelParam, not %s", .describe(BPPARAM))
-    tryCatch(BiocParallel::bplapply(split(jobs, seq_len(nrow(jobs))), .compareOne, spec = spec, BPPARAM = BPPARAM),
+    if (!is(BPPARAM, "BiocParallelParam"))
+        .stop("'BPPARAM' must be a BiocParallelParam, not %s", .describe(BPPARAM))
+    tryCatch(BiocParallel::bplapply(split(jobs, seq_len(nrow(jobs))), .compareOne, spec = spec,
+        BPPARAM = BPPARAM),
         error = function(e) .stop("a worker of 'BPPARAM' failed: %s", conditionMessage(e)))
 }
 
@@ -162,12 +206,15 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         notes <<- c(notes, conditionMessage(w))
         invokeRestart("muffleWarning")
     }, message = function(m) {
-        if (startsWith(conditionMessage(m), "the mask leaves")) notes <<- c(notes, trimws(conditionMessage(m)))
+        if (startsWith(conditionMessage(m), "the mask leaves")) notes <<-
+            c(notes, trimws(conditionMessage(m)))
         invokeRestart("muffleMessage")
     })
     memory <- sum(gc(full = FALSE)[, 6L]) - before
-    list(scores = out$scores, sample = out$sample, fit = out$fit, warnings = unique(notes), error = if (is.null(out$error)) NA_character_
-        else out$error, seconds = if (is.null(out$seconds)) NA_real_ else out$seconds, memory = if (is.null(out$seconds)) NA_real_ else memory)
+    list(scores = out$scores, sample = out$sample, fit = out$fit, warnings = unique(notes),
+        error = if (is.null(out$error)) NA_character_
+        else out$error, seconds = if (is.null(out$seconds)) NA_real_ else out$seconds,
+        memory = if (is.null(out$seconds)) NA_real_ else memory)
 }
 
 # What a plot of training needs of a fit: no weights.
@@ -182,47 +229,60 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 .splitMolecules <- function(counts, fraction, seed) {
     m <- maskCounts(counts, "molecules", fraction, seed, check.scale = FALSE)
     e <- hiddenEntries(m)
-    list(train = maskedData(m), test = sparseMatrix(i = e$row, j = e$col, x = e$value, dims = dim(counts)))
+    list(train = maskedData(m),
+        test = sparseMatrix(i = e$row, j = e$col, x = e$value, dims = dim(counts)))
 }
 
-# f(values, cols) for blocks of cells, values dense genes x cells on the scale of `counts`; keep as in infill().
+# f(values, cols) for blocks of cells, values dense genes x cells on the scale of `counts`; keep as
+# in infill().
 .overBlocks <- function(counts, fit, keep, threads, f) {
     how <- .how("counts", keep, TRUE, "infilled", "matrix")
     .matchGenes(counts, fit@recipe)
-    for (cols in .inBlocks(ncol(counts), nrow(counts))) f(.fillBlock(counts, cols, fit, how, threads), cols)
+    for (cols in .inBlocks(ncol(counts), nrow(counts)))
+        f(.fillBlock(counts, cols, fit, how, threads), cols)
 }
 
 .scoreMolecules <- function(param, spec, seed, posterior) {
     s <- .splitMolecules(spec$counts, spec$fraction, seed)
-    if (!sum(s$test) || !sum(s$train)) .stop("'x' has too few molecules to hold %g of them out", spec$fraction)
+    if (!sum(s$test) || !sum(s$train))
+        .stop("'x' has too few molecules to hold %g of them out", spec$fraction)
     if (posterior) param <- .posteriorOf(param)
     model <- if (posterior || isTRUE(attr(param, "whole"))) names(.priorsOf(param))
     started <- proc.time()[["elapsed"]]
     heard <- character()
-    said <- function() if (length(heard)) paste0(": ", sub("^the prior .* was left out: ", "", heard[1L])) else ""
-    fit <- withCallingHandlers(fitInfill(s$train, param, seed = seed, num.threads = spec$threads, progress = FALSE, check.scale = FALSE),
-        warning = function(w) if (grepl("was left out: ", conditionMessage(w))) heard <<- c(heard, conditionMessage(w)))
-    # a model that failed has no posterior; one that did not earn its place has that of the gene mean
+    said <- function() if (length(heard))
+        paste0(": ", sub("^the prior .* was left out: ", "", heard[1L])) else ""
+    fit <- withCallingHandlers(fitInfill(s$train, param, seed = seed, num.threads = spec$threads,
+        progress = FALSE, check.scale = FALSE),
+        warning = function(w) if (grepl("was left out: ", conditionMessage(w))) heard <<-
+        c(heard, conditionMessage(w)))
+    # a model that failed has no posterior; one that did not earn its place has that of the gene
+    # mean
     lost <- if (length(model)) setdiff(model, c(names(fit@fits), fit@left.out))
     if (length(lost)) .stop("without the model there is no posterior of it%s", said())
     scale <- sum(s$test) / sum(s$train)
     acc <- list(numeric(5 * nrow(s$train)), numeric(4))
     cell <- numeric(ncol(s$train))
-    look <- sort(.Call(C_choose, as.double(ncol(s$train)), as.double(min(200, ncol(s$train))), seed))      # cells whose entries are kept
+    # cells whose entries are kept
+    look <- sort(.Call(C_choose, as.double(ncol(s$train)), as.double(min(200, ncol(s$train))),
+        seed))
     sample <- list()
-    keep <- if (is(param, "NoneParam")) "observed" else if (is(param, "StackParam")) "posterior" else "none"
+    keep <- if (is(param, "NoneParam")) "observed" else if (is(param, "StackParam"))
+        "posterior" else "none"
     .overBlocks(s$train, fit, keep, spec$threads, function(values, cols) {
         r <- .Call(C_split_add, s$test, cols[1L] - 1L, values, scale, 1e-6, acc[[1L]], acc[[2L]])
         acc <<- r[1:2]
         cell[cols] <<- r[[3L]]
         some <- intersect(look, cols)
-        if (length(some)) sample[[length(sample) + 1L]] <<- data.frame(predicted = scale * as.double(values[, some - cols[1L] + 1L]),
+        if (length(some)) sample[[length(sample) + 1L]] <<-
+            data.frame(predicted = scale * as.double(values[, some - cols[1L] + 1L]),
             truth = as.double(as.matrix(s$test[, some, drop = FALSE])))
     })
     seconds <- proc.time()[["elapsed"]] - started
     gene <- .Call(C_split_pearson, acc[[1L]], as.double(ncol(s$train)))
     n <- acc[[2L]][4L]
-    scores <- list(poisson = acc[[2L]][1L] / n, perfect = acc[[2L]][2L] / n, mse = acc[[2L]][3L] / n,
+    scores <- list(poisson = acc[[2L]][1L] / n, perfect = acc[[2L]][2L] / n,
+        mse = acc[[2L]][3L] / n,
         pearson.gene = median(gene, na.rm = TRUE), pearson.cell = median(cell, na.rm = TRUE))
     if (!is.null(spec$labels)) scores <- c(scores, .clusterScores(s$train, fit, keep, spec, seed))
     sample <- do.call(rbind, sample)
@@ -232,21 +292,26 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 # Means of predicted and held-out molecules by tenth of the prediction, and their standard errors.
 .deciles <- function(d) {
     at <- unique(stats::quantile(d$predicted, 0:10 / 10, names = FALSE))
-    group <- if (length(at) > 2L) cut(d$predicted, at, include.lowest = TRUE, labels = FALSE) else rep(1L, nrow(d))
+    group <- if (length(at) > 2L) cut(d$predicted, at, include.lowest = TRUE, labels = FALSE) else
+        rep(1L, nrow(d))
     mean <- function(v) as.double(tapply(v, group, base::mean))
     data.frame(predicted = mean(d$predicted), observed = mean(d$truth),
-        se = as.double(tapply(d$truth, group, function(v) stats::sd(v) / sqrt(length(v)))), n = as.integer(table(group)))
+        se = as.double(tapply(d$truth, group, function(v) stats::sd(v) / sqrt(length(v)))),
+        n = as.integer(table(group)))
 }
 
 .scoreEntries <- function(param, spec, seed, posterior) {
-    m <- maskCounts(spec$counts, spec$scheme, spec$fraction, seed, n.entries = spec$n.entries, check.scale = FALSE)
+    m <- maskCounts(spec$counts, spec$scheme, spec$fraction, seed, n.entries = spec$n.entries,
+        check.scale = FALSE)
     x <- maskedData(m)
     e <- hiddenEntries(m)
     if (is(param, "StackParam")) param@loss <- "masked"           # a zero is no evidence here
     started <- proc.time()[["elapsed"]]
-    fit <- fitInfill(x, param, seed = seed, num.threads = spec$threads, progress = FALSE, check.scale = FALSE)
+    fit <- fitInfill(x, param, seed = seed, num.threads = spec$threads, progress = FALSE,
+        check.scale = FALSE)
     got <- numeric(nrow(e))
-    .overBlocks(x, fit, if (is(param, "NoneParam")) "observed" else "none", spec$threads, function(values, cols) {
+    .overBlocks(x, fit, if (is(param, "NoneParam")) "observed" else "none", spec$threads,
+        function(values, cols) {
         at <- which(e$col >= cols[1L] & e$col <= cols[length(cols)])
         got[at] <<- values[cbind(e$row[at], e$col[at] - cols[1L] + 1L)]
     })
@@ -255,8 +320,11 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     t <- log1p(e$value / size)
     p <- log1p(got / size)
     scores <- as.list(.recovery(t, p)[c("rmse", "mae", "nmse", "pearson")])
-    keep <- if (length(t) > 3000) sort(.Call(C_choose, as.double(length(t)), 3000, seed)) else seq_along(t)
-    list(scores = c(scores, list(perfect = 0)), sample = data.frame(truth = t[keep], predicted = p[keep]), fit = .thinFit(fit), seconds = seconds)
+    keep <- if (length(t) > 3000) sort(.Call(C_choose, as.double(length(t)), 3000, seed)) else
+        seq_along(t)
+    list(scores = c(scores, list(perfect = 0)),
+        sample = data.frame(truth = t[keep], predicted = p[keep]), fit = .thinFit(fit),
+        seconds = seconds)
 }
 
 # Agreement of clusters with the labels, on what the fit makes of the training half.
@@ -267,25 +335,30 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     moments <- .Call(C_moments, l, numeric(ncol(l)), 0)
     top <- sort(head(order(-moments$var), 1000))
     m <- matrix(0, length(top), ncol(train))
-    .overBlocks(train, fit, keep, spec$threads, function(values, cols) m[, cols] <<- log1p(values[top, , drop = FALSE] /
+    .overBlocks(train, fit, keep, spec$threads, function(values, cols) m[, cols] <<-
+        log1p(values[top, , drop = FALSE] /
         rep(size[cols], each = length(top))))
     pcs <- .principal(m, 20)
     k <- length(unique(spec$labels))
     # no clusters, where a model makes fewer different cells than there are classes
     clusters <- tryCatch(.kMeans(pcs, k, seed), error = function(e) NULL)
-    list(ari = if (is.null(clusters)) NA_real_ else adjustedRandIndex(clusters, spec$labels), silhouette = silhouetteWidth(pcs, spec$labels))
+    list(ari = if (is.null(clusters)) NA_real_ else adjustedRandIndex(clusters, spec$labels),
+        silhouette = silhouetteWidth(pcs, spec$labels))
 }
 
 # k-means of R, with its generator set and put back.
-.kMeans <- function(x, k, seed) .withSeed(seed, stats::kmeans(x, k, iter.max = 100, nstart = 10)$cluster)
+.kMeans <- function(x, k, seed) .withSeed(seed,
+    stats::kmeans(x, k, iter.max = 100, nstart = 10)$cluster)
 .withSeed <- function(seed, code) {
     old <- get0(".Random.seed", globalenv(), inherits = FALSE)
     kind <- RNGkind()
     on.exit({
         suppressWarnings(do.call(RNGkind, as.list(kind)))
-        if (is.null(old)) rm(".Random.seed", envir = globalenv()) else assign(".Random.seed", old, globalenv())
+        if (is.null(old)) rm(".Random.seed", envir = globalenv()) else
+            assign(".Random.seed", old, globalenv())
     })
-    set.seed(seed %% .Machine$integer.max, "Mersenne-Twister", "Inversion", "Rejection")      # workers have generators of another kind
+    # workers have generators of another kind
+    set.seed(seed %% .Machine$integer.max, "Mersenne-Twister", "Inversion", "Rejection")
     code
 }
 
@@ -293,7 +366,8 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 
 .firstScore <- c(molecules = "poisson", entries = "rmse")
 
-# One row per method of a task: means over repeats, and the difference to the best baseline with its interval.
+# One row per method of a task: means over repeats, and the difference to the best baseline with its
+# interval.
 .summary <- function(cmp, task) {
     t <- cmp$table[cmp$table$task == task, ]
     score <- .firstScore[[task]]
@@ -306,18 +380,23 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     plain <- base & ok & names(by) != "gene mean posterior"
     if (identical(best, "gene mean posterior") && any(plain)) {
         other <- names(which.min(value[plain]))
-        if (value[[other]] - value[[best]] < .worthTheName * (value[[other]] - mean(by[[other]]$perfect))) best <- other
+        if (value[[other]] - value[[best]] < .worthTheName *
+            (value[[other]] - mean(by[[other]]$perfect))) best <- other
     }
     rows <- lapply(names(by), function(name) {
         d <- by[[name]]
         diff <- if (is.null(best)) NA else d[[score]] - by[[best]][[score]]
         n <- sum(is.finite(diff))
         half <- if (n > 1) stats::qt(0.975, n - 1) * stats::sd(diff) / sqrt(n) else NA_real_
-        spread <- if (sum(is.finite(d[[score]])) > 1) stats::qt(0.975, nrow(d) - 1) * stats::sd(d[[score]]) / sqrt(nrow(d)) else NA_real_
+        spread <- if (sum(is.finite(d[[score]])) > 1)
+            stats::qt(0.975, nrow(d) - 1) * stats::sd(d[[score]]) / sqrt(nrow(d)) else NA_real_
         scale <- if (is.null(best)) NA else mean(by[[best]][[score]] - by[[best]]$perfect)
-        data.frame(method = name, baseline = d$baseline[1L], value = mean(d[[score]]), interval = spread, difference = mean(diff), half = half,
-            beats = name != best && !base[[name]] && isTRUE(mean(diff) + half < 0) && isTRUE(-mean(diff) >= .worthTheName * scale),
-            seconds = mean(d$seconds), memory = mean(d$memory), error = d$error[!is.na(d$error)][1L])
+        data.frame(method = name, baseline = d$baseline[1L], value = mean(d[[score]]),
+            interval = spread, difference = mean(diff), half = half,
+            beats = name != best && !base[[name]] && isTRUE(mean(diff) + half < 0) &&
+            isTRUE(-mean(diff) >= .worthTheName * scale),
+            seconds = mean(d$seconds), memory = mean(d$memory),
+            error = d$error[!is.na(d$error)][1L])
     })
     out <- do.call(rbind, rows)
     attr(out, "best") <- best
@@ -329,37 +408,52 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     best <- attr(s, "best")
     ok <- is.finite(s$value)
     models <- s[!s$baseline & ok, ]
-    what <- c(molecules = "held-out molecules (Poisson loss)", entries = "hidden entries (RMSE on logarithms)")[[task]]
+    what <- c(molecules = "held-out molecules (Poisson loss)",
+        entries = "hidden entries (RMSE on logarithms)")[[task]]
     if (!nrow(models)) return(sprintf("%s: no model could be fitted.", what))
     top <- models[which.min(models$value), ]
     base <- s$value[s$method == best]
     if (is.na(top$half)) {
         lowest <- if (top$value < base) top else s[s$method == best, ]
-        return(sprintf("%s: %s is lowest, %.4f%s; one repeat gives no interval, so no verdict.", what, lowest$method, lowest$value,
-            if (lowest$method == best) sprintf(" against %.4f of the best model (%s)", top$value, top$method)
+        return(sprintf("%s: %s is lowest, %.4f%s; one repeat gives no interval, so no verdict.",
+            what, lowest$method, lowest$value,
+            if (lowest$method == best)
+            sprintf(" against %.4f of the best model (%s)", top$value, top$method)
             else sprintf(" against %.4f of the best baseline (%s)", base, best)))
     }
     interval <- function(row) {
         v <- row$difference + c(0, -1, 1) * row$half
         if (all(v == 0)) return("no different")
-        do.call(sprintf, c(list(if (max(abs(v)) < 1e-3) "%+.2g (95 %% interval %+.2g to %+.2g)" else "%+.4f (95 %% interval %+.4f to %+.4f)"), as.list(v)))
+        do.call(sprintf,
+            c(list(if (max(abs(v)) < 1e-3) "%+.2g (95 %% interval %+.2g to %+.2g)" else
+                "%+.4f (95 %% interval %+.4f to %+.4f)"), as.list(v)))
     }
     if (!any(models$beats)) {
         sure <- top$difference + top$half < 0                # and yet too small
-        return(sprintf("%s: do not impute%s. No model beats \"%s\" (%.4f) %s; the nearest is %s, %s.", what, if (best == "gene mean posterior")
-            " with these models; StackParam(GeneMeanParam()) is enough" else "", best, base, if (sure)
-            sprintf("by %g %% of its distance to a perfect prediction", 100 * .worthTheName) else "beyond the interval", top$method, interval(top)))
+        return(sprintf(
+            "%s: do not impute%s. No model beats \"%s\" (%.4f) %s; the nearest is %s, %s.", what,
+            if (best == "gene mean posterior")
+            " with these models; StackParam(GeneMeanParam()) is enough" else "", best, base,
+            if (sure)
+            sprintf("by %g %% of its distance to a perfect prediction", 100 * .worthTheName) else
+            "beyond the interval", top$method, interval(top)))
     }
     if (!top$beats) {                                        # the lowest mean is not the sure one
         sure <- models[models$beats, ]
         sure <- sure[which.min(sure$value), ]
-        return(sprintf(paste0("%s: %s beats the best baseline (\"%s\", %.4f): %.4f, %s. %s is lower, %.4f, but not beyond the interval: ",
-            "%s.%s"), what, sure$method, best, base, sure$value, interval(sure), top$method, top$value, interval(top), if (sum(models$beats) > 1L)
-            sprintf(" Beyond the interval: %s.", paste(models$method[models$beats], collapse = ", ")) else ""))
+        return(sprintf(
+            paste0("%s: %s beats the best baseline (\"%s\", %.4f): %.4f, %s. %s is lower, %.4f, but not beyond the interval: ",
+            "%s.%s"), what, sure$method, best, base, sure$value, interval(sure), top$method,
+            top$value, interval(top), if (sum(models$beats) > 1L)
+            sprintf(" Beyond the interval: %s.",
+                paste(models$method[models$beats], collapse = ", ")) else ""))
     }
-    sprintf("%s: %s is best, %.4f against %.4f of the best baseline (\"%s\"): %s.%s", what, top$method, top$value, base, best, interval(top),
-        if (sum(models$beats) == nrow(models)) if (nrow(models) > 1L) " Every model beats the baselines." else ""
-        else sprintf(" Beyond the interval only: %s.", paste(models$method[models$beats], collapse = ", ")))
+    sprintf("%s: %s is best, %.4f against %.4f of the best baseline (\"%s\"): %s.%s", what,
+        top$method, top$value, base, best, interval(top),
+        if (sum(models$beats) == nrow(models)) if (nrow(models) > 1L)
+        " Every model beats the baselines." else ""
+        else sprintf(" Beyond the interval only: %s.",
+            paste(models$method[models$beats], collapse = ", ")))
 }
 
 # What was held out, in words: of the molecules, and where the entries were chosen otherwise, how.
@@ -369,27 +463,35 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     own <- s$scheme != "uniform" && "entries" %in% tasks
     share <- sprintf("%g %% held out", 100 * s$fraction)
     if (!own) return(share)
-    masks <- sprintf("entries hidden by \"%s\"%s", s$scheme, if (s$scheme == "exponential.cell") "" else
-        sprintf(", %.0f of each %s", if (is.null(s$n.entries)) 10 else s$n.entries, sub("logistic.", "", s$scheme, fixed = TRUE)))
-    if ("molecules" %in% tasks) paste0(sub("held out", "of the molecules held out", share), ", ", masks) else masks
+    masks <- sprintf("entries hidden by \"%s\"%s", s$scheme, if (s$scheme == "exponential.cell")
+        "" else
+        sprintf(", %.0f of each %s", if (is.null(s$n.entries)) 10 else s$n.entries,
+            sub("logistic.", "", s$scheme, fixed = TRUE)))
+    if ("molecules" %in% tasks) paste0(sub("held out", "of the molecules held out", share), ", ",
+        masks) else masks
 }
 
 #' @export
 print.InfillComparison <- function(x, ...) {
     s <- x$settings
-    cat(sprintf("InfillComparison: %d genes x %d cells, %s, %d repeat%s, seed %.0f\n", s$genes, s$cells, .heldOutWords(x), s$repeats,
+    cat(sprintf("InfillComparison: %d genes x %d cells, %s, %d repeat%s, seed %.0f\n", s$genes,
+        s$cells, .heldOutWords(x), s$repeats,
          if (s$repeats > 1) "s" else "", s$seed))
     for (task in unique(x$table$task)) {
         t <- x$table[x$table$task == task, ]
-        show <- intersect(if (task == "molecules") c("poisson", "mse", "pearson.gene", "pearson.cell", "ari", "silhouette")
+        show <- intersect(if (task == "molecules")
+            c("poisson", "mse", "pearson.gene", "pearson.cell", "ari", "silhouette")
             else c("rmse", "mae", "nmse", "pearson"), names(t))
         d <- .summary(x, task)
         m <- stats::aggregate(t[show], list(method = factor(t$method, unique(t$method))), mean)
-        small <- intersect(c("pearson.gene", "pearson.cell", "pearson", "ari", "silhouette"), show)       # at most 1
+        # at most 1
+        small <- intersect(c("pearson.gene", "pearson.cell", "pearson", "ari", "silhouette"), show)
         m[small] <- round(m[small], 4)
-        out <- data.frame(m[1L], m[2L], `+-` = d$interval, m[-(1:2)], seconds = sprintf("%.3g", d$seconds), MB = round(d$memory),
+        out <- data.frame(m[1L], m[2L], `+-` = d$interval, m[-(1:2)],
+            seconds = sprintf("%.3g", d$seconds), MB = round(d$memory),
             check.names = FALSE)
-        cat(sprintf("\n%s\n", c(molecules = "Held-out molecules", entries = "Hidden entries")[[task]]))
+        cat(sprintf("\n%s\n", c(molecules = "Held-out molecules",
+            entries = "Hidden entries")[[task]]))
         print(format(out[order(d$value), ], digits = 4), row.names = FALSE)
         for (k in which(!is.na(d$error))) cat(sprintf("  %s failed: %s\n", d$method[k], d$error[k]))
         cat(paste(strwrap(.verdict(x, task), 100), collapse = "\n"), "\n", sep = "")

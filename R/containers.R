@@ -1,5 +1,5 @@
-# The only file that knows what counts may come in. .counts() gives a dgCMatrix of genes x cells with its names,
-# unchecked; .store() puts a matrix of the same shape beside what came.
+# The only file that knows what counts may come in. .counts() gives a dgCMatrix of genes x cells
+# with its names, unchecked; .store() puts a matrix of the same shape beside what came.
 #' @include AllGenerics.R
 NULL
 
@@ -70,15 +70,17 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
     x
 })
 
-# SeuratObject is only suggested: an S4 class of another package is named here and dispatch finds these methods as soon
-# as that package is loaded. Version 5 says `layer` where version 4 said `slot`.
+# SeuratObject is only suggested: an S4 class of another package is named here and dispatch finds
+# these methods as soon as that package is loaded. Version 5 says `layer` where version 4 said
+# `slot`.
 .seuratFive <- function() packageVersion("SeuratObject") >= "5.0.0"
 
 .seuratCounts <- function(x, assay.type) {
     .needs("SeuratObject", "a Seurat object")
     m <- tryCatch(if (.seuratFive()) SeuratObject::GetAssayData(x, layer = assay.type)
         else SeuratObject::GetAssayData(x, slot = assay.type), error = function(e) NULL)
-    if (!length(m)) .stop("'assay.type' must name data of the default assay of 'x'; %s is empty or not there",
+    if (!length(m))
+        .stop("'assay.type' must name data of the default assay of 'x'; %s is empty or not there",
         .describe(assay.type))
     .counts(m)
 }
@@ -100,7 +102,8 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
         return(x)
     }
     if (is(x, "Seurat")) {
-        return(if (.seuratFive()) SeuratObject::SetAssayData(x, layer = assay.type, new.data = counts)
+        return(if (.seuratFive()) SeuratObject::SetAssayData(x, layer = assay.type,
+            new.data = counts)
             else SeuratObject::SetAssayData(x, slot = assay.type, new.data = counts))
     }
     if (is(x, "DelayedMatrix")) return(DelayedArray(counts))
@@ -115,7 +118,8 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
         return(x)
     }
     there <- if (seurat) SeuratObject::Assays(x) else assayNames(x)
-    if (!.isString(name) || !name %in% there) .stop("'name' must be an assay of '%s' (%s), not %s", arg,
+    if (!.isString(name) || !name %in% there)
+        .stop("'name' must be an assay of '%s' (%s), not %s", arg,
         paste(dQuote(there, FALSE), collapse = ", "), .describe(name))
     .checkOnCounts(if (seurat) SeuratObject::Misc(x, slot = name) else metadata(x)[[name]], arg)
     if (seurat) .seuratCounts(x[[name]], "counts") else assay(x, name, withDimnames = FALSE)
@@ -151,7 +155,8 @@ suppressMessages({
         .stop("'x' must have genes and cells, not %d x %d", nrow(m), ncol(m))
     }
     valid <- validObject(m, test = TRUE)
-    if (!isTRUE(valid)) .stop("'x' must be a valid sparse matrix: %s", paste(valid, collapse = "; "))
+    if (!isTRUE(valid)) .stop("'x' must be a valid sparse matrix: %s",
+        paste(valid, collapse = "; "))
     s <- .Call(C_scan, m)
     if (s[1L] > 0) {
         .stop(.badCount, c("a missing value (NA)", "an infinite value", "a negative value")[s[1L]],

@@ -6,7 +6,8 @@ NULL
     if (is.list(x) || !(is.atomic(x) || is.factor(x)) || !length(x)) {
         .stop("'%s' must be a vector of labels, not %s", arg, .describe(x))
     }
-    if (anyNA(x)) .stop("'%s' must have no missing labels; %d of %d are NA", arg, sum(is.na(x)), length(x))
+    if (anyNA(x)) .stop("'%s' must have no missing labels; %d of %d are NA", arg, sum(is.na(x)),
+        length(x))
     if (!is.null(n) && length(x) != n) .stop("'%s' must have %d labels, not %d", arg, n, length(x))
     levels <- unique(x)
     list(code = match(x, levels) - 1L, n = length(levels), levels = levels)
@@ -19,7 +20,8 @@ NULL
     as.list(.Call(C_agreement, a$code, a$n, b$code, b$n))
 }
 
-.meanEntropy <- function(v, normalization) switch(normalization, arithmetic = (v$entropy_a + v$entropy_b) / 2,
+.meanEntropy <- function(v, normalization) switch(normalization,
+    arithmetic = (v$entropy_a + v$entropy_b) / 2,
     geometric = sqrt(v$entropy_a * v$entropy_b), max = max(v$entropy_a, v$entropy_b),
     min = min(v$entropy_a, v$entropy_b), joint = v$joint)
 
@@ -67,7 +69,8 @@ adjustedRandIndex <- function(a, b) .agreement(a, b)$ari
 
 #' @rdname adjustedRandIndex
 #' @export
-normalizedMutualInfo <- function(a, b, normalization = c("arithmetic", "geometric", "max", "min", "joint")) {
+normalizedMutualInfo <-
+    function(a, b, normalization = c("arithmetic", "geometric", "max", "min", "joint")) {
     normalization <- .checkChoice(normalization, "normalization",
         c("arithmetic", "geometric", "max", "min", "joint"))
     v <- .agreement(a, b)
@@ -79,11 +82,13 @@ normalizedMutualInfo <- function(a, b, normalization = c("arithmetic", "geometri
 #' @rdname adjustedRandIndex
 #' @export
 adjustedMutualInfo <- function(a, b, normalization = c("arithmetic", "geometric", "max", "min")) {
-    normalization <- .checkChoice(normalization, "normalization", c("arithmetic", "geometric", "max", "min"))
+    normalization <- .checkChoice(normalization, "normalization",
+        c("arithmetic", "geometric", "max", "min"))
     a <- .labels(a, "a")
     b <- .labels(b, "b", length(a$code))
     v <- as.list(.Call(C_agreement, a$code, a$n, b$code, b$n))
-    if (any(c(a$n, b$n) %in% c(1L, length(a$code)))) return(as.double(v$both == v$in_a && v$both == v$in_b))
+    if (any(c(a$n, b$n) %in% c(1L, length(a$code))))
+        return(as.double(v$both == v$in_a && v$both == v$in_b))
     chance <- .Call(C_expected_mutual, tabulate(a$code + 1L, a$n), tabulate(b$code + 1L, b$n))
     (v$mutual - chance) / (.meanEntropy(v, normalization) - chance)
 }
@@ -127,7 +132,8 @@ jaccardPairs <- function(a, b) {
 #' purity(c(1, 1, 2, 2, 3), c("a", "a", "b", "a", "a"))
 #' clusteringAccuracy(c(1, 1, 2, 2, 3), c("a", "a", "b", "a", "a"))
 #' @export
-purity <- function(clusters, labels) .agreement(clusters, labels, c("clusters", "labels"))$hits / length(labels)
+purity <- function(clusters, labels) .agreement(clusters, labels, c("clusters", "labels"))$hits /
+    length(labels)
 
 #' @rdname purity
 #' @export
@@ -170,7 +176,8 @@ clusteringAccuracy <- function(clusters, labels) {
 #' clusterSeparability(log1p(x), rep(c("a", "b"), each = 10))
 #' clusterSeparability(log1p(x), rep(c("a", "b"), each = 10), by = "type")
 #' @export
-clusterSeparability <- function(x, labels, by = c("overall", "type"), assay.type = "counts", max.pairs = 2e6, seed = 1,
+clusterSeparability <- function(x, labels, by = c("overall", "type"), assay.type = "counts",
+    max.pairs = 2e6, seed = 1,
     num.threads = NULL)
 {
     by <- .checkChoice(by, "by", c("overall", "type"))
@@ -178,12 +185,16 @@ clusterSeparability <- function(x, labels, by = c("overall", "type"), assay.type
     seed <- .seed(seed)
     threads <- .threads(num.threads)
     m <- .counts(x, assay.type)
-    if (nrow(m) < 2L || !ncol(m)) .stop("'x' must have two genes and a cell or more, not %d x %d", nrow(m), ncol(m))
-    if (!all(is.finite(m@x))) .stop("'x' must hold finite numbers; %d are not", sum(!is.finite(m@x)))
+    if (nrow(m) < 2L || !ncol(m)) .stop("'x' must have two genes and a cell or more, not %d x %d",
+        nrow(m), ncol(m))
+    if (!all(is.finite(m@x))) .stop("'x' must hold finite numbers; %d are not",
+        sum(!is.finite(m@x)))
     l <- .labels(labels, "labels", ncol(m))
     norms <- .Call(C_cell_norms, m)
     flat <- norms$norm == 0
-    if (any(flat)) warning(sprintf("%d of %d cells do not vary over the genes and are left out: they have no correlations",
+    if (any(flat))
+        warning(sprintf(
+            "%d of %d cells do not vary over the genes and are left out: they have no correlations",
         sum(flat), ncol(m)), call. = FALSE)
     cells <- which(!flat) - 1L
     type <- l$code[!flat]
@@ -193,12 +204,14 @@ clusterSeparability <- function(x, labels, by = c("overall", "type"), assay.type
     middle <- function(cell, lo, hi) {
         n <- sum(as.double(hi - lo))
         if (n == 0) return(NA_real_)
-        median(.Call(C_pair_correlations, m, norms$mean, norms$norm, cell, as.integer(lo), as.integer(hi),
+        median(.Call(C_pair_correlations, m, norms$mean, norms$norm, cell, as.integer(lo),
+            as.integer(hi),
             min(n, max.pairs), seed, threads))
     }
     gap <- function(intra, inter) c(intra = intra, inter = inter, separability = intra - inter)
     if (by == "overall") {
-        if (!anyDuplicated(type)) .stop("'labels' must have a type with two cells or more: no pair is within a type")
+        if (!anyDuplicated(type))
+            .stop("'labels' must have a type with two cells or more: no pair is within a type")
         order <- order(type)
         start <- match(type[order], type[order]) - 1L       # where the cells of that type begin
         cells <- cells[order]
@@ -208,7 +221,8 @@ clusterSeparability <- function(x, labels, by = c("overall", "type"), assay.type
         own <- cells[type == k]
         other <- cells[type != k]
         gap(middle(own, 0L * own, seq_along(own) - 1L),
-            middle(c(own, other), rep.int(0L, length(cells)), rep.int(c(0L, length(own)), c(length(own), length(other)))))
+            middle(c(own, other), rep.int(0L, length(cells)),
+                rep.int(c(0L, length(own)), c(length(own), length(other)))))
     }, numeric(3)))
     rownames(out) <- as.character(l$levels)
     out
@@ -238,7 +252,8 @@ silhouetteWidth <- function(x, labels, per.point = FALSE, num.threads = NULL) {
     if (!is.numeric(x) || any(!is.finite(x))) .stop("'x' must hold finite numbers")
     .checkFlag(per.point, "per.point")
     l <- .labels(labels, "labels", nrow(x))
-    if (l$n < 2L) .stop("'labels' must have at least two classes, not one: the width is not defined")
+    if (l$n < 2L)
+        .stop("'labels' must have at least two classes, not one: the width is not defined")
     points <- t(x)
     storage.mode(points) <- "double"
     width <- .Call(C_silhouette, points, l$code, l$n, .threads(num.threads))

@@ -5,7 +5,8 @@ NULL
 .finite <- function(x, arg) {
     if (!is.numeric(x) && !is.logical(x)) .stop("'%s' must be numbers, not %s", arg, .describe(x))
     if (!length(x)) .stop("'%s' must have at least one value", arg)
-    if (length(b <- which(!is.finite(x)))) .stop("'%s' must be finite; value %d is %s", arg, b[1L], format(x[b[1L]]))
+    if (length(b <- which(!is.finite(x))))
+        .stop("'%s' must be finite; value %d is %s", arg, b[1L], format(x[b[1L]]))
     as.double(x)
 }
 
@@ -29,7 +30,8 @@ NULL
 giniCoefficient <- function(x, assay.type = "counts") {
     if (is.atomic(x) && is.null(dim(x))) {
         x <- .finite(x, "x")
-        if (length(b <- which(x < 0))) .stop("'x' must not be negative; value %d is %s", b[1L], format(x[b[1L]]))
+        if (length(b <- which(x < 0)))
+            .stop("'x' must not be negative; value %d is %s", b[1L], format(x[b[1L]]))
         return(.Call(C_gini, .counts(matrix(x)), 1e-8))
     }
     m <- .checkCounts(.counts(x, assay.type), FALSE)
@@ -67,8 +69,11 @@ rocAuc <- function(score, truth) {
     if (!(is.logical(truth) || is.numeric(truth)) || !all(truth %in% c(0, 1))) .stop(
         "'truth' must be TRUE or FALSE, or 1 and 0, without NA, not %s", .describe(truth))
     truth <- as.logical(truth)
-    if (length(truth) != length(score)) .stop("'truth' must have %d values, not %d", length(score), length(truth))
-    if (all(truth) || !any(truth)) .stop("'truth' must have both TRUE and FALSE: the area is not defined when all are %s", truth[1L])
+    if (length(truth) != length(score))
+        .stop("'truth' must have %d values, not %d", length(score), length(truth))
+    if (all(truth) || !any(truth))
+        .stop("'truth' must have both TRUE and FALSE: the area is not defined when all are %s",
+            truth[1L])
     .Call(C_roc_auc, score, truth)
 }
 
@@ -76,19 +81,25 @@ rocAuc <- function(score, truth) {
 .countsAndMeans <- function(observed, expected) {
     plain <- is.numeric(observed) || is.logical(observed)
     if (!plain && !is(observed, "Matrix") && !is(observed, "DelayedMatrix")) {
-        .stop("'observed' must be counts: a vector, a matrix or a sparse Matrix, not %s", .describe(observed))
+        .stop("'observed' must be counts: a vector, a matrix or a sparse Matrix, not %s",
+            .describe(observed))
     }
-    shape <- function(v) if (is.null(dim(v))) sprintf("%d values", length(v)) else paste(dim(v), collapse = " x ")
-    if (is.data.frame(expected) || is(expected, "Matrix") || is(expected, "DelayedMatrix")) expected <- as.matrix(expected)
-    if (!is.numeric(expected)) .stop("'expected' must be numbers, a vector or a matrix like 'observed', not %s",
+    shape <- function(v) if (is.null(dim(v))) sprintf("%d values", length(v)) else
+        paste(dim(v), collapse = " x ")
+    if (is.data.frame(expected) || is(expected, "Matrix") || is(expected, "DelayedMatrix"))
+        expected <- as.matrix(expected)
+    if (!is.numeric(expected))
+        .stop("'expected' must be numbers, a vector or a matrix like 'observed', not %s",
         .describe(expected))
     if (!identical(dim(observed), dim(expected)) || length(observed) != length(expected)) {
-        .stop("'expected' must have the shape of 'observed', %s, not %s", shape(observed), shape(expected))
+        .stop("'expected' must have the shape of 'observed', %s, not %s", shape(observed),
+            shape(expected))
     }
     if (!length(observed)) .stop("'observed' must have at least one value")
     # the values are looked at one by one only when one is bad
     bad <- function(v, arg) if (length(v) && (anyNA(v) || min(v) < 0 || max(v) == Inf)) {
-        .stop("'%s' must be finite and not negative; one value is %s", arg, format(v[which(!(is.finite(v) & v >= 0))[1L]]))
+        .stop("'%s' must be finite and not negative; one value is %s", arg,
+            format(v[which(!(is.finite(v) & v >= 0))[1L]]))
     }
     y <- if (is.null(dim(observed))) .counts(matrix(observed)) else .counts(observed, "counts")
     bad(y@x, "observed")
@@ -137,8 +148,10 @@ poissonDeviance <- function(observed, expected) {
 #' @export
 nbDeviance <- function(observed, expected, theta) {
     v <- .countsAndMeans(observed, expected)
-    if (!is.numeric(theta) || !length(theta) %in% c(1L, nrow(v$y)) || anyNA(theta) || any(theta <= 0)) {
-        .stop("'theta' must be one number above 0%s, not %s", if (nrow(v$y) > 1L) sprintf(", or %d of them", nrow(v$y)) else "",
+    if (!is.numeric(theta) || !length(theta) %in% c(1L, nrow(v$y)) || anyNA(theta) ||
+        any(theta <= 0)) {
+        .stop("'theta' must be one number above 0%s, not %s", if (nrow(v$y) > 1L)
+            sprintf(", or %d of them", nrow(v$y)) else "",
             .describe(theta))
     }
     .Call(C_count_loss, v$y, v$mean, 1L, as.double(theta), 0)

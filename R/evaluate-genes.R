@@ -20,7 +20,8 @@ NULL
 geneCv <- function(x, groups = NULL, assay.type = "counts") {
     m <- .checkCounts(.counts(x, assay.type), FALSE)
     if (is.null(groups)) groups <- rep("all", ncol(m))
-    if (length(groups) != ncol(m)) .stop("'groups' must have %d labels, not %d", ncol(m), length(groups))
+    if (length(groups) != ncol(m)) .stop("'groups' must have %d labels, not %d", ncol(m),
+        length(groups))
     used <- !is.na(groups)
     if (!any(used)) .stop("'groups' must not be all NA")
     levels <- if (is.factor(groups)) levels(droplevels(groups)) else sort(unique(groups[used]))

@@ -21,7 +21,8 @@ NULL
 #'   has hidden entries: `n`; `rmse` = sqrt(`mse`); `mse` = mean (t - p)^2; `mae` =
 #'   mean |t - p|; `nmse` = |t - p| / |t| (2-norms; the root, as the AutoImpute code
 #'   has it); `pearson`; `spearman`, that of the ranks, where ties get their mean
-#'   rank (both `NA` where either side is constant but for rounding: the estimate's in single precision).
+#'   rank (both `NA` where either side is constant but for rounding: the estimate's in single
+#'   precision).
 #' @references Talwar et al. (2018), Scientific Reports 8:16329.
 #' @examples
 #' recoveryError(c(1, 2, 3), c(1, 2, 4))
@@ -42,10 +43,12 @@ setMethod("recoveryError", c("ANY", "ANY"), function(truth, estimate, ...) .stop
 
 .recovery <- function(truth, estimate, group = NULL) {
     if (length(truth) != length(estimate)) .stop(
-        "'truth' and 'estimate' must be of one length, not %d and %d", length(truth), length(estimate))
+        "'truth' and 'estimate' must be of one length, not %d and %d", length(truth),
+        length(estimate))
     if (!length(truth)) .stop("'truth' must have at least one value")
     bad <- function(v) which(!is.finite(v))
-    if (length(b <- bad(truth))) .stop("'truth' must be finite; value %d is %s", b[1L], format(truth[b[1L]]))
+    if (length(b <- bad(truth))) .stop("'truth' must be finite; value %d is %s", b[1L],
+        format(truth[b[1L]]))
     if (length(b <- bad(estimate))) .stop("'estimate' must be finite; value %d is %s", b[1L],
         format(estimate[b[1L]]))
     levels <- if (is.null(group)) 1L else sort(unique(group))
@@ -61,10 +64,12 @@ setMethod("recoveryError", c("ANY", "ANY"), function(truth, estimate, ...) .stop
     genes <- seq_len(nrow(m@x))
     names(genes) <- rownames(m@x)
     genes <- if (is.factor(subset.row) || is.list(subset.row)) NA else genes[subset.row]
-    if (anyNA(genes)) .stop("'subset.row' must be names, positions or a logical vector of genes of the masked counts, not %s",
+    if (anyNA(genes))
+        .stop("'subset.row' must be names, positions or a logical vector of genes of the masked counts, not %s",
         .describe(subset.row))
     at <- m@row %in% genes
-    if (!any(at)) .stop("'subset.row' must leave hidden entries; these %d genes have none", length(genes))
+    if (!any(at)) .stop("'subset.row' must leave hidden entries; these %d genes have none",
+        length(genes))
     m@row <- m@row[at]
     m@col <- m@col[at]
     m@value <- m@value[at]
@@ -79,11 +84,13 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, estimate,
 {
     by <- .checkChoice(by, "by", c("overall", "gene", "cell"))
     scale <- .checkChoice(scale, "scale", c("log2", "log1p", "counts", "log1p.twice"))
-    if (truth@scheme == "molecules") .stop(paste("'truth' must be a mask that hides whole entries, not one of scheme",
+    if (truth@scheme == "molecules")
+        .stop(paste("'truth' must be a mask that hides whole entries, not one of scheme",
         "\"molecules\", whose entries keep a part of theirs; calibrationTable() judges what was filled in by it"))
     estimate <- .resultOf(estimate, name, "estimate")
     if (length(dim(estimate)) != 2L || !identical(dim(estimate), dim(truth@x))) {
-        .stop("'estimate' must be %d x %d like the masked counts, not %s", nrow(truth@x), ncol(truth@x),
+        .stop("'estimate' must be %d x %d like the masked counts, not %s", nrow(truth@x),
+            ncol(truth@x),
             if (length(dim(estimate)) == 2L) paste(dim(estimate), collapse = " x ")
             else .describe(estimate))
     }
@@ -94,7 +101,8 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, estimate,
         total <- Matrix::colSums(.counts(truth@x, truth@assay.type))
         size <- total / median(total[total > 0])
         size[size == 0] <- 1
-        log <- switch(scale, log2 = function(v) log2(v + 1), log1p = log1p, log1p.twice = function(v) log1p(log1p(v)))
+        log <- switch(scale, log2 = function(v) log2(v + 1), log1p = log1p,
+            log1p.twice = function(v) log1p(log1p(v)))
         t <- log(t / size[truth@col])
         p <- log(pmax(p, 0) / size[truth@col])
     }

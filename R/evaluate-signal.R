@@ -4,8 +4,10 @@ NULL
 # What was filled in, as something of genes x cells that can be cut into blocks.
 .filledOf <- function(x, name, arg, shape = NULL) {
     x <- .resultOf(x, name, arg)
-    if (length(dim(x)) != 2L || is.data.frame(x)) .stop("'%s' must be values of genes x cells, not %s", arg, .describe(x))
-    if (!is.null(shape) && any(dim(x) != shape)) .stop("'%s' must be %d x %d like the counts, not %d x %d", arg, shape[1L],
+    if (length(dim(x)) != 2L || is.data.frame(x))
+        .stop("'%s' must be values of genes x cells, not %s", arg, .describe(x))
+    if (!is.null(shape) && any(dim(x) != shape))
+        .stop("'%s' must be %d x %d like the counts, not %d x %d", arg, shape[1L],
         shape[2L], nrow(x), ncol(x))
     x
 }
@@ -45,18 +47,22 @@ NULL
     head(order(-detected), min(n, sum(detected > 0)))
 }
 
-# Components of the cells, cells x k, with no random start: by the smaller of the two cross products.
+# Components of the cells, cells x k, with no random start: by the smaller of the two cross
+# products.
 .cellComponents <- function(m, k) {
     m <- m - rowMeans(m)
     k <- min(k, dim(m))
-    if (nrow(m) <= ncol(m)) crossprod(m, eigen(tcrossprod(m), symmetric = TRUE)$vectors[, seq_len(k), drop = FALSE])
+    if (nrow(m) <= ncol(m))
+        crossprod(m, eigen(tcrossprod(m), symmetric = TRUE)$vectors[, seq_len(k), drop = FALSE])
     else {
         e <- eigen(crossprod(m), symmetric = TRUE)
-        e$vectors[, seq_len(k), drop = FALSE] * rep(sqrt(pmax(e$values[seq_len(k)], 0)), each = ncol(m))
+        e$vectors[, seq_len(k), drop = FALSE] * rep(sqrt(pmax(e$values[seq_len(k)], 0)),
+            each = ncol(m))
     }
 }
 
-# Wilcoxon's rank sum of genes in `halves` (cells x splits, TRUE and FALSE): W of the TRUE ones and z, genes x splits.
+# Wilcoxon's rank sum of genes in `halves` (cells x splits, TRUE and FALSE): W of the TRUE ones and
+# z, genes x splits.
 .rankSums <- function(m, halves) {
     r <- .Call(C_gene_ranks, m)
     n <- as.double(ncol(m))
@@ -73,9 +79,10 @@ NULL
 .falseGenes <- function(m, halves) mean(apply(.rankSums(m, halves)$z, 2L, function(z)
     mean(stats::p.adjust(2 * stats::pnorm(-abs(z)), "BH") < 0.05 & !is.na(z))))
 
-# Genes called in halves of the cells that the other genes suggest: above or below the middle of their first component, once what
-# follows the cells' sizes is taken out. The middle is that of runs of 20 cells of like size: filled-in zeros can follow the size
-# so closely that ranks would tell halves apart whose sizes differ by next to nothing.
+# Genes called in halves of the cells that the other genes suggest: above or below the middle of
+# their first component, once what follows the cells' sizes is taken out. The middle is that of runs
+# of 20 cells of like size: filled-in zeros can follow the size so closely that ranks would tell
+# halves apart whose sizes differ by next to nothing.
 .falseMarkers <- function(m, size) {
     odd <- seq_len(nrow(m)) %% 2 == 1
     s <- log(size) - mean(log(size))
@@ -84,9 +91,11 @@ NULL
     halves <- function(others) {
         o <- m[others, , drop = FALSE]
         by <- .cellComponents(o - tcrossprod(o %*% s, s), 1)
-        matrix(stats::ave(drop(by), run, FUN = function(v) rank(v, ties.method = "first") > length(v) / 2) > 0)
+        matrix(stats::ave(drop(by), run, FUN = function(v) rank(v, ties.method = "first") >
+            length(v) / 2) > 0)
     }
-    mean(c(.falseGenes(m[odd, , drop = FALSE], halves(!odd)), .falseGenes(m[!odd, , drop = FALSE], halves(odd))))
+    mean(c(.falseGenes(m[odd, , drop = FALSE], halves(!odd)),
+        .falseGenes(m[!odd, , drop = FALSE], halves(odd))))
 }
 
 .falsePairs <- function(m, cut) {
@@ -129,9 +138,9 @@ NULL
 #'     (Wilcoxon's rank sum, Benjamini and Hochberg at 5 %), mean of 20 splits;
 #'   * `"markers"`: genes called differential between halves that *other* genes
 #'     suggest: cells above and below the median of the first principal component
-#'     of every second gene (without what follows the cells' sizes, and within runs of 20 cells of like size) are compared in
-#'     the remaining genes, and the other way round. This is what happens when cells are clustered and markers are looked
-#'     for.
+#'     of every second gene (without what follows the cells' sizes, and within runs of 20 cells of
+#'     like size) are compared in the remaining genes, and the other way round. This is what happens
+#'     when cells are clustered and markers are looked for.
 #'
 #'   `verdict(x)` is the worst of them: `"red"` where more than 1 % are false after
 #'   filling in, and more than before; `"yellow"` above 0.1 %; else `"green"`.
@@ -161,40 +170,51 @@ NULL
 #' flat <- function(counts) counts * 0 + rowMeans(counts)
 #' verdict(permutationCheck(counts, flat, seed = 1))
 #' @export
-permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NA, assay.type = "counts") {
+permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NA,
+    assay.type = "counts") {
     n.genes <- .checkNumber(n.genes, "n.genes", 4, 1e5, whole = TRUE)
     cut <- .checkNumber(cut, "cut", 0, 1)
     if (missing(param) || !is.function(param) && !is(param, "InfillParam")) .stop(
         "'param' must be the parameters of a model, such as AutoImputeParam(), or a function, not %s",
         if (missing(param)) "missing" else .describe(param))
-    if ("output" %in% ...names()) .stop("'output' cannot be chosen: the check needs the scale of counts")
+    if ("output" %in% ...names())
+        .stop("'output' cannot be chosen: the check needs the scale of counts")
     seed <- .seed(seed)
     counts <- .checkCounts(.counts(x, assay.type))
-    if (ncol(counts) < 4L) .stop("'x' must have at least 4 cells to be halved, not %d", ncol(counts))
+    if (ncol(counts) < 4L) .stop("'x' must have at least 4 cells to be halved, not %d",
+        ncol(counts))
     shuffled <- .shuffled(counts, seed)
     rows <- .mostDetected(shuffled, n.genes)
     if (length(rows) < 4L) .stop("'x' must have at least 4 genes with counts, not %d", length(rows))
     size <- .sizes(Matrix::colSums(shuffled))
-    filled <- if (is.function(param)) param(if (is.matrix(x)) as.matrix(shuffled) else shuffled, ...)
+    filled <- if (is.function(param))
+        param(if (is.matrix(x)) as.matrix(shuffled) else shuffled, ...)
         else infill(shuffled, param, ..., seed = seed)
     filled <- .filledOf(filled, "infilled", "param()", dim(counts))
-    both <- list(before = as.matrix(shuffled[rows, ]), after = .rowsAndTotals(filled, rows, "param()")$values)
+    both <- list(before = as.matrix(shuffled[rows, ]),
+        after = .rowsAndTotals(filled, rows, "param()")$values)
     both <- lapply(both, function(m) .flattened(.logged(m, size)))
-    halves <- vapply(seq_len(20L), function(k) .Call(C_permute, ncol(counts), (seed + k) %% 2^53) * 2 > ncol(counts),
+    halves <- vapply(seq_len(20L), function(k) .Call(C_permute, ncol(counts), (seed + k) %% 2^53) *
+        2 > ncol(counts),
         logical(ncol(counts)))
-    share <- vapply(both, function(m) c(.falsePairs(m, cut), .falseGenes(m, halves), .falseMarkers(m, size)), numeric(3))
+    share <- vapply(both, function(m) c(.falsePairs(m, cut), .falseGenes(m, halves),
+        .falseMarkers(m, size)), numeric(3))
     g <- length(rows)
-    out <- data.frame(test = c("pairs", "genes", "markers"), n = c(g * (g - 1) / 2, g, g), before = share[, 1L],
+    out <- data.frame(test = c("pairs", "genes", "markers"), n = c(g * (g - 1) / 2, g, g),
+        before = share[, 1L],
         after = share[, 2L])
-    out$verdict <- ifelse(out$after <= out$before | out$after <= 0.001, "green", ifelse(out$after > 0.01, "red", "yellow"))
-    structure(out, class = c("permutationCheck", "data.frame"), verdict = .worst(out$verdict), cut = cut, seed = seed,
+    out$verdict <- ifelse(out$after <= out$before | out$after <= 0.001, "green",
+        ifelse(out$after > 0.01, "red", "yellow"))
+    structure(out, class = c("permutationCheck", "data.frame"), verdict = .worst(out$verdict),
+        cut = cut, seed = seed,
         model = if (is.function(param)) "a function" else class(param)[1L])
 }
 
 .shuffled <- function(counts, seed) {
     by.gene <- Matrix::t(counts)
     i <- .Call(C_shuffle, by.gene, seed)
-    sparseMatrix(i = rep.int(seq_len(nrow(counts)), diff(by.gene@p)), j = i + 1L, x = by.gene@x, dims = dim(counts),
+    sparseMatrix(i = rep.int(seq_len(nrow(counts)), diff(by.gene@p)), j = i + 1L, x = by.gene@x,
+        dims = dim(counts),
         dimnames = dimnames(counts))
 }
 
@@ -204,18 +224,23 @@ permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NA,
 #' @export
 verdict <- function(object) {
     if (is.null(attr(object, "verdict"))) .stop(
-        "'object' must be what permutationCheck() or smoothingGauge() returns, not %s", .describe(object))
+        "'object' must be what permutationCheck() or smoothingGauge() returns, not %s",
+        .describe(object))
     attr(object, "verdict")
 }
 
 #' @exportS3Method print permutationCheck
 print.permutationCheck <- function(x, ...) {
     words <- c(pairs = sprintf("pairs of genes correlated (|r| > %g)", attr(x, "cut")),
-        genes = "genes different between random halves", markers = "genes different between halves that others suggest")
+        genes = "genes different between random halves",
+        markers = "genes different between halves that others suggest")
     if (is.null(attr(x, "verdict")) || !all(x$test %in% names(words))) return(NextMethod())
-    cat(sprintf("Signal made out of shuffled counts by %s: %s\n", attr(x, "model"), attr(x, "verdict")))
-    cat(sprintf("  %-51s %9s -> %9s  %s\n", words[x$test], .percent(x$before), .percent(x$after), x$verdict), sep = "")
-    cat(switch(attr(x, "verdict"), red = "Correlations and markers seen after filling in need not be in the data.\n",
+    cat(sprintf("Signal made out of shuffled counts by %s: %s\n", attr(x, "model"),
+        attr(x, "verdict")))
+    cat(sprintf("  %-51s %9s -> %9s  %s\n", words[x$test], .percent(x$before), .percent(x$after),
+        x$verdict), sep = "")
+    cat(switch(attr(x, "verdict"),
+        red = "Correlations and markers seen after filling in need not be in the data.\n",
         yellow = "A little structure appears that is not in the data: look at weak findings twice.\n",
         green = "Filling in made no structure that can be seen.\n"))
     invisible(x)
@@ -277,7 +302,8 @@ print.permutationCheck <- function(x, ...) {
 #' smoothingGauge(counts, infill(counts, DeepMcParam(), keep = "none"), seed = 1)
 #' smoothingGauge(counts, counts * 0 + rowMeans(counts), seed = 1)
 #' @export
-smoothingGauge <- function(x, filled = x, clusters = NULL, n.genes = 1000, min.cells = 10, seed = NA,
+smoothingGauge <- function(x, filled = x, clusters = NULL, n.genes = 1000, min.cells = 10,
+    seed = NA,
     assay.type = "counts", name = "infilled")
 {
     n.genes <- .checkNumber(n.genes, "n.genes", 1, 1e9, whole = TRUE)
@@ -308,7 +334,8 @@ smoothingGauge <- function(x, filled = x, clusters = NULL, n.genes = 1000, min.c
     signal <- rowSums(shared) / (n - 1)
     error <- sqrt(.rowVars(shared) / n)
     signal[signal <= 3 * error] <- NA
-    # the same of the means of clusters; (L - 1)/n of what the halves share within clusters is there by chance
+    # the same of the means of clusters; (L - 1)/n of what the halves share within clusters is there
+    # by chance
     used <- clusters$code >= 0
     L <- clusters$n
     of <- matrix(0, n, L)
@@ -323,33 +350,42 @@ smoothingGauge <- function(x, filled = x, clusters = NULL, n.genes = 1000, min.c
     by.gene <- Matrix::t(some)
     by.gene@x <- by.gene@x / size[by.gene@i + 1L]
     gene <- rep.int(seq_along(rows), diff(by.gene@p))
-    r <- .Call(C_rank_agreement, by.gene, after[cbind(gene, by.gene@i + 1L)], clusters$code, clusters$n,
+    r <- .Call(C_rank_agreement, by.gene, after[cbind(gene, by.gene@i + 1L)], clusters$code,
+        clusters$n,
         as.integer(min.cells))
     weight <- r$n * !is.na(r$rho)
     rank <- rowSums(weight * ifelse(is.na(r$rho), 0, r$rho)) / rowSums(weight)
-    out <- data.frame(detected = diff(by.gene@p), signal = signal, before = .rowVars(before), after = .rowVars(after))
+    out <- data.frame(detected = diff(by.gene@p), signal = signal, before = .rowVars(before),
+        after = .rowVars(after))
     out$kept <- out$after / out$signal
     out$between <- drop(centred(after)^2 %*% w) / between
     out$rank <- ifelse(is.nan(rank), NA, rank)
-    rownames(out) <- if (is.null(rownames(counts)) || anyDuplicated(rownames(counts)[rows])) rows else rownames(counts)[rows]
+    rownames(out) <- if (is.null(rownames(counts)) || anyDuplicated(rownames(counts)[rows]))
+        rows else rownames(counts)[rows]
     mid <- lapply(out[c("kept", "between", "rank")], median, na.rm = TRUE)
     red <- if (is.na(mid$between)) isTRUE(mid$kept < 0.05) else mid$between < 0.2
     yellow <- isTRUE(mid$between < 0.5) || isTRUE(mid$kept < 0.05) || isTRUE(mid$rank < 0.2)
-    structure(out, class = c("smoothingGauge", "data.frame"), verdict = if (red) "red" else if (yellow) "yellow" else "green",
+    structure(out, class = c("smoothingGauge", "data.frame"), verdict = if (red) "red" else
+        if (yellow) "yellow" else "green",
         clusters = clusters$n, seed = seed)
 }
 
 .rowVars <- function(m) rowSums((m - rowMeans(m))^2) / (ncol(m) - 1)
 
-# Labels as integers from 0, -1 for cells that are not used; k-means where there are none, started at cells far apart.
+# Labels as integers from 0, -1 for cells that are not used; k-means where there are none, started
+# at cells far apart.
 .clustersOf <- function(clusters, logs, seed) {
     if (!is.null(clusters)) {
-        if (!is.atomic(clusters)) .stop("'clusters' must be a vector with a label for each cell, not %s", .describe(clusters))
-        if (length(clusters) != ncol(logs)) .stop("'clusters' must have %d labels, not %d", ncol(logs), length(clusters))
+        if (!is.atomic(clusters))
+            .stop("'clusters' must be a vector with a label for each cell, not %s",
+                .describe(clusters))
+        if (length(clusters) != ncol(logs))
+            .stop("'clusters' must have %d labels, not %d", ncol(logs), length(clusters))
         used <- !is.na(clusters)
         if (!any(used)) .stop("'clusters' must not be all NA")
         levels <- unique(clusters[used])
-        if (length(levels) > 1L && length(levels) == sum(used)) .stop("'clusters' must have fewer classes than cells: all %d are different", sum(used))
+        if (length(levels) > 1L && length(levels) == sum(used))
+            .stop("'clusters' must have fewer classes than cells: all %d are different", sum(used))
         return(list(code = ifelse(used, match(clusters, levels) - 1L, -1L), n = length(levels)))
     }
     pcs <- .cellComponents(head(logs, 500L), 10)
@@ -369,7 +405,8 @@ smoothingGauge <- function(x, filled = x, clusters = NULL, n.genes = 1000, min.c
 print.smoothingGauge <- function(x, ...) {
     if (is.null(attr(x, "verdict")) || is.null(x$kept) || is.null(x$rank)) return(NextMethod())
     told <- function(v, what) if (all(is.na(v))) sprintf("  %s: no gene can be judged\n", what)
-        else sprintf("  %s: median %.2f (quartiles %.2f and %.2f) of %d genes\n", what, median(v, na.rm = TRUE),
+        else sprintf("  %s: median %.2f (quartiles %.2f and %.2f) of %d genes\n", what,
+            median(v, na.rm = TRUE),
             quantile(v, 0.25, na.rm = TRUE), quantile(v, 0.75, na.rm = TRUE), sum(!is.na(v)))
     cat(sprintf("Variation left after filling in: %s\n", attr(x, "verdict")))
     cat(told(x$kept, "share of the variance above counting noise"))
@@ -417,11 +454,13 @@ print.smoothingGauge <- function(x, ...) {
 #' table
 #' if (requireNamespace("ggplot2", quietly = TRUE)) plotCalibration(table)
 #' @export
-calibrationTable <- function(m, filled, by = c("gene", "value"), entries = c("all", "zeros"), bins = 10,
+calibrationTable <- function(m, filled, by = c("gene", "value"), entries = c("all", "zeros"),
+    bins = 10,
     subset.row = NULL, name = "infilled")
 {
     .checkMasked(m, "m")
-    if (m@scheme != "molecules") .stop("'m' must be a mask of scheme \"molecules\", not %s; recoveryError() judges others",
+    if (m@scheme != "molecules")
+        .stop("'m' must be a mask of scheme \"molecules\", not %s; recoveryError() judges others",
         dQuote(m@scheme, FALSE))
     by <- .checkChoice(by, "by", c("gene", "value"))
     entries <- .checkChoice(entries, "entries", c("all", "zeros"))
@@ -431,13 +470,15 @@ calibrationTable <- function(m, filled, by = c("gene", "value"), entries = c("al
     if (!is.null(subset.row)) m <- .onlyGenes(m, subset.row)
     mean <- Matrix::rowMeans(kept)
     genes <- which(mean > 0 & seq_along(mean) %in% .genesOf(m, subset.row))
-    if (!length(genes)) .stop("'m' must have genes with counts that are not held out; none are left")
+    if (!length(genes))
+        .stop("'m' must have genes with counts that are not held out; none are left")
     test <- sparseMatrix(i = m@row, j = m@col, x = m@value, dims = dim(kept))
     blocks <- function(f) {
         for (at in .inBlocks(ncol(kept), nrow(kept))) {
             v <- as.matrix(filled[, at, drop = FALSE])[genes, , drop = FALSE]
             if (!is.numeric(v) || any(!is.finite(v))) .stop("'filled' must hold finite values")
-            use <- if (entries == "all") rep(TRUE, length(v)) else as.vector(as.matrix(kept[genes, at, drop = FALSE]) == 0)
+            use <- if (entries == "all") rep(TRUE, length(v)) else
+                as.vector(as.matrix(kept[genes, at, drop = FALSE]) == 0)
             f(as.vector(v)[use], as.vector(as.matrix(test[genes, at, drop = FALSE]))[use],
                 rep.int(seq_along(genes), length(at))[use])
         }
@@ -446,7 +487,8 @@ calibrationTable <- function(m, filled, by = c("gene", "value"), entries = c("al
     else {
         breaks <- numeric()
         every <- ceiling(as.double(length(genes)) * ncol(kept) / 1e6)
-        blocks(function(v, t, g) breaks <<- c(breaks, v[seq(1, by = every, length.out = ceiling(length(v) / every))]))
+        blocks(function(v, t, g) breaks <<-
+            c(breaks, v[seq(1, by = every, length.out = ceiling(length(v) / every))]))
         if (!length(breaks)) .stop("'m' has no zeros to look at")
     }
     breaks <- unique(quantile(breaks, seq(0, 1, length.out = bins + 1), names = FALSE))
@@ -490,9 +532,11 @@ plotCalibration <- function(table) {
     .data <- ggplot2::.data
     ggplot2::ggplot(d, ggplot2::aes(.data$predicted, .data$observed)) +
         ggplot2::geom_abline(linetype = 2, colour = "grey50") + ggplot2::geom_line() +
-        ggplot2::geom_pointrange(ggplot2::aes(ymin = pmax(.data$observed - 2 * .data$se, .data$observed / 10),
+        ggplot2::geom_pointrange(
+            ggplot2::aes(ymin = pmax(.data$observed - 2 * .data$se, .data$observed / 10),
             ymax = .data$observed + 2 * .data$se), size = 0.3) +
         ggplot2::scale_x_log10() + ggplot2::scale_y_log10() +
-        ggplot2::labs(x = "molecules predicted", y = "molecules held out", title = "Held-out molecules, by expression") +
+        ggplot2::labs(x = "molecules predicted", y = "molecules held out",
+            title = "Held-out molecules, by expression") +
         ggplot2::theme_minimal()
 }

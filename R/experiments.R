@@ -11,7 +11,8 @@ NULL
 .overGenes <- function(x, arg, f) {
     lapply(.inBlocks(nrow(x), ncol(x)), function(at) {
         block <- as.matrix(x[at, , drop = FALSE])
-        if (!is.numeric(block) || any(!is.finite(block))) .stop("'%s' must hold finite numbers", arg)
+        if (!is.numeric(block) || any(!is.finite(block)))
+            .stop("'%s' must hold finite numbers", arg)
         storage.mode(block) <- "double"
         f(unname(block))
     })
@@ -19,12 +20,16 @@ NULL
 
 # Two groups: the levels, and of each cell whether it is of the second; NA: not used.
 .twoGroups <- function(groups, n) {
-    if (length(groups) != n || is.list(groups)) .stop("'groups' must have %d labels, not %s", n, if (is.list(groups))
+    if (length(groups) != n || is.list(groups))
+        .stop("'groups' must have %d labels, not %s", n, if (is.list(groups))
         .describe(groups) else format(length(groups)))
     used <- !is.na(groups)
     levels <- if (is.factor(groups)) levels(droplevels(groups)) else sort(unique(groups[used]))
-    if (length(levels) != 2L) .stop("'groups' must have two classes (and NA for cells that are not used), not %d", length(levels))
-    list(levels = as.character(levels), used = used, second = as.character(groups) == as.character(levels)[2L])
+    if (length(levels) != 2L)
+        .stop("'groups' must have two classes (and NA for cells that are not used), not %d",
+            length(levels))
+    list(levels = as.character(levels), used = used,
+        second = as.character(groups) == as.character(levels)[2L])
 }
 
 # Per gene: statistic, logarithm of p, mean of either group. scaled(block): what is tested.
@@ -114,7 +119,8 @@ geneTests <- function(x, groups, test = c("wilcoxon", "t"), logged = FALSE, assa
 #' counts[1:10, groups == 1] <- rpois(200, 9)
 #' genesAgainstBulk(counts, groups, truth = 1:50 <= 10)
 #' @export
-genesAgainstBulk <- function(x, groups, truth, test = c("wilcoxon", "t"), scale = c("log1p", "none"), alpha = 0.05,
+genesAgainstBulk <- function(x, groups, truth, test = c("wilcoxon", "t"),
+    scale = c("log1p", "none"), alpha = 0.05,
     assay.type = "counts")
 {
     test <- .checkChoice(test, "test", c("wilcoxon", "t"))
@@ -122,33 +128,41 @@ genesAgainstBulk <- function(x, groups, truth, test = c("wilcoxon", "t"), scale 
     alpha <- .checkNumber(alpha, "alpha", 0, 1)
     given <- x
     x <- .matrixOf(x, assay.type, "x")
-    if (scale == "log1p") .checkOnCounts(if (is(given, "SummarizedExperiment")) metadata(given)[[assay.type]] else if (is(given, "Seurat"))
-        SeuratObject::Misc(given, slot = SeuratObject::DefaultAssay(given)) else attr(given, "infill"), "x")
+    if (scale == "log1p") .checkOnCounts(if (is(given, "SummarizedExperiment"))
+        metadata(given)[[assay.type]] else if (is(given, "Seurat"))
+        SeuratObject::Misc(given, slot = SeuratObject::DefaultAssay(given)) else
+        attr(given, "infill"), "x")
     g <- .twoGroups(groups, ncol(x))
     truth <- .perGene(truth, x, "truth")
-    if (!is.logical(truth)) .stop("'truth' must be TRUE, FALSE or NA for each gene, not %s", .describe(truth))
+    if (!is.logical(truth)) .stop("'truth' must be TRUE, FALSE or NA for each gene, not %s",
+        .describe(truth))
     known <- which(!is.na(truth))
     if (!length(known)) .stop("'truth' must be known of some genes")
     size <- if (scale == "log1p") .sizes(.rowsAndTotals(x, integer(), "x")$total)
-    r <- .testGenes(x[known, , drop = FALSE], g, test, "x", if (is.null(size)) identity else function(m) .logged(m, size))
+    r <- .testGenes(x[known, , drop = FALSE], g, test, "x", if (is.null(size)) identity else
+        function(m) .logged(m, size))
     log.p <- ifelse(is.na(r$log.p), 0, r$log.p)
     truth <- unname(truth[known])
     called <- stats::p.adjust(exp(log.p), "BH") < alpha
     hit <- sum(called & truth)
     data.frame(genes = length(truth), true = sum(truth), called = sum(called),
-        auc = if (any(truth) && !all(truth)) rocAuc(-log.p, truth) else NA_real_, accuracy = mean(called == truth),
-        precision = hit / sum(called), recall = hit / sum(truth), f1 = 2 * hit / (sum(called) + sum(truth)))
+        auc = if (any(truth) && !all(truth)) rocAuc(-log.p, truth) else NA_real_,
+        accuracy = mean(called == truth),
+        precision = hit / sum(called), recall = hit / sum(truth),
+        f1 = 2 * hit / (sum(called) + sum(truth)))
 }
 
 # One value per gene of x: in their order, or by their names.
 .perGene <- function(v, x, arg) {
-    if (!is.atomic(v) || is.null(v)) .stop("'%s' must be a vector with a value for each gene, not %s", arg, .describe(v))
+    if (!is.atomic(v) || is.null(v))
+        .stop("'%s' must be a vector with a value for each gene, not %s", arg, .describe(v))
     if (!is.null(names(v)) && !is.null(rownames(x))) {
         at <- match(rownames(x), names(v))
         if (all(is.na(at))) .stop("'%s' must be named like the genes; no name is one of them", arg)
         return(v[at])
     }
-    if (length(v) != nrow(x)) .stop("'%s' must have %d values, one for each gene, not %d", arg, nrow(x), length(v))
+    if (length(v) != nrow(x)) .stop("'%s' must have %d values, one for each gene, not %d", arg,
+        nrow(x), length(v))
     v
 }
 
@@ -182,7 +196,8 @@ genesAgainstBulk <- function(x, groups, truth, test = c("wilcoxon", "t"), scale 
 #' zeros
 #' if (requireNamespace("ggplot2", quietly = TRUE)) plotZeros(zeros)
 #' @export
-zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.type = "counts", name = "infilled") {
+zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.type = "counts",
+    name = "infilled") {
     counts <- .checkCounts(.counts(x, assay.type))
     if (missing(filled) && !is(x, "SummarizedExperiment") && !is(x, "Seurat")) .stop(
         "'filled' must be given where 'x' is no experiment that holds it")
@@ -195,15 +210,19 @@ zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.typ
         "'bulk' must hold finite, non-negative numbers, not %s", .describe(bulk))
     there <- bulk[!is.na(bulk) & bulk > 0]
     if (is.numeric(bins) && length(bins) > 1L) {
-        if (anyNA(bins) || is.unsorted(bins, strictly = TRUE)) .stop("'bins' must be a number, or bounds that rise")
+        if (anyNA(bins) || is.unsorted(bins, strictly = TRUE))
+            .stop("'bins' must be a number, or bounds that rise")
         breaks <- bins
     } else {
         bins <- .checkNumber(bins, "bins", 1, 1e4, whole = TRUE)
-        breaks <- if (length(there)) unique(quantile(there, seq(0, 1, length.out = bins + 1), names = FALSE))
+        breaks <- if (length(there))
+            unique(quantile(there, seq(0, 1, length.out = bins + 1), names = FALSE))
     }
-    bin <- ifelse(bulk == 0, 0L, if (length(breaks) > 1L) findInterval(bulk, breaks, left.open = TRUE, rightmost.closed = TRUE)
+    bin <- ifelse(bulk == 0, 0L, if (length(breaks) > 1L)
+        findInterval(bulk, breaks, left.open = TRUE, rightmost.closed = TRUE)
         else 1L)
-    if (length(breaks) > 1L) bin[!is.na(bulk) & bulk > 0 & (bulk < breaks[1L] | bulk > breaks[length(breaks)])] <- NA
+    if (length(breaks) > 1L)
+        bin[!is.na(bulk) & bulk > 0 & (bulk < breaks[1L] | bulk > breaks[length(breaks)])] <- NA
     zeros <- numeric(nrow(counts))
     for (at in .inBlocks(ncol(counts), nrow(counts))) {
         block <- as.matrix(filled[, at, drop = FALSE])
@@ -216,7 +235,8 @@ zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.typ
     by <- factor(bin, levels)
     of <- function(v) as.vector(tapply(v, by, mean))
     edge <- function(k) ifelse(levels == 0, 0, breaks[pmin(pmax(levels + k, 1), length(breaks))])
-    out <- data.frame(bin = levels, lower = edge(0), upper = edge(1), genes = as.vector(table(by)), before = of(before),
+    out <- data.frame(bin = levels, lower = edge(0), upper = edge(1), genes = as.vector(table(by)),
+        before = of(before),
         after = of(zeros / ncol(counts)))
     out$kept <- ifelse(out$before > 0, out$after / out$before, NA)
     out$log.after <- log(out$after)
@@ -229,24 +249,32 @@ plotZeros <- function(zeros) {
     .needs("ggplot2", "plotZeros()")
     if (is.data.frame(zeros)) zeros <- list(after = zeros)
     columns <- c("bin", "lower", "upper", "before", "after")
-    if (!is.list(zeros) || !length(zeros) || !all(vapply(zeros, function(z) is.data.frame(z) && all(columns %in% names(z)), TRUE)))
-        .stop("'zeros' must be what zerosByBulk() returns, or a list of such, not %s", .describe(zeros))
+    if (!is.list(zeros) || !length(zeros) ||
+        !all(vapply(zeros, function(z) is.data.frame(z) && all(columns %in% names(z)), TRUE)))
+        .stop("'zeros' must be what zerosByBulk() returns, or a list of such, not %s",
+            .describe(zeros))
     if (length(unique(lapply(zeros, function(z) z[columns[1:4]]))) > 1L) .stop(
         "'zeros' must be of the same counts and bins: their shares before differ")
-    if (is.null(names(zeros)) || !all(nzchar(names(zeros))) || anyDuplicated(c("before", names(zeros)))) .stop(
+    if (is.null(names(zeros)) || !all(nzchar(names(zeros))) ||
+        anyDuplicated(c("before", names(zeros)))) .stop(
         "'zeros' must be a list with a name of its own for each method, and not \"before\"")
     z <- zeros[[1L]]
     for (digits in 3:15) {                                   # as few as tell the bins apart
-        edge <- function(v) format(signif(v, digits), trim = TRUE, scientific = FALSE, drop0trailing = TRUE)
-        bin <- ifelse(z$bin == 0, "none", sprintf("%s to %s", vapply(z$lower, edge, ""), vapply(z$upper, edge, "")))
+        edge <- function(v) format(signif(v, digits), trim = TRUE, scientific = FALSE,
+            drop0trailing = TRUE)
+        bin <- ifelse(z$bin == 0, "none",
+            sprintf("%s to %s", vapply(z$lower, edge, ""), vapply(z$upper, edge, "")))
         if (!anyDuplicated(bin)) break
     }
     bin <- make.unique(bin)
     values <- c(list(before = z$before), lapply(zeros, `[[`, "after"))
-    d <- data.frame(bin = factor(bin, bin), share = unlist(values, use.names = FALSE), what = factor(rep(names(values), each = length(bin)), names(values)))
+    d <- data.frame(bin = factor(bin, bin), share = unlist(values, use.names = FALSE),
+        what = factor(rep(names(values), each = length(bin)), names(values)))
     .data <- ggplot2::.data
-    ggplot2::ggplot(d, ggplot2::aes(.data$bin, .data$share, fill = .data$what)) + ggplot2::geom_col(position = "dodge") +
-        ggplot2::labs(x = "bulk expression of the genes", y = "share of zeros", fill = NULL, title = "Zeros by bulk expression") +
+    ggplot2::ggplot(d, ggplot2::aes(.data$bin, .data$share, fill = .data$what)) +
+        ggplot2::geom_col(position = "dodge") +
+        ggplot2::labs(x = "bulk expression of the genes", y = "share of zeros", fill = NULL,
+            title = "Zeros by bulk expression") +
         ggplot2::theme_minimal()
 }
 
@@ -271,17 +299,20 @@ plotCv <- function(before, after, groups = NULL, assay.type = "counts", name = "
     .needs("ggplot2", "plotCv()")
     b <- .countsOf(before, assay.type, "before")
     a <- .countsOf(.resultOf(after, name, "after"), name, "after")
-    if (!identical(dim(a), dim(b))) .stop("'after' must be %d x %d like 'before', not %d x %d", nrow(b),
+    if (!identical(dim(a), dim(b)))
+        .stop("'after' must be %d x %d like 'before', not %d x %d", nrow(b),
         ncol(b), nrow(a), ncol(a))
     cv <- list(before = geneCv(b, groups), after = geneCv(a, groups))
     d <- do.call(rbind, lapply(names(cv), function(when) data.frame(gene = c(row(cv[[when]])),
-        group = factor(colnames(cv[[when]])[col(cv[[when]])], colnames(cv[[when]])), when = when, cv = c(cv[[when]]))))
+        group = factor(colnames(cv[[when]])[col(cv[[when]])], colnames(cv[[when]])), when = when,
+        cv = c(cv[[when]]))))
     d$when <- factor(d$when, names(cv))
     d <- d[rep(!is.na(cv$before) & !is.na(cv$after), 2), ]
     .data <- ggplot2::.data
     ggplot2::ggplot(d, ggplot2::aes(.data$group, .data$cv, fill = .data$when)) +
         ggplot2::geom_boxplot(outlier.size = 0.3) +
-        ggplot2::labs(x = NULL, y = "standard deviation / mean", fill = NULL, title = "Variation of genes within groups") +
+        ggplot2::labs(x = NULL, y = "standard deviation / mean", fill = NULL,
+            title = "Variation of genes within groups") +
         ggplot2::theme_minimal()
 }
 
@@ -315,18 +346,23 @@ plotCv <- function(before, after, groups = NULL, assay.type = "counts", name = "
 giniAgainstFish <- function(x, fish, housekeeping = "GAPDH", assay.type = "counts") {
     x <- .matrixOf(x, assay.type, "x")
     fish <- .filledOf(fish, NULL, "fish")
-    if (!.isString(housekeeping)) .stop("'housekeeping' must be the name of a gene, not %s", .describe(housekeeping))
+    if (!.isString(housekeeping)) .stop("'housekeeping' must be the name of a gene, not %s",
+        .describe(housekeeping))
     for (arg in c("x", "fish")) {
         names <- rownames(get(arg))
-        if (is.null(names) || anyDuplicated(names)) .stop("'%s' must have gene names, each once", arg)
-        if (!housekeeping %in% names) .stop("'housekeeping' must be a gene of '%s'; it has no %s", arg,
+        if (is.null(names) || anyDuplicated(names))
+            .stop("'%s' must have gene names, each once", arg)
+        if (!housekeeping %in% names)
+            .stop("'housekeeping' must be a gene of '%s'; it has no %s", arg,
             dQuote(housekeeping, FALSE))
     }
     genes <- setdiff(intersect(rownames(x), rownames(fish)), housekeeping)
-    if (!length(genes)) .stop("'fish' must have genes of 'x' beside the housekeeping gene; it has none")
+    if (!length(genes))
+        .stop("'fish' must have genes of 'x' beside the housekeeping gene; it has none")
     a <- .byHousekeeping(x, genes, housekeeping, "x")
     b <- .byHousekeeping(fish, genes, housekeeping, "fish")
-    d <- data.frame(gene = genes, cells = 0, cells.fish = 0, gini = NA_real_, gini.fish = NA_real_, ks = NA_real_)
+    d <- data.frame(gene = genes, cells = 0, cells.fish = 0, gini = NA_real_, gini.fish = NA_real_,
+        ks = NA_real_)
     for (k in seq_along(genes)) {
         u <- a[k, !is.na(a[k, ])]
         v <- b[k, !is.na(b[k, ])]
@@ -341,7 +377,8 @@ giniAgainstFish <- function(x, fish, housekeeping = "GAPDH", assay.type = "count
     varies <- sum(both) > 1 && stats::sd(d$gini[both]) > 0 && stats::sd(d$gini.fish[both]) > 0
     list(genes = d, summary = data.frame(genes = sum(both),
         pearson = if (varies) stats::cor(d$gini[both], d$gini.fish[both]) else NA_real_,
-        mse = if (any(both)) mean((d$gini - d$gini.fish)[both]^2) else NA_real_, ks = median(d$ks, na.rm = TRUE)))
+        mse = if (any(both)) mean((d$gini - d$gini.fish)[both]^2) else NA_real_,
+        ks = median(d$ks, na.rm = TRUE)))
 }
 
 # Genes of the cells whose housekeeping gene is neither low nor high, by that gene.
@@ -352,7 +389,8 @@ giniAgainstFish <- function(x, fish, housekeeping = "GAPDH", assay.type = "count
     h <- m[1L, ]
     ends <- quantile(h, c(0.1, 0.9), na.rm = TRUE, names = FALSE)
     keep <- which(h > ends[1L] & h < ends[2L])
-    if (!length(keep)) .stop("'%s' has no cell whose %s is strictly between its 10 %% and 90 %% quantiles (%g and %g)", arg,
+    if (!length(keep))
+        .stop("'%s' has no cell whose %s is strictly between its 10 %% and 90 %% quantiles (%g and %g)", arg,
         housekeeping, ends[1L], ends[2L])
     sweep(m[-1L, keep, drop = FALSE], 2L, h[keep] / mean(h[keep]), `/`)
 }
@@ -384,22 +422,30 @@ giniAgainstFish <- function(x, fish, housekeeping = "GAPDH", assay.type = "count
 #' bulk <- matrix(rpois(60 * 30, rexp(60) * 200), 60)
 #' bulkDropout(bulk, 0.5, list(mean = GeneMeanParam(), DeepMcParam()), seed = 1)
 #' @export
-bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("log1p", "counts"), seed = NA, ...,
+bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("log1p", "counts"),
+    seed = NA, ...,
     assay.type = "counts")
 {
     scale <- .checkChoice(scale, "scale", c("log1p", "counts"))
-    counts <- tryCatch(.checkCounts(.countsOf(bulk, assay.type, "bulk"), FALSE), infill_error = function(e) {
+    counts <- tryCatch(.checkCounts(.countsOf(bulk, assay.type, "bulk"), FALSE),
+        infill_error = function(e) {
         e$message <- sub("'x'", "'bulk'", e$message, fixed = TRUE)
         stop(e)
     })
-    if (!is.numeric(fraction) || !length(fraction) || anyNA(fraction) || any(fraction <= 0 | fraction >= 1)) .stop(
+    if (!is.numeric(fraction) || !length(fraction) || anyNA(fraction) ||
+        any(fraction <= 0 | fraction >= 1)) .stop(
         "'fraction' must be numbers above 0 and below 1, not %s", .describe(fraction))
-    if (missing(params)) .stop("'params' must be given: parameters of models, such as DeepMcParam(), in a list")
+    if (missing(params))
+        .stop("'params' must be given: parameters of models, such as DeepMcParam(), in a list")
     if (is(params, "InfillParam") || is.function(params)) params <- list(params)
-    good <- is.list(params) && all(vapply(params, function(p) is(p, "InfillParam") || is.function(p), NA))
-    if (!good) .stop("'params' must be a list of parameters of models, such as DeepMcParam(), not %s", .describe(params))
+    good <- is.list(params) &&
+        all(vapply(params, function(p) is(p, "InfillParam") || is.function(p), NA))
+    if (!good)
+        .stop("'params' must be a list of parameters of models, such as DeepMcParam(), not %s",
+            .describe(params))
     seed <- .seed(seed)
-    names <- vapply(params, function(p) if (is.function(p)) "function" else sub("Param$", "", class(p)[1L]), "")
+    names <- vapply(params, function(p) if (is.function(p)) "function" else
+        sub("Param$", "", class(p)[1L]), "")
     given <- if (is.null(names(params))) rep("", length(params)) else names(params)
     methods <- c("raw", ifelse(nzchar(given), given, names))
 
@@ -410,7 +456,9 @@ bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("lo
     whole <- .Call(C_scan, counts)[4L] != 0
     truth <- if (scale == "log1p") log1p(m) else m
     out <- lapply(fraction, function(f) {
-        if (mean(m == 0) > f) .stop("'fraction' must be above the share of zeros of 'bulk', %.3g, not %g", mean(m == 0), f)
+        if (mean(m == 0) > f)
+            .stop("'fraction' must be above the share of zeros of 'bulk', %.3g, not %g",
+                mean(m == 0), f)
         c <- at[1 + round(f * length(m))]
         left <- ifelse(ratio <= c, 0, pmax(m - noise * c, 0))
         if (whole) left <- ceiling(left)
@@ -420,10 +468,12 @@ bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("lo
         do.call(rbind, Map(function(v, method) {
             v <- as.matrix(.filledOf(v, NULL, "params", dim(m)))
             v <- if (scale == "log1p") log1p(pmax(v, 0)) else v
-            r <- vapply(seq_len(ncol(m)), function(s) if (stats::sd(v[, s]) > 0 && stats::sd(truth[, s]) > 0)
+            r <- vapply(seq_len(ncol(m)),
+                function(s) if (stats::sd(v[, s]) > 0 && stats::sd(truth[, s]) > 0)
                 stats::cor(v[, s], truth[, s]) else NA_real_, 0)
             q <- quantile(r, c(0.5, 0.25, 0.75), na.rm = TRUE, names = FALSE)
-            data.frame(fraction = f, zeros = mean(left == 0), method = method, pearson = q[1L], lower = q[2L], upper = q[3L])
+            data.frame(fraction = f, zeros = mean(left == 0), method = method, pearson = q[1L],
+                lower = q[2L], upper = q[3L])
         }, filled, methods))
     })
     out <- do.call(rbind, out)
@@ -465,16 +515,21 @@ edgesAgainst <- function(edges, reference, genes = NULL) {
     n <- sum(judged)
     k <- sum(sought)
     missing <- list(from.reference = setdiff(ours, theirs), from.edges = setdiff(theirs, ours))
-    structure(data.frame(edges = n, reference = k, common = common, precision = common / n, recall = common / k,
+    structure(data.frame(edges = n, reference = k, common = common, precision = common / n,
+        recall = common / k,
         f1 = 2 * common / (n + k), edges.all = nrow(e), reference.all = nrow(r),
-        genes.not.in.reference = length(missing[[1L]]), genes.not.in.edges = length(missing[[2L]])), missing = missing)
+        genes.not.in.reference = length(missing[[1L]]), genes.not.in.edges = length(missing[[2L]])),
+        missing = missing)
 }
 
 # Each pair once, the names in order.
 .undirected <- function(edges, arg) {
     if (!is.data.frame(edges) || !all(c("gene1", "gene2") %in% names(edges))) .stop(
-        "'%s' must be a data.frame with columns gene1 and gene2, not %s", arg, if (is.data.frame(edges))
-            sprintf("one with %s", .someOf(c(names(edges), "none")[seq_len(max(1, length(edges)))])) else .describe(edges))
+        "'%s' must be a data.frame with columns gene1 and gene2, not %s", arg,
+        if (is.data.frame(edges))
+            sprintf("one with %s",
+                .someOf(c(names(edges), "none")[seq_len(max(1, length(edges)))])) else
+                .describe(edges))
     a <- as.character(edges$gene1)
     b <- as.character(edges$gene2)
     if (anyNA(a) || anyNA(b)) .stop("'%s' must have no missing genes", arg)

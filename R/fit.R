@@ -54,7 +54,8 @@ setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = 
     param <- .fixed(param, seed, resume)
     started <- proc.time()[["elapsed"]]
     .checkFlag(progress, "progress")
-    prepared <- .prepared(param, counts, param@seed, .threads(num.threads, param), if (progress) .say else function(...) NULL,
+    prepared <- .prepared(param, counts, param@seed, .threads(num.threads, param), if (progress)
+        .say else function(...) NULL,
         if (is(resume, "InfillFit")) resume@recipe)
     rm(counts)
     fit <- fitInfill(prepared, param, num.threads = num.threads,
@@ -78,7 +79,8 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
 setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say, before)
     do.call(.prepare, c(list(counts), .preparation(param))))
 
-# The parameters checked, with the seed in force: the one given, that of the fit to resume, or a drawn one.
+# The parameters checked, with the seed in force: the one given, that of the fit to resume, or a
+# drawn one.
 .fixed <- function(param, seed, resume) {
     if (!is.null(seed)) param@seed <- if (identical(is.na(seed), TRUE)) NA_real_ else .seed(seed)
     valid <- validObject(param, test = TRUE)          # a slot can be assigned past it
@@ -92,7 +94,8 @@ setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say
     if (is.null(checkpoint)) return(resume)
     if (!.isString(checkpoint)) .stop("'checkpoint' must be the name of a file, not %s",
         .describe(checkpoint))
-    if (!dir.exists(dirname(checkpoint))) .stop("'checkpoint' must be in a folder that exists, not %s",
+    if (!dir.exists(dirname(checkpoint)))
+        .stop("'checkpoint' must be in a folder that exists, not %s",
         .describe(checkpoint))
     if (!file.exists(checkpoint)) return(resume)
     resume <- tryCatch(readRDS(checkpoint), error = function(e) NULL)
@@ -126,9 +129,11 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     resume <- .unfinished(resume, checkpoint)
     param <- .fixed(param, seed, resume)
     if (is.null(.preparation(param)) && is.null(x@recipe$plan)) .stop(paste(
-        "'x' must be counts, not what prepareCounts() returns: %s prepares them itself"), class(param))
+        "'x' must be counts, not what prepareCounts() returns: %s prepares them itself"),
+        class(param))
     iterative <- !is.null(.shownLoss(param, 0, 0, 1))
-    if (iterative && !.resumes(param) && (!is.null(resume) || keep.state || !is.null(checkpoint))) .stop(
+    if (iterative && !.resumes(param) && (!is.null(resume) || keep.state || !is.null(checkpoint)))
+        .stop(
         "'resume', 'keep.state' and 'checkpoint' are not offered for %s", class(param))
     x <- .planned(param, x)
     if (!is.null(resume)) .checkResume(resume, x, param)
@@ -171,11 +176,13 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     out <- .Call(C_fit, param, x@x, plan, x@recipe$given, param@seed, threads,
         if (!is.null(resume)) c(list(resume@weights, resume@state),
             as.list(resume@history[c("train", "valid", "penalty")]),
-            list(.iterations(resume), match(resume@stopped, .stopReasons) - 1L), list(.partsOf(resume@history, curves))),
+            list(.iterations(resume), match(resume@stopped, .stopReasons) - 1L),
+            list(.partsOf(resume@history, curves))),
         c(as.integer(pause), as.integer(keep.state)), report)
     h <- out$history
     if (out$status != 0L) {
-        if (!"learning.rate" %in% slotNames(param)) .stop("the fit of %s came to values that are not finite after %d sweeps",
+        if (!"learning.rate" %in% slotNames(param))
+            .stop("the fit of %s came to values that are not finite after %d sweeps",
             class(param), max(h$iterations), class = "infill_diverged")
         .stop(paste("the loss of %s is no longer finite after %d iterations; a smaller",
             "'learning.rate' (now %g) may help"), class(param), max(h$iterations),
@@ -183,10 +190,13 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     }
     history <- data.frame(iteration = sequence(h$iterations), train = h$train,
         valid = h$valid, penalty = h$penalty)
-    if (length(curves)) history[curves] <- as.data.frame(t(matrix(h$part, .curves)[seq_along(curves), , drop = FALSE]))
-    if (isTRUE(x@recipe$networks)) history <- cbind(network = rep(seq_along(h$iterations), h$iterations), history)
+    if (length(curves)) history[curves] <-
+        as.data.frame(t(matrix(h$part, .curves)[seq_along(curves), , drop = FALSE]))
+    if (isTRUE(x@recipe$networks)) history <-
+        cbind(network = rep(seq_along(h$iterations), h$iterations), history)
     .finished(param, new("InfillFit", param = param, recipe = x@recipe, weights = out$weights,
-        shapes = data.frame(name = out$shapes[[1L]], nrow = out$shapes[[2L]], ncol = out$shapes[[3L]]),
+        shapes = data.frame(name = out$shapes[[1L]], nrow = out$shapes[[2L]],
+            ncol = out$shapes[[3L]]),
         history = history, best = h$best, stopped = .stopReasons[h$stopped + 1L],
         heldout = data.frame(pearson = ifelse(is.nan(h$pearson), NA, h$pearson),
             mse = ifelse(is.nan(h$mse), NA, h$mse)), seed = param@seed,
@@ -198,7 +208,8 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
 # The parts of the loss as the core has them: .curves of each iteration.
 .partsOf <- function(history, curves) {
     out <- matrix(0, .curves, nrow(history))
-    for (k in seq_along(curves)) out[k, ] <- if (is.null(history[[curves[k]]])) NaN else history[[curves[k]]]
+    for (k in seq_along(curves)) out[k, ] <- if (is.null(history[[curves[k]]])) NaN else
+        history[[curves[k]]]
     as.double(out)
 }
 
@@ -238,10 +249,13 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
 }
 
 # A plan without the number of iterations, which a resumed fit may have more of.
-.planToMatch <- function(recipe) if (is.null(recipe$plan.iterations)) recipe$plan else recipe$plan[-recipe$plan.iterations]
+.planToMatch <- function(recipe) if (is.null(recipe$plan.iterations)) recipe$plan else
+    recipe$plan[-recipe$plan.iterations]
 
-# Of networks: four single-precision copies of the weights, the result and, when kept, the state in double.
-setMethod(".fitBytes", "InfillParam", function(param, x, n, keep.state) n * (16 + 8 + if (keep.state) 16 else 0))
+# Of networks: four single-precision copies of the weights, the result and, when kept, the state in
+# double.
+setMethod(".fitBytes", "InfillParam", function(param, x, n, keep.state) n *
+    (16 + 8 + if (keep.state) 16 else 0))
 
 .checkMemory <- function(param, x, keep.state) {
     n <- .Call(C_n_weights, param, nrow(x), x@recipe$plan)
@@ -251,18 +265,23 @@ setMethod(".fitBytes", "InfillParam", function(param, x, n, keep.state) n * (16 
         .stop(paste("a fit of %s to %d genes%s needs about %s for %.3g weights,",
             "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
             class(param), nrow(x),
-            if ("ranks" %in% slotNames(param)) sprintf(" x %d cells", ncol(x)) else "", .bytes(bytes), n, .bytes(limit),
-            if ("hidden" %in% slotNames(param)) sprintf("'hidden', now %s", .someOf(format(trim = TRUE,
-                scientific = FALSE, if (anyNA(param@hidden)) .hiddenInPlan(param, x@recipe$plan) else param@hidden)))
+            if ("ranks" %in% slotNames(param)) sprintf(" x %d cells", ncol(x)) else "",
+            .bytes(bytes), n, .bytes(limit),
+            if ("hidden" %in% slotNames(param))
+            sprintf("'hidden', now %s", .someOf(format(trim = TRUE,
+                scientific = FALSE, if (anyNA(param@hidden))
+                .hiddenInPlan(param, x@recipe$plan) else param@hidden)))
             else if ("ranks" %in% slotNames(param)) sprintf("'ranks', now %s", .someOf(param@ranks))
             else if ("inner" %in% slotNames(param)) "inner = \"edges\"" else "its parameters")
     }
 }
 
-.hiddenInPlan <- function(param, plan) if (is(param, "ScInnParam")) plan[4L] else plan[2L + seq_len(plan[2L])]
+.hiddenInPlan <- function(param, plan) if (is(param, "ScInnParam")) plan[4L] else
+    plan[2L + seq_len(plan[2L])]
 
 # Does training hold out cells or entries?
-.holdsOut <- function(param) if ("stop" %in% slotNames(param)) identical(param@stop, "validation") else
+.holdsOut <- function(param) if ("stop" %in% slotNames(param))
+    identical(param@stop, "validation") else
     "valid.fraction" %in% slotNames(param) && param@valid.fraction > 0
 
 # NULL: nothing to show
@@ -286,7 +305,8 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
         each <- (now - begun) / (iteration - first + 1)
         shown <- .shownLoss(param, train, valid, entries)
         error <- sprintf("%s %.4f", shown$label, shown$train)
-        if (held && is.finite(shown$valid)) error <- sprintf("%s, held out %.4f (best at %d)", error, shown$valid, best)
+        if (held && is.finite(shown$valid)) error <-
+            sprintf("%s, held out %.4f (best at %d)", error, shown$valid, best)
         sooner <- if (held) sprintf(", %.0f s if it gets no better",
             each * (best + param@patience - iteration)) else ""
         message(sprintf("%s%s: iteration %d of %d, %s; %.1f s, ETA at most %.0f s%s   ",
@@ -296,25 +316,29 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
     }
 }
 
-# The networks of a model dealt out to the workers of BPPARAM, and what they return put together: the same bits, because
-# every network has its own random streams.
+# The networks of a model dealt out to the workers of BPPARAM, and what they return put together:
+# the same bits, because every network has its own random streams.
 .fitOnWorkers <- function(x, param, threads, resume, keep.state, checkpoint, BPPARAM, started) {
     .needs("BiocParallel", "'BPPARAM'")
     if (!is(BPPARAM, "BiocParallelParam")) .stop("'BPPARAM' must be a BiocParallelParam, not %s",
         .describe(BPPARAM))
     plan <- x@recipe$plan
-    if (!isTRUE(x@recipe$networks)) .stop("'BPPARAM' is for models of several networks, not for %s (use 'num.threads')",
+    if (!isTRUE(x@recipe$networks))
+        .stop("'BPPARAM' is for models of several networks, not for %s (use 'num.threads')",
         class(param))
-    if (isTRUE(param@joint)) .stop("'BPPARAM' cannot be used with joint = TRUE: the networks stop together")
+    if (isTRUE(param@joint))
+        .stop("'BPPARAM' cannot be used with joint = TRUE: the networks stop together")
     if (!is.null(resume) || keep.state || !is.null(checkpoint)) .stop(
         "'resume', 'keep.state' and 'checkpoint' cannot be used with 'BPPARAM'")
-    # started here and stopped here: after a worker was killed, bplapply()'s own start leaves children behind that break the next
+    # started here and stopped here: after a worker was killed, bplapply()'s own start leaves
+    # children behind that break the next
     if (!BiocParallel::bpisup(BPPARAM)) {
         BiocParallel::bpstart(BPPARAM)
         on.exit(try(suppressWarnings(BiocParallel::bpstop(BPPARAM)), silent = TRUE))
     }
     parts <- .splitPlan(plan, min(BiocParallel::bpnworkers(BPPARAM), plan[1L]))
-    fits <- tryCatch(BiocParallel::bplapply(parts, .fitPart, x = x, param = param, threads = threads,
+    fits <- tryCatch(BiocParallel::bplapply(parts, .fitPart, x = x, param = param,
+        threads = threads,
         BPPARAM = BPPARAM), error = function(e) .stop("a worker of 'BPPARAM' failed: %s",
             conditionMessage(e)))
     for (f in fits) if (is(f, "condition")) stop(f)
@@ -322,7 +346,8 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
     shared <- all@shapes$name == "limit"
     n <- sum(as.double(all@shapes$nrow[shared]) * all@shapes$ncol[shared])
     all@weights <- c(unlist(lapply(fits, function(f) head(f@weights, -n))), tail(all@weights, n))
-    all@shapes <- rbind(do.call(rbind, lapply(fits, function(f) f@shapes[f@shapes$name != "limit", ])),
+    all@shapes <-
+        rbind(do.call(rbind, lapply(fits, function(f) f@shapes[f@shapes$name != "limit", ])),
         all@shapes[shared, ])
     rownames(all@shapes) <- NULL
     first <- cumsum(c(0L, vapply(fits, function(f) length(f@best), 0L)))
@@ -350,13 +375,16 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
         n <- plan[at + 2:3]
         from <- at + 3L
         at <<- from + sum(n)
-        list(id = plan[from - 2L], predictors = plan[from + seq_len(n[1L])], targets = plan[from + n[1L] + seq_len(n[2L])])
+        list(id = plan[from - 2L], predictors = plan[from + seq_len(n[1L])],
+            targets = plan[from + n[1L] + seq_len(n[2L])])
     })
 }
 
 # The plan cut into n plans of consecutive networks.
 .splitPlan <- function(plan, n) {
     nets <- .planNetworks(plan)
-    lapply(unname(split(nets, ceiling(seq_along(nets) * n / length(nets)))), function(part) c(length(part),
-        plan[2L + 0:plan[2L]], unlist(lapply(part, function(p) c(p$id, lengths(p[2:3]), p$predictors, p$targets)))))
+    lapply(unname(split(nets, ceiling(seq_along(nets) * n / length(nets)))),
+        function(part) c(length(part),
+        plan[2L + 0:plan[2L]],
+        unlist(lapply(part, function(p) c(p$id, lengths(p[2:3]), p$predictors, p$targets)))))
 }

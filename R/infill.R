@@ -28,9 +28,11 @@ NULL
 #'   stack of it and the gene mean is fitted, from held-out molecules, with one
 #'   repeat. Where the model gains too little over the gene mean, the values are the
 #'   gene mean's posterior, and a message says so: `min.gain` of [StackParam()]. For a
-#'   fit, `x` must be the counts it is of (as many cells and non-zeros): their molecules are held out).
-#' @param sd Add the posterior's standard deviation as the assay `<name>.sd`? For [StackParam()] and `keep = "posterior"`, and
-#'   experiments; see [posteriorSd()] for matrices. It is that of the posterior, also beside counts that `keep = "observed"` or `"max"` left as they were.
+#'   fit, `x` must be the counts it is of (as many cells and non-zeros): their molecules are held
+#'   out).
+#' @param sd Add the posterior's standard deviation as the assay `<name>.sd`? For [StackParam()] and
+#'   `keep = "posterior"`, and experiments; see [posteriorSd()] for matrices. It is that of the
+#'   posterior, also beside counts that `keep = "observed"` or `"max"` left as they were.
 #' @param nonneg Floor model values at 0? They always are on the count scales;
 #'   `FALSE` gives the raw output of a model on its own log scale.
 #' @param name Name of the new assay.
@@ -60,7 +62,8 @@ NULL
 #' @aliases infill
 #' @export
 setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type = "counts",
-    output = c("counts", "normcounts", "logcounts"), keep = c("observed", "none", "max", "posterior"),
+    output = c("counts", "normcounts", "logcounts"),
+    keep = c("observed", "none", "max", "posterior"),
     nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
     sd = FALSE, num.threads = NULL, check.scale = TRUE)
 {
@@ -73,13 +76,15 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
     fit <- fitInfill(counts, param, ..., num.threads = num.threads, check.scale = check.scale)
     if (single) .sayLeftOut(fit)
     # the fit has warned of empty cells already
-    .finish(x, .fill(counts, fit, how, .threads(num.threads, param)), fit, how, if (sd) .filledSd(counts, fit, how, .threads(num.threads, param)))
+    .finish(x, .fill(counts, fit, how, .threads(num.threads, param)), fit, how, if (sd)
+        .filledSd(counts, fit, how, .threads(num.threads, param)))
 })
 
 #' @rdname infill
 #' @export
 setMethod("infill", c("ANY", "InfillFit"), function(x, param, assay.type = "counts",
-    output = c("counts", "normcounts", "logcounts"), keep = c("observed", "none", "max", "posterior"),
+    output = c("counts", "normcounts", "logcounts"),
+    keep = c("observed", "none", "max", "posterior"),
     nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
     sd = FALSE, num.threads = NULL, check.scale = TRUE)
 {
@@ -94,10 +99,12 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, assay.type = "coun
         .checkMolecules(counts, stack, assay.type)
         .checkSameCells(counts, param)
         names <- names(.priorsOf(stack))
-        param <- .fitStack(counts, stack, threads, function(...) NULL, NULL, stats::setNames(list(param), names[length(names)]))
+        param <- .fitStack(counts, stack, threads, function(...) NULL, NULL,
+            stats::setNames(list(param), names[length(names)]))
         .sayLeftOut(param)
     } else if (is(param, "StackFit")) .checkWhole(counts, param@param, assay.type)
-    .finish(x, .fill(counts, param, how, threads), param, how, if (sd) .filledSd(counts, param, how, threads))
+    .finish(x, .fill(counts, param, how, threads), param, how, if (sd)
+        .filledSd(counts, param, how, threads))
 })
 
 #' @rdname infill
@@ -122,22 +129,28 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     if (is(param, "StackParam") && param@loss == "poisson") "posterior" else "observed"
 }
 
-.posteriorOf <- function(param) StackParam(c(list(GeneMeanParam()), if (!.isGeneMean(param)) list(param)), repeats = 1, seed = param@seed,
+.posteriorOf <-
+    function(param) StackParam(c(list(GeneMeanParam()), if (!.isGeneMean(param)) list(param)),
+        repeats = 1, seed = param@seed,
     num.threads = param@num.threads)
 
 # A model asked for by name, of which the values hold nothing.
 .sayLeftOut <- function(fit) if (length(fit@left.out)) {
     verdict <- .stackVerdict(fit)
-    message(sprintf("\"%s\" was left out. %s", fit@left.out[1L], paste0(toupper(substr(verdict, 1L, 1L)), substring(verdict, 2L))))
+    message(sprintf("\"%s\" was left out. %s", fit@left.out[1L],
+        paste0(toupper(substr(verdict, 1L, 1L)), substring(verdict, 2L))))
 }
 
-# The posterior of a fit learns its weights from molecules of the cells it was fitted to: as many (some models leave out empty ones), with as many
-# non-zeros. Other cells can only have the fit of a stack.
+# The posterior of a fit learns its weights from molecules of the cells it was fitted to: as many
+# (some models leave out empty ones), with as many non-zeros. Other cells can only have the fit of a
+# stack.
 .checkSameCells <- function(counts, fit) {
     .matchGenes(counts, fit@recipe)
     new <- .applyRecipe(counts, fit@recipe)
-    if (fit@cells %in% c(ncol(counts), sum(new$total > 0)) && length(new$x@x) == fit@entries) return()
-    other <- if (isTRUE(fit@recipe$transductive)) "This model knows the cells of its fit only" else sprintf(
+    if (fit@cells %in% c(ncol(counts), sum(new$total > 0)) && length(new$x@x) == fit@entries)
+        return()
+    other <- if (isTRUE(fit@recipe$transductive)) "This model knows the cells of its fit only" else
+        sprintf(
         "For other cells, fit StackParam(%s) to the cells of the fit, and give that fit to infill()", if (.isGeneMean(fit@param)) "GeneMeanParam()"
         else sprintf("list(GeneMeanParam(), %s())", class(fit@param)[1L]))
     .stop("'x' must have the cells that the fit is of with keep = \"posterior\", whose molecules are held out to learn the weights. %s", other,
@@ -148,19 +161,24 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
 
 .checkSd <- function(sd, param, x, how) {
     if (!.checkFlag(sd, "sd")) return()
-    if (is(param, "StackParam") && param@loss != "poisson") .stop("'sd' needs a posterior, and loss = \"masked\" has none")
-    if (!is(param, "StackParam")) .stop("'sd' needs a posterior: StackParam() or keep = \"posterior\"")
-    if (how$keep == "none") .stop("'sd' is of the posterior, and keep = \"none\" gives what the models expect; use keep = \"posterior\"")
-    if (how$output == "logcounts") .stop("'sd' is on the scale of counts: output = \"counts\" or \"normcounts\", not \"logcounts\"")
-    if (!is(x, "SummarizedExperiment")) .stop("'sd' adds an assay, and 'x' is %s; posteriorSd() gives a matrix", .describe(x))
+    if (is(param, "StackParam") && param@loss != "poisson")
+        .stop("'sd' needs a posterior, and loss = \"masked\" has none")
+    if (!is(param, "StackParam"))
+        .stop("'sd' needs a posterior: StackParam() or keep = \"posterior\"")
+    if (how$keep == "none")
+        .stop("'sd' is of the posterior, and keep = \"none\" gives what the models expect; use keep = \"posterior\"")
+    if (how$output == "logcounts")
+        .stop("'sd' is on the scale of counts: output = \"counts\" or \"normcounts\", not \"logcounts\"")
+    if (!is(x, "SummarizedExperiment"))
+        .stop("'sd' adds an assay, and 'x' is %s; posteriorSd() gives a matrix", .describe(x))
 }
 
 .filledSd <- function(counts, fit, how, threads) .fill(counts, fit, c(how, what = "sd"), threads)
 
 .keeps <- c("none", "observed", "max")    # in the order of the C enum Keep
 
-# Cells `cols` of counts, filled: dense, all genes. rows: the genes that are wanted, NULL for all; the others may be left
-# unfilled.
+# Cells `cols` of counts, filled: dense, all genes. rows: the genes that are wanted, NULL for all;
+# the others may be left unfilled.
 .fillBlock <- function(counts, cols, fit, how, threads, rows = NULL) {
     if (is(fit, "StackFit")) return(.stackFill(counts, cols, fit, how, threads))
     if (!identical(cols, seq_len(ncol(counts)))) counts <- counts[, cols, drop = FALSE]
@@ -171,11 +189,13 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     else if (anyNA(pred)) .warnUnpredicted(pred, new$row, wanted)
     from <- match(fit@recipe$log, .logs) - 1L
     to <- if (how$output != "logcounts") 0L else if (from) from else 1L
-    # on the normalised scales every cell is divided by its own size, whatever the model did; an empty cell by 1
+    # on the normalised scales every cell is divided by its own size, whatever the model did; an
+    # empty cell by 1
     size <- new$total / fit@recipe$usual
     over <- if (how$output == "counts") rep(1, length(cols)) else ifelse(size > 0, size, 1)
     out <- .Call(C_restore, counts, 0L, pred, new$row, new$size, new$stretch, over,
-        c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)), if (is.null(fit@recipe$least)) 0 else fit@recipe$least)
+        c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)),
+        if (is.null(fit@recipe$least)) 0 else fit@recipe$least)
     dimnames(out) <- .namesOf(counts)
     out
 }
@@ -183,8 +203,11 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
 # A model that knows the cells of its fit only: others are NaN.
 .checkSeen <- function(pred, new, counts) {
     other <- which(is.nan(pred[1L, ]) & new$total > 0)
-    if (length(other)) .stop(paste("'x' has %d cells that the fit has not seen, the first is %s; GraphSciParam() fills in the",
-        "cells it was fitted to"), length(other), .cellLabel(counts, other[1L]), class = "infill_mismatch")
+    if (length(other))
+        .stop(paste(
+            "'x' has %d cells that the fit has not seen, the first is %s; GraphSciParam() fills in the",
+        "cells it was fitted to"), length(other), .cellLabel(counts, other[1L]),
+        class = "infill_mismatch")
 }
 
 # A model may give no value (NaN): that entry stays as it came, and the user is told of it.
@@ -192,7 +215,8 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     at <- setdiff(row, -1L) + 1L
     if (!is.null(wanted)) at <- intersect(at, which(wanted))
     n <- sum(is.nan(pred[at, ]))
-    if (n) warning(sprintf(paste("%d predictions were above twice the largest value of the training",
+    if (n) warning(
+        sprintf(paste("%d predictions were above twice the largest value of the training",
         "data or not finite; these entries stay as they came"), n), call. = FALSE)
 }
 
@@ -222,8 +246,11 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     at <- .matchGenes(values, fit@recipe)
     there <- !is.na(at)                       # genes that the fit left out may be missing
     status[at[there]] <- fit@recipe$status[there]
-    note <- list(model = class(fit@param)[1L], output = how$output, keep = how$keep, seed = fit@seed, version = fit@version)
-    if (is(fit, "StackFit")) note <- c(note, list(weights = fit@coefficients, left.out = fit@left.out, verdict = .stackVerdict(fit)))
+    note <- list(model = class(fit@param)[1L], output = how$output, keep = how$keep,
+        seed = fit@seed, version = fit@version)
+    if (is(fit, "StackFit")) note <-
+        c(note, list(weights = fit@coefficients, left.out = fit@left.out,
+            verdict = .stackVerdict(fit)))
     out <- .store(x, values, how$name, status, note)
     if (!is.null(sd)) assay(out, paste0(how$name, ".sd"), withDimnames = FALSE) <- sd
     out
@@ -261,11 +288,13 @@ setMethod("extract_array", "InfillSeed", function(x, index) {
     rows <- if (is.null(index[[1L]])) seq_len(nrow(x@counts)) else index[[1L]]
     out <- matrix(0, length(rows), length(cols))
     for (at in .inBlocks(length(cols), nrow(x@counts)))
-        out[, at] <- .fillBlock(x@counts, cols[at], x@fit, x@how, x@threads, rows)[rows, , drop = FALSE]
+        out[, at] <- .fillBlock(x@counts, cols[at], x@fit, x@how, x@threads, rows)[rows, ,
+            drop = FALSE]
     out
 })
 
 #' @rdname InfillSeed-class
 #' @export
 setMethod("chunkdim", "InfillSeed", function(x)
-    c(nrow(x@counts), if (ncol(x@counts)) length(.inBlocks(ncol(x@counts), nrow(x@counts))[[1L]]) else 0L))
+    c(nrow(x@counts), if (ncol(x@counts))
+        length(.inBlocks(ncol(x@counts), nrow(x@counts))[[1L]]) else 0L))

@@ -31,8 +31,8 @@ NULL
 #'     density of a logistic distribution at log(value), which is fitted by
 #'     maximum likelihood to the genes' means of the logarithms of their
 #'     non-zeros and their shares of zeros, pooled (as DeepImpute's scripts do).
-#'   * `"exponential.cell"`: of each cell with n > 5 non-zeros 1 + floor(n/100), with chances proportional to exp(-value/20) (the
-#'     `MaskedArray` of DeepImpute's repository).
+#'   * `"exponential.cell"`: of each cell with n > 5 non-zeros 1 + floor(n/100), with chances
+#'     proportional to exp(-value/20) (the `MaskedArray` of DeepImpute's repository).
 #'   * `"molecules"`: binomial thinning. Each molecule is taken away with
 #'     probability `fraction`, whatever the gene and cell; the molecules that
 #'     stay and those taken are, for Poisson counts, independent, so that the
@@ -58,16 +58,20 @@ NULL
 #' maskCounts(counts, "logistic.gene", n.entries = 2, seed = 1)
 #' maskCounts(counts, "molecules", seed = 1)
 #' @export
-maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell", "molecules", "exponential.cell"), fraction = 0.1,
+maskCounts <-
+    function(x, scheme = c("uniform", "logistic.gene", "logistic.cell", "molecules",
+        "exponential.cell"), fraction = 0.1,
     seed = NA, assay.type = "counts", n.entries = 10, check.scale = TRUE)
 {
-    scheme <- .checkChoice(scheme, "scheme", c("uniform", "logistic.gene", "logistic.cell", "molecules", "exponential.cell"))
+    scheme <- .checkChoice(scheme, "scheme",
+        c("uniform", "logistic.gene", "logistic.cell", "molecules", "exponential.cell"))
     if (!.isNumber(fraction) || fraction <= 0 || fraction >= 1) {
         .stop("'fraction' must be one number above 0 and below 1, not %s", .describe(fraction))
     }
     n.entries <- .checkNumber(n.entries, "n.entries", 1, 1e9, whole = TRUE)
     seed <- .seed(seed)
-    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale") && scheme != "molecules")
+    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale") &&
+        scheme != "molecules")
     curve <- numeric()
     if (scheme == "molecules") hidden <- .thinned(counts, fraction, seed)
     else {
@@ -77,9 +81,11 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
             if (take < 1) .stop("'x' has %d non-zeros: too few to hide %g of them", n, fraction)
             at <- .Call(C_choose, as.double(n), as.double(take), seed)
         } else {
-            by <- if (scheme == "exponential.cell") .exponentialWeights(counts) else .logisticWeights(counts, scheme == "logistic.gene", n.entries)
+            by <- if (scheme == "exponential.cell") .exponentialWeights(counts) else
+                .logisticWeights(counts, scheme == "logistic.gene", n.entries)
             curve <- by$curve
-            at <- which(.Call(C_mask_weighted, counts, by$weight, scheme == "logistic.gene", by$take, seed))
+            at <- which(.Call(C_mask_weighted, counts, by$weight, scheme == "logistic.gene",
+                by$take, seed))
         }
         hidden <- numeric(n)
         hidden[at] <- counts@x[at]
@@ -91,11 +97,13 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
     counts@x <- counts@x - hidden
     counts <- drop0(counts)
     empty <- sum(before & diff(counts@p) == 0)
-    if (empty) message(sprintf("the mask leaves %d of %d cells without counts", empty, ncol(counts)))
+    if (empty)
+        message(sprintf("the mask leaves %d of %d cells without counts", empty, ncol(counts)))
     logistic <- length(curve) > 0
     share <- scheme %in% c("uniform", "molecules")
     new("MaskedCounts", x = .replaceCounts(x, counts, assay.type), row = row, col = col,
-        value = hidden[at], scheme = scheme, fraction = if (share) fraction else NA_real_, seed = seed,
+        value = hidden[at], scheme = scheme, fraction = if (share) fraction else NA_real_,
+        seed = seed,
         assay.type = assay.type, n.entries = if (logistic) n.entries else NA_real_, curve = curve)
 }
 
@@ -105,21 +113,26 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
     if (s[4L] == 0) {
         k <- which(counts@x != round(counts@x))[1L]
         .stop("'x' must hold whole counts to hide molecules; %s at %s, %s", format(counts@x[k]),
-            .geneLabel(counts, counts@i[k] + 1L), .cellLabel(counts, findInterval(k - 1L, counts@p)))
+            .geneLabel(counts, counts@i[k] + 1L),
+            .cellLabel(counts, findInterval(k - 1L, counts@p)))
     }
     hidden <- .Call(C_thin, counts, fraction, seed)
-    if (!any(hidden > 0)) .stop("'x' has %.0f molecules: none was taken with fraction %g", sum(counts@x), fraction)
+    if (!any(hidden > 0)) .stop("'x' has %.0f molecules: none was taken with fraction %g",
+        sum(counts@x), fraction)
     hidden
 }
 
-# How likely each non-zero is to be hidden (logarithm), how many of each gene or cell are, and the curve behind it.
+# How likely each non-zero is to be hidden (logarithm), how many of each gene or cell are, and the
+# curve behind it.
 .logisticWeights <- function(counts, by.gene, n.entries) {
     n <- tabulate(counts@i + 1L, nrow(counts))
     there <- n > 0
     size <- if (by.gene) n else diff(counts@p)
     enough <- if (by.gene) size > n.entries else size >= 5 * n.entries
-    if (!any(enough)) .stop("'x' has no %s with %s %g non-zeros: too few to hide %g of each", if (by.gene) "gene" else "cell",
-        if (by.gene) "more than" else "at least", if (by.gene) n.entries else 5 * n.entries, n.entries)
+    if (!any(enough)) .stop("'x' has no %s with %s %g non-zeros: too few to hide %g of each",
+        if (by.gene) "gene" else "cell",
+        if (by.gene) "more than" else "at least", if (by.gene) n.entries else 5 * n.entries,
+        n.entries)
     sums <- function(v) { counts@x <- v; Matrix::rowSums(counts)[there] / n[there] }
     zeros <- 1 - n[there] / ncol(counts)
     u <- log(counts@x)
@@ -138,7 +151,8 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
 .exponentialWeights <- function(counts) {
     n <- diff(counts@p)
     if (!any(n > 5)) .stop("'x' has no cell with more than 5 non-zeros: too few to hide any")
-    list(weight = -counts@x / 20, take = as.integer(ifelse(n > 5, 1 + n %/% 100, 0)), curve = numeric())
+    list(weight = -counts@x / 20, take = as.integer(ifelse(n > 5, 1 + n %/% 100, 0)),
+        curve = numeric())
 }
 
 # Least squares of y around 1/(1 + exp(-slope (t - middle))), by Levenberg and Marquardt.
@@ -152,7 +166,8 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
     for (step in seq_len(200L)) {
         J <- p * (1 - p) * cbind(t - at[2L], -at[1L])
         A <- crossprod(J)
-        move <- tryCatch(drop(solve(A + damp * diag(diag(A) + 1e-12), crossprod(J, y - p))), error = function(e) c(NaN, NaN))
+        move <- tryCatch(drop(solve(A + damp * diag(diag(A) + 1e-12), crossprod(J, y - p))),
+            error = function(e) c(NaN, NaN))
         q <- curve(at + move)
         if (all(is.finite(q)) && sum((y - q)^2) <= error) {
             done <- sum(abs(move)) <= 1e-10 * sum(abs(at))
@@ -167,11 +182,14 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
     c(slope = at[1L], middle = at[2L])
 }
 
-# Location and scale of the logistic distribution that makes v most likely, by Newton's method on (location, log scale).
+# Location and scale of the logistic distribution that makes v most likely, by Newton's method on
+# (location, log scale).
 .logisticLikelihood <- function(v) {
-    loss <- function(b) { z <- abs(v - b[1L]) / exp(b[2L]); length(v) * b[2L] + sum(z + 2 * log1p(exp(-z))) }
+    loss <- function(b) { z <- abs(v - b[1L]) / exp(b[2L]); length(v) * b[2L] +
+        sum(z + 2 * log1p(exp(-z))) }
     spread <- sqrt(3) / pi * sqrt(mean((v - mean(v))^2))
-    if (spread <= 1e-12) return(c(location = mean(v), scale = 1))       # one value: no scale; all are equally likely
+    # one value: no scale; all are equally likely
+    if (spread <= 1e-12) return(c(location = mean(v), scale = 1))
     best <- stats::optim(c(median(v), log(spread)), loss, function(b) {
         z <- (v - b[1L]) / exp(b[2L])
         h <- tanh(z / 2)

@@ -131,7 +131,8 @@ setMethod(".ownProblems", "AutoImputeParam", function(object) {
 # Sums of squares over the entries learnt from and held out, as root mean squares.
 setMethod(".shownLoss", "AutoImputeParam", function(param, train, valid, entries) {
     held <- if (param@stop == "validation") max(1, floor(param@valid.fraction * entries)) else 0
-    list(train = sqrt(train / max(1, entries - held)), valid = sqrt(valid / max(1, held)), label = "RMSE")
+    list(train = sqrt(train / max(1, entries - held)), valid = sqrt(valid / max(1, held)),
+        label = "RMSE")
 })
 
 #' @rdname AutoImputeParam

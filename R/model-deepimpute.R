@@ -134,14 +134,17 @@ setMethod(".ownProblems", "DeepImputeParam", function(object) {
     orNA <- function(f) function(x) length(x) == 1L && (is.na(x) || f(x))
     oneOf <- function(name, words) must(name, function(x) .isString(x) && x %in% words,
         paste("one of", paste(dQuote(words, FALSE), collapse = ", ")))
-    must("hidden", function(x) length(x) == 1L && is.na(x) || length(x) %in% 1:8 && all(vapply(x, function(n)
-        whole(1)(n) && n <= 1e6, TRUE)), "whole numbers between 1 and 1e+06, one for each of 1 to 8 hidden layers, or NA")
+    must("hidden", function(x) length(x) == 1L && is.na(x) || length(x) %in% 1:8 &&
+        all(vapply(x, function(n)
+        whole(1)(n) && n <= 1e6, TRUE)),
+        "whole numbers between 1 and 1e+06, one for each of 1 to 8 hidden layers, or NA")
     must("network.size", whole(1), "one whole number from 1")
     must("n.predictors", whole(1), "one whole number from 1")
     must("n.candidates", orInf(whole(1)), "one whole number from 1 or Inf")
     must("n.genes", orNA(orInf(whole(1))), "one whole number from 1, Inf or NA")
     must("min.vmr", function(x) .isNumber(x) && x >= 0, "one number from 0")
-    must("cell.fraction", function(x) .isNumber(x) && x > 0 && x <= 1, "one number above 0 and at most 1")
+    must("cell.fraction", function(x) .isNumber(x) && x > 0 && x <= 1,
+        "one number above 0 and at most 1")
     oneOf("correlation", c("counts", "log1p"))
     oneOf("gene.score", c("vmr1", "vmr"))
     oneOf("order", c("random", "progressive"))
@@ -157,11 +160,13 @@ setMethod(".ownProblems", "DeepImputeParam", function(object) {
 # Genes to fill in, best first, as positions; score: 0 for genes that cannot be modelled.
 .targetGenes <- function(param, counts, score) {
     ranked <- order(-score)[seq_len(sum(score > 0))]
-    if (length(ranked) < 2L) .stop("'x' must have at least two genes that vary over the cells, not %d",
+    if (length(ranked) < 2L)
+        .stop("'x' must have at least two genes that vary over the cells, not %d",
         length(ranked))
     g <- param@genes
     if (is.null(g)) {
-        n <- if (is.na(param@n.genes)) sum(score > param@min.vmr) else min(param@n.genes, length(ranked))
+        n <- if (is.na(param@n.genes)) sum(score > param@min.vmr) else
+            min(param@n.genes, length(ranked))
         if (!n) .stop("no gene of 'x' has a score above 'min.vmr' (%g); the largest is %g",
             param@min.vmr, max(score))
         full <- ceiling(n / param@network.size) * param@network.size
@@ -172,12 +177,14 @@ setMethod(".ownProblems", "DeepImputeParam", function(object) {
     if (any(bad)) .stop("'genes' must be genes of 'x'; %d are not: %s", sum(bad), .someOf(g[bad]))
     if (is.character(g)) {
         twice <- intersect(g, rownames(counts)[duplicated(rownames(counts))])
-        if (length(twice)) .stop("'genes' must name genes that occur once in 'x'; more than once: %s",
+        if (length(twice))
+            .stop("'genes' must name genes that occur once in 'x'; more than once: %s",
             .someOf(twice))
     }
     still <- score[at] <= 0
     if (all(still)) .stop("'genes' must vary over the cells; none of these %d does", length(at))
-    if (any(still)) warning(sprintf("%d of 'genes' do not vary over the cells and are left as they are: %s",
+    if (any(still))
+        warning(sprintf("%d of 'genes' do not vary over the cells and are left as they are: %s",
         sum(still), .someOf(g[still])), call. = FALSE)
     as.integer(at[!still])
 }
@@ -196,18 +203,21 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads,
     if (ncol(counts) < 2L) .stop("'x' must have at least two cells, not %d", ncol(counts))
     if (param@cell.fraction < 1) {
         n <- max(2, floor(param@cell.fraction * ncol(counts)))
-        counts <- counts[, .Call(C_choose, as.double(ncol(counts)), as.double(n), seed), drop = FALSE]
+        counts <- counts[, .Call(C_choose, as.double(ncol(counts)), as.double(n), seed),
+            drop = FALSE]
     }
     m <- .Call(C_moments, counts, numeric(ncol(counts)), 0)
     m$var[m$var <= 1e-20 * m$mean^2] <- 0                # a constant that is not whole: rounding
     sd <- sqrt(m$var)
-    score <- switch(param@gene.score, vmr1 = m$var / (1 + m$mean), vmr = ifelse(m$mean > 0, m$var / m$mean, 0))
+    score <- switch(param@gene.score, vmr1 = m$var / (1 + m$mean),
+        vmr = ifelse(m$mean > 0, m$var / m$mean, 0))
     targets <- .targetGenes(param, counts, score)
     candidate <- .candidateGenes(param, m$mean, sd)
     size <- param@network.size
     if (length(targets) <= size && all(which(candidate) %in% targets)) {
         size <- ceiling(length(targets) / 2)
-        message(sprintf("%d genes are too few for a network of %g and its predictors: networks of %g",
+        message(sprintf(
+            "%d genes are too few for a network of %g and its predictors: networks of %g",
             length(targets), param@network.size, size))
     }
     if (param@order == "random") targets <- targets[.Call(C_permute, length(targets), seed)]
@@ -216,7 +226,8 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads,
     found <- .nearestGenes(param, counts, m$mean, sd, set, targets, candidate, threads)
     sets <- lapply(split(seq_along(targets), net), function(k) list(targets = targets[k],
         predictors = sort(unique(setdiff(found$gene[, k], -1L) + 1L))))
-    if (any(!lengths(lapply(sets, `[[`, "predictors")))) .stop(paste("no gene is left to predict others from;",
+    if (any(!lengths(lapply(sets, `[[`, "predictors"))))
+        .stop(paste("no gene is left to predict others from;",
         "a smaller 'network.size' (now %g) or more 'n.candidates' may help"), param@network.size)
 
     used <- sort(unique(unlist(sets)))
@@ -229,16 +240,22 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads,
         target = if (param@normalize == "median") usual else 0, usual = usual, log = "log1p",
         normalize = param@normalize, gene.selection = "deepimpute", selected = used,
         score = score[used], status = status)
-    hidden <- if (anyNA(param@hidden)) { if (size == 512) 256 else max(10, floor(size / 2)) } else param@hidden
+    hidden <- if (anyNA(param@hidden)) { if (size == 512) 256 else max(10, floor(size / 2)) } else
+        param@hidden
     recipe$networks <- TRUE
-    recipe$plan <- as.integer(c(length(sets), length(hidden), hidden, unlist(lapply(seq_along(sets), function(k) {
+    recipe$plan <-
+        as.integer(c(length(sets), length(hidden), hidden,
+            unlist(lapply(seq_along(sets), function(k) {
         s <- sets[[k]]
-        c(k, length(s$predictors), length(s$targets), match(s$predictors, used) - 1L, match(s$targets, used) - 1L)
+        c(k, length(s$predictors), length(s$targets), match(s$predictors, used) - 1L,
+            match(s$targets, used) - 1L)
     }))))
-    new("PreparedCounts", x = .takeGenes(counts, total, recipe, used), recipe = recipe, total = total)
+    new("PreparedCounts", x = .takeGenes(counts, total, recipe, used), recipe = recipe,
+        total = total)
 })
 
-# The n.predictors genes of largest |r| for each target: list(gene from 0 or -1, r), n.predictors x targets.
+# The n.predictors genes of largest |r| for each target: list(gene from 0 or -1, r), n.predictors x
+# targets.
 .nearestGenes <- function(param, counts, mean, sd, set, targets, candidate, threads) {
     if (param@correlation == "log1p") {
         counts@x <- log1p(counts@x)
@@ -246,7 +263,8 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads,
         mean <- m$mean
         sd <- sqrt(m$var)
     }
-    .Call(C_nearest_genes, counts, Matrix::t(counts), mean, sd, as.integer(set), as.integer(targets - 1), candidate,
+    .Call(C_nearest_genes, counts, Matrix::t(counts), mean, sd, as.integer(set),
+        as.integer(targets - 1), candidate,
         as.integer(min(param@n.predictors, nrow(counts))), threads)
 }
 
@@ -255,7 +273,8 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads,
 #' @export
 subNetworks <- function(fit) {
     .checkFit(fit, "fit")
-    if (!is(fit@param, "DeepImputeParam")) .stop("'fit' must be a fit of DeepImputeParam, not of %s",
+    if (!is(fit@param, "DeepImputeParam"))
+        .stop("'fit' must be a fit of DeepImputeParam, not of %s",
         class(fit@param))
     r <- fit@recipe
     named <- function(at) {

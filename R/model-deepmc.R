@@ -12,8 +12,9 @@ NULL
 #'   smaller side of the matrix, with a warning.
 #' @param method `"paper"`: plain majorisation steps, a budget of sweeps, which is
 #'   the regulariser. `"converged"`: ridge and acceleration, until
-#'   `tol`; the result does not depend on the budget (a warning says when that was too small), and recovers hidden entries
-#'   better. It sets those of the other arguments that are not given, see Details.
+#'   `tol`; the result does not depend on the budget (a warning says when that was too small), and
+#'   recovers hidden entries better. It sets those of the other arguments that are not given, see
+#'   Details.
 #' @param sweeps Sweeps over all factors, at most; `NA`: ceiling(10/(p K)), p the
 #'   share of non-zeros and K the number of factors, at least 5 and at most 100.
 #' @param step Length of the step of each factor: `"mm"`, that of the
@@ -130,55 +131,73 @@ setClass("DeepMcParam", contains = "InfillParam",
 
 setMethod(".ownProblems", "DeepMcParam", function(object) {
     out <- character()
-    must <- function(name, ok, what) if (!ok) out <<- c(out, sprintf("'%s' must be %s, not %s", name, what,
+    must <- function(name, ok, what) if (!ok) out <<-
+        c(out, sprintf("'%s' must be %s, not %s", name, what,
         .describe(slot(object, name))))
     r <- object@ranks
-    must("ranks", length(r) %in% 1:8 && all(is.finite(r)) && all(r == round(r) & r >= 1 & r <= 1e4) && !is.unsorted(-r),
+    must("ranks", length(r) %in% 1:8 && all(is.finite(r)) &&
+        all(r == round(r) & r >= 1 & r <= 1e4) && !is.unsorted(-r),
         "1 to 8 whole numbers from 1 to 10000, none larger than the one before")
-    must("sweeps", length(object@sweeps) == 1L && (is.na(object@sweeps) || .isWhole(object@sweeps) &&
+    must("sweeps", length(object@sweeps) == 1L &&
+        (is.na(object@sweeps) || .isWhole(object@sweeps) &&
         object@sweeps >= 1 && object@sweeps <= 1e4), "one whole number from 1 to 10000 or NA")
-    must("min.cells", .isWhole(object@min.cells) && object@min.cells >= 0, "one whole number from 0")
-    must("n.genes", identical(object@n.genes, Inf) || .isWhole(object@n.genes) && object@n.genes >= 1,
+    must("min.cells", .isWhole(object@min.cells) && object@min.cells >= 0,
+        "one whole number from 0")
+    must("n.genes", identical(object@n.genes, Inf) || .isWhole(object@n.genes) &&
+        object@n.genes >= 1,
         "one whole number from 1 or Inf")
-    must("gene.selection", .isString(object@gene.selection) && object@gene.selection %in% .selections,
+    must("gene.selection", .isString(object@gene.selection) &&
+        object@gene.selection %in% .selections,
         paste("one of", paste(dQuote(.selections, FALSE), collapse = ", ")))
-    must("log", .isString(object@log) && object@log %in% c("log2", "log1p"), "one of \"log2\", \"log1p\"")
+    must("log", .isString(object@log) && object@log %in% c("log2", "log1p"),
+        "one of \"log2\", \"log1p\"")
     out
 })
 
-setMethod(".preparation", "DeepMcParam", function(param) list(min.count = if (param@min.cells) 3 else 0,
+setMethod(".preparation", "DeepMcParam",
+    function(param) list(min.count = if (param@min.cells) 3 else 0,
     min.cells = param@min.cells, gene.selection = param@gene.selection,
     n.genes = if (is.infinite(param@n.genes)) NULL else param@n.genes, log = param@log))
 
-# Without any count there is nothing to prepare: one gene stands for all, and everything stays as it came.
+# Without any count there is nothing to prepare: one gene stands for all, and everything stays as it
+# came.
 setMethod(".prepared", "DeepMcParam", function(param, counts, seed, threads, say, before) {
     if (length(counts@x)) return(callNextMethod())
     n <- nrow(counts)
-    new("PreparedCounts", x = counts[1L, , drop = FALSE], total = numeric(ncol(counts)), recipe = list(
-        genes = rownames(counts), kept = rep(TRUE, n), target = 1, usual = 1, log = param@log, normalize = "median",
-        gene.selection = "none", selected = 1L, status = rep(c("modelled", "not selected"), c(1L, n - 1L))))
+    new("PreparedCounts", x = counts[1L, , drop = FALSE], total = numeric(ncol(counts)),
+        recipe = list(
+        genes = rownames(counts), kept = rep(TRUE, n), target = 1, usual = 1, log = param@log,
+        normalize = "median",
+        gene.selection = "none", selected = 1L,
+        status = rep(c("modelled", "not selected"), c(1L, n - 1L))))
 })
 
 # Cells, sweeps, number of layers, ranks: see model_deepmc.c.
 setMethod(".planned", "DeepMcParam", function(param, x) {
     ranks <- pmin(param@ranks, min(dim(x)))
-    if (any(ranks < param@ranks)) warning(sprintf("'ranks' (%s) are cut to %s: %d genes x %d cells are modelled",
+    if (any(ranks < param@ranks))
+        warning(sprintf("'ranks' (%s) are cut to %s: %d genes x %d cells are modelled",
         .someOf(param@ranks), .someOf(ranks), nrow(x), ncol(x)), call. = FALSE)
     share <- length(x@x@x) / prod(dim(x))
     sweeps <- param@sweeps
-    if (is.na(sweeps)) sweeps <- if (share > 0) max(5, min(100, ceiling(10 / (share * (length(ranks) + 1))))) else 5
+    if (is.na(sweeps)) sweeps <- if (share > 0)
+        max(5, min(100, ceiling(10 / (share * (length(ranks) + 1))))) else 5
     x@recipe$plan <- as.integer(c(ncol(x), sweeps, length(ranks), ranks))
     empty <- sum(tabulate(x@x@i + 1L, nrow(x)) == 0)
-    if (empty) warning(sprintf("%d of the %d modelled genes have no counts; they stay as they are", empty, nrow(x)),
+    if (empty)
+        warning(sprintf("%d of the %d modelled genes have no counts; they stay as they are", empty,
+            nrow(x)),
         call. = FALSE)
     x
 })
 
-# Factors, passes, the start (a Gram matrix or Lanczos vectors, a transposed copy) and Anderson's 17 copies of the factors.
+# Factors, passes, the start (a Gram matrix or Lanczos vectors, a transposed copy) and Anderson's 17
+# copies of the factors.
 setMethod(".fitBytes", "DeepMcParam", function(param, x, n, keep.state) {
     g <- min(dim(x))
     factors <- as.double(sum(dim(x))) * max(param@ranks)
-    8 * (2 * n + factors * (if (param@accelerate) 18 else 2) + if (g <= 1500) 2 * g^2 else 250 * g) +
+    8 * (2 * n + factors * (if (param@accelerate) 18 else 2) + if (g <= 1500) 2 * g^2 else
+        250 * g) +
         (if (ncol(x) < nrow(x)) 12 * length(x@x@x) else 0) + 2^22
 })
 

@@ -7,75 +7,98 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #'
 #' A graph network over genes, whose latent gene x gene matrix is the first layer of
 #' an autoencoder over cells with a zero-inflated negative binomial output (Rao, Zhou,
-#' Lu, Zhao, Yang 2021). The filled-in value is the fitted mean. The edges of the graph come back refined.
+#' Lu, Zhao, Yang 2021). The filled-in value is the fitted mean. The edges of the graph come back
+#' refined.
 #'
-#' @param adj The gene graph: a symmetric matrix (sparse or not; anything above 0 is an edge) whose row names
-#'   are genes, a data.frame of edges with gene names in its first two columns (and, if its third is numeric, weights above 0 for
-#'   edges), or `NULL`: from the data.
+#' @param adj The gene graph: a symmetric matrix (sparse or not; anything above 0 is an edge) whose
+#'   row names are genes, a data.frame of edges with gene names in its first two columns (and, if
+#'   its third is numeric, weights above 0 for edges), or `NULL`: from the data.
 #' @param threshold Genes are joined when |Pearson r| over the cells is above this.
-#' @param correlation Correlation of the `"raw"` counts (the paper) or of log(1 + count/size) (`"lognorm"`).
+#' @param correlation Correlation of the `"raw"` counts (the paper) or of log(1 + count/size)
+#'   (`"lognorm"`).
 #' @param dist `"zinb"` or `"nb"`.
-#' @param latent `"code"`: a genes x genes latent matrix is the logit of every edge (the authors' code); `"inner"`:
-#'   32 coordinates per gene, logits are inner products (the paper's equations 16 to 18).
-#' @param inner First layer of the autoencoder: `"full"`, a weight for every pair of genes; `"edges"`: for the edges
-#'   and the genes themselves only, with memory by the number of edges.
-#' @param paper The authors' schedule: 100 epochs, no stop, nothing held out, heads that start at 1 and 0, no L2.
-#' @param init Start of the output heads: `"data"`, at mean and dispersion of each gene; `"reference"`, at 1 and 0.
-#' @param max.iter Most epochs; each is one step on all cells. The step size falls by a tenth every 50 epochs.
-#' @param stop `"validation"`: every 10 epochs the likelihood of the held-out entries is looked at; the best weights
-#'   are kept, and training stops when it has not improved for `patience` epochs. `"cost"`: when the mean cost of 10 epochs is
-#'   not below that of the 10 before by a ten-thousandth; last weights. `"none"`: all epochs, last weights.
-#' @param valid.fraction Share of all entries, zeros and others alike, left out of the likelihood. They stay in the input.
-#' @param valid.edges Share of the edges held out, in both directions: they are neither in the graph nor among its labels.
-#'   [fitHistory()] then has `edge.auc`, every 10 epochs: the probability that a held-out edge scores above a random pair of genes
-#'   that is no edge. For monitoring only.
+#' @param latent `"code"`: a genes x genes latent matrix is the logit of every edge (the authors'
+#'   code); `"inner"`: 32 coordinates per gene, logits are inner products (the paper's equations 16
+#'   to 18).
+#' @param inner First layer of the autoencoder: `"full"`, a weight for every pair of genes;
+#'   `"edges"`: for the edges and the genes themselves only, with memory by the number of edges.
+#' @param paper The authors' schedule: 100 epochs, no stop, nothing held out, heads that start at 1
+#'   and 0, no L2.
+#' @param init Start of the output heads: `"data"`, at mean and dispersion of each gene;
+#'   `"reference"`, at 1 and 0.
+#' @param max.iter Most epochs; each is one step on all cells. The step size falls by a tenth every
+#'   50 epochs.
+#' @param stop `"validation"`: every 10 epochs the likelihood of the held-out entries is looked at;
+#'   the best weights are kept, and training stops when it has not improved for `patience` epochs.
+#'   `"cost"`: when the mean cost of 10 epochs is not below that of the 10 before by a
+#'   ten-thousandth; last weights. `"none"`: all epochs, last weights.
+#' @param valid.fraction Share of all entries, zeros and others alike, left out of the likelihood.
+#'   They stay in the input.
+#' @param valid.edges Share of the edges held out, in both directions: they are neither in the graph
+#'   nor among its labels. [fitHistory()] then has `edge.auc`, every 10 epochs: the probability that
+#'   a held-out edge scores above a random pair of genes that is no edge. For monitoring only.
 #' @param patience See `stop`.
 #' @param learning.rate Step size of the first epoch.
 #' @param dropout On the inputs of the graph convolutions.
-#' @param cell.dropout On the outputs of the three hidden layers over cells. 0 is what the authors' code does.
-#' @param eval Prediction: `"batch"`, no noise, batch norm over all cells; `"reference"`, as the authors' code: with noise, dropout, and
-#'   hidden layers whose batch norm has mean 0 and variance 1.
-#' @param n.draws 0: the mean of the latent matrix predicts. Else so many draws of it, and their mean is the result.
-#' @param l2,mse.weight Weights of the squared weights (half), and of the mean squared error between mean and counts
-#'   (the authors' code has 0.01, over twice the number of cells).
+#' @param cell.dropout On the outputs of the three hidden layers over cells. 0 is what the authors'
+#'   code does.
+#' @param eval Prediction: `"batch"`, no noise, batch norm over all cells; `"reference"`, as the
+#'   authors' code: with noise, dropout, and hidden layers whose batch norm has mean 0 and variance
+#'   1.
+#' @param n.draws 0: the mean of the latent matrix predicts. Else so many draws of it, and their
+#'   mean is the result.
+#' @param l2,mse.weight Weights of the squared weights (half), and of the mean squared error between
+#'   mean and counts (the authors' code has 0.01, over twice the number of cells).
 #' @param scale Divide each gene's centred logarithms by their standard deviation?
-#' @param n.genes Genes that are modelled: those of largest variance of the logarithms. `Inf`: all that have counts.
-#' @param n.max With `inner = "full"`, more genes than this are refused: memory grows with their square.
+#' @param n.genes Genes that are modelled: those of largest variance of the logarithms. `Inf`: all
+#'   that have counts.
+#' @param n.max With `inner = "full"`, more genes than this are refused: memory grows with their
+#'   square.
 #' @param ... `seed`, `num.threads`.
 #'
-#' @details Each gene is a node; two graph convolutions of 16 and 32 units give mean and standard deviation of the latent
-#'   matrix Z; V = W o Z, with trained W, is the first layer of an autoencoder of genes - genes - 16 - 32 units with batch norm; its
-#'   three heads give log mean, dispersion and zero inflation of every entry. The cost is that of the edges, of the counts,
-#'   of the divergence of Z, and a small mean squared error.
+#' @details Each gene is a node; two graph convolutions of 16 and 32 units give mean and standard
+#'   deviation of the latent matrix Z; V = W o Z, with trained W, is the first layer of an
+#'   autoencoder of genes - genes - 16 - 32 units with batch norm; its three heads give log mean,
+#'   dispersion and zero inflation of every entry. The cost is that of the edges, of the counts, of
+#'   the divergence of Z, and a small mean squared error.
 #'
-#'   *Paper and code differ.* We follow the code for shapes and cost, because the paper's W o A cuts the link
-#'   from graph to expression. Deviations from the code, all of them arguments:
+#'   *Paper and code differ.* We follow the code for shapes and cost, because the paper's W o A cuts
+#'   the link from graph to expression. Deviations from the code, all of them arguments:
 #'
-#'   * *Heads start at the data* (`init`): from 1 and 0, 100 epochs cannot bring the mean to the scale of the counts.
+#'   * *Heads start at the data* (`init`): from 1 and 0, 100 epochs cannot bring the mean to the
+#'     scale of the counts.
 #'   * *Stop* by held-out entries; the code has none (`stop = "none"`, `max.iter = 100`).
 #'   * *L2* is in the cost; the code registers it and forgets it.
 #'   * *Edge labels* are the graph and the genes themselves, 0 or 1; the code's leak and can be 2.
-#'   * *Prediction* is deterministic, with the mean of Z and batch norm over all cells; the code draws Z and
-#'     uses moving averages that are never updated (`eval = "reference"`).
+#'   * *Prediction* is deterministic, with the mean of Z and batch norm over all cells; the code
+#'     draws Z and uses moving averages that are never updated (`eval = "reference"`).
 #'
-#'   *Scale.* The mean is on the scale of the counts: [infill()] multiplies by the cell's total over the median total;
-#'   `output = "normcounts"` does not. [graphSciParts()] has dispersion and zero inflation, [geneEdges()] the edges.
-#' @section New cells: The graph network has one weight per cell: only cells of the fit are filled in, others are an error.
-#' @return An object of class `GraphSciParam`. [fitHistory()] of its fit has the parts of the cost, `adjacency`, `expression`,
-#'   `divergence`, `error`, and `penalty`; `valid`, every 10 epochs, is the mean negative log-likelihood of the held-out entries.
-#' @references Rao, Zhou, Lu, Zhao, Yang (2021). Imputing single-cell RNA-seq data by combining graph convolution and
-#'   autoencoder neural networks. iScience 24:102393.
+#'   *Scale.* The mean is on the scale of the counts: [infill()] multiplies by the cell's total over
+#'   the median total; `output = "normcounts"` does not. [graphSciParts()] has dispersion and zero
+#'   inflation, [geneEdges()] the edges.
+#' @section New cells: The graph network has one weight per cell: only cells of the fit are filled
+#'   in, others are an error.
+#' @return An object of class `GraphSciParam`. [fitHistory()] of its fit has the parts of the cost,
+#'   `adjacency`, `expression`, `divergence`, `error`, and `penalty`; `valid`, every 10 epochs, is
+#'   the mean negative log-likelihood of the held-out entries.
+#' @references Rao, Zhou, Lu, Zhao, Yang (2021). Imputing single-cell RNA-seq data by combining
+#'   graph convolution and autoencoder neural networks. iScience 24:102393.
 #' @examples
-#' counts <- matrix(rpois(40 * 30, rep(rexp(40), 30) * 4), 40, 30, dimnames = list(paste0("g", 1:40), NULL))
+#' counts <- matrix(rpois(40 * 30, rep(rexp(40), 30) * 4), 40, 30,
+#'     dimnames = list(paste0("g", 1:40), NULL))
 #' fit <- fitInfill(counts, GraphSciParam(max.iter = 20), seed = 1)
 #' tail(fitHistory(fit), 1)
 #' infill(counts, fit)[1:3, 1:5]
 #' @aliases GraphSciParam-class
 #' @export
-GraphSciParam <- function(adj = NULL, threshold = 0.3, correlation = c("raw", "lognorm"), dist = c("zinb", "nb"),
-    latent = c("code", "inner"), inner = c("full", "edges"), paper = FALSE, init = c("data", "reference"), max.iter = 500,
-    stop = c("validation", "cost", "none"), valid.fraction = 0.05, valid.edges = 0, patience = 100, learning.rate = 0.01,
-    dropout = 0.2, cell.dropout = 0, l2 = 1e-3, mse.weight = 0.01, eval = c("batch", "reference"), n.draws = 0, scale = TRUE, n.genes = Inf, n.max = 5000, ...)
+GraphSciParam <- function(adj = NULL, threshold = 0.3, correlation = c("raw", "lognorm"),
+    dist = c("zinb", "nb"),
+    latent = c("code", "inner"), inner = c("full", "edges"), paper = FALSE,
+    init = c("data", "reference"), max.iter = 500,
+    stop = c("validation", "cost", "none"), valid.fraction = 0.05, valid.edges = 0, patience = 100,
+    learning.rate = 0.01,
+    dropout = 0.2, cell.dropout = 0, l2 = 1e-3, mse.weight = 0.01, eval = c("batch", "reference"),
+    n.draws = 0, scale = TRUE, n.genes = Inf, n.max = 5000, ...)
 {
     if (!.isFlag(paper)) .stop("'paper' must be TRUE or FALSE, not %s", .describe(paper))
     if (paper) {
@@ -85,11 +108,16 @@ GraphSciParam <- function(adj = NULL, threshold = 0.3, correlation = c("raw", "l
         if (missing(valid.fraction)) valid.fraction <- 0
         if (missing(l2)) l2 <- 0
     }
-    .newParam("GraphSciParam", adj = adj, threshold = threshold, correlation = .first(correlation), dist = .first(dist),
-        latent = .first(latent), inner = .first(inner), paper = paper, init = .first(init), max.iter = max.iter,
-        stop = .first(stop), valid.fraction = valid.fraction, valid.edges = valid.edges, patience = patience,
-        learning.rate = learning.rate, dropout = dropout, cell.dropout = cell.dropout, l2 = l2, mse.weight = mse.weight,
-        eval = .first(eval), n.draws = n.draws, scale = scale, n.genes = n.genes, n.max = n.max, ...)
+    .newParam("GraphSciParam", adj = adj, threshold = threshold, correlation = .first(correlation),
+        dist = .first(dist),
+        latent = .first(latent), inner = .first(inner), paper = paper, init = .first(init),
+        max.iter = max.iter,
+        stop = .first(stop), valid.fraction = valid.fraction, valid.edges = valid.edges,
+        patience = patience,
+        learning.rate = learning.rate, dropout = dropout, cell.dropout = cell.dropout, l2 = l2,
+        mse.weight = mse.weight,
+        eval = .first(eval), n.draws = n.draws, scale = scale, n.genes = n.genes, n.max = n.max,
+        ...)
 }
 
 # An untouched default of several words is its first.
@@ -97,65 +125,82 @@ GraphSciParam <- function(adj = NULL, threshold = 0.3, correlation = c("raw", "l
 
 #' @export
 setClass("GraphSciParam", contains = "InfillParam",
-    slots = c(adj = "GraphOrNULL", threshold = "numeric", correlation = "character", dist = "character", latent = "character",
-        inner = "character", paper = "logical", init = "character", max.iter = "numeric", stop = "character",
-        valid.fraction = "numeric", valid.edges = "numeric", patience = "numeric", learning.rate = "numeric", dropout = "numeric",
-        cell.dropout = "numeric", l2 = "numeric", mse.weight = "numeric", eval = "character", n.draws = "numeric", scale = "logical", n.genes = "numeric", n.max = "numeric"),
+    slots = c(adj = "GraphOrNULL", threshold = "numeric", correlation = "character",
+        dist = "character", latent = "character",
+        inner = "character", paper = "logical", init = "character", max.iter = "numeric",
+        stop = "character",
+        valid.fraction = "numeric", valid.edges = "numeric", patience = "numeric",
+        learning.rate = "numeric", dropout = "numeric",
+        cell.dropout = "numeric", l2 = "numeric", mse.weight = "numeric", eval = "character",
+        n.draws = "numeric", scale = "logical", n.genes = "numeric", n.max = "numeric"),
     prototype = list(model = "graphsci"))
 
 setMethod(".ownProblems", "GraphSciParam", function(object) {
     out <- character()
-    must <- function(name, ok, what) if (!ok) out <<- c(out, sprintf("'%s' must be %s, not %s", name, what,
+    must <- function(name, ok, what) if (!ok) out <<-
+        c(out, sprintf("'%s' must be %s, not %s", name, what,
         .describe(slot(object, name))))
     must("threshold", .isNumber(object@threshold) && object@threshold > 0 && object@threshold < 1,
         "one number between 0 and 1, both excluded")
-    must("valid.edges", .isNumber(object@valid.edges) && object@valid.edges >= 0 && object@valid.edges <= 0.5,
+    must("valid.edges", .isNumber(object@valid.edges) && object@valid.edges >= 0 &&
+        object@valid.edges <= 0.5,
         "one number between 0 and 0.5")
-    must("correlation", .isString(object@correlation) && object@correlation %in% c("raw", "lognorm"),
+    must("correlation", .isString(object@correlation) &&
+        object@correlation %in% c("raw", "lognorm"),
         "one of \"raw\", \"lognorm\"")
     must("paper", .isFlag(object@paper), "TRUE or FALSE")
     must("max.iter", .isWhole(object@max.iter) && object@max.iter >= 1 && object@max.iter <= 1e6,
         "one whole number from 1 to 1e+06")
-    for (name in c("n.genes", "n.max")) must(name, identical(slot(object, name), Inf) || .isWhole(slot(object, name)) &&
+    for (name in c("n.genes", "n.max"))
+        must(name, identical(slot(object, name), Inf) || .isWhole(slot(object, name)) &&
         slot(object, name) >= 2, "one whole number from 2 or Inf")
     out
 })
 
-# The edges that were given, as two vectors of genes of `counts` (an edge may be there once or in both directions).
+# The edges that were given, as two vectors of genes of `counts` (an edge may be there once or in
+# both directions).
 .givenEdges <- function(adj, counts) {
     names <- rownames(counts)
     bad <- function(...) .stop(paste("'adj'", sprintf(...)))
     known <- function(genes) {
         if (is.null(names)) bad("has gene names, and 'x' has none")
         twice <- intersect(genes, names[duplicated(names)])
-        if (length(twice)) bad("names genes that are there more than once in 'x': %s", .someOf(twice))
+        if (length(twice)) bad("names genes that are there more than once in 'x': %s",
+            .someOf(twice))
         unknown <- unique(setdiff(genes, names))
         if (length(unknown)) bad("names genes that are not in 'x': %s", .someOf(unknown))
         match(genes, names)
     }
     if (is.data.frame(adj)) {
-        if (ncol(adj) < 2L) bad("must name two genes in its first two columns, not have %d column", ncol(adj))
+        if (ncol(adj) < 2L) bad("must name two genes in its first two columns, not have %d column",
+            ncol(adj))
         ends <- lapply(adj[1:2], as.character)
         if (anyNA(unlist(ends))) bad("must have no missing genes")
         weight <- if (ncol(adj) > 2L && is.numeric(adj[[3L]])) adj[[3L]] else rep(1, nrow(adj))
-        if (anyNA(weight) || any(weight < 0)) bad("must have weights that are neither missing nor negative")
+        if (anyNA(weight) || any(weight < 0))
+            bad("must have weights that are neither missing nor negative")
         return(list(known(ends[[1L]])[weight > 0], known(ends[[2L]])[weight > 0]))
     }
     if (nrow(adj) != ncol(adj)) bad("must be square, not %d x %d", nrow(adj), ncol(adj))
     if (is.matrix(adj)) {
-        if (!is.numeric(adj) && !is.logical(adj)) bad("must hold numbers, not type %s", dQuote(typeof(adj), FALSE))
+        if (!is.numeric(adj) && !is.logical(adj))
+            bad("must hold numbers, not type %s", dQuote(typeof(adj), FALSE))
         storage.mode(adj) <- "double"
     }
     there <- rownames(adj)
-    if (is.null(there) != is.null(colnames(adj)) || !identical(there, colnames(adj))) bad("must have the same names for rows and columns")
-    if (anyDuplicated(there)) bad("must name each gene once; more than once: %s", .someOf(unique(there[duplicated(there)])))
+    if (is.null(there) != is.null(colnames(adj)) || !identical(there, colnames(adj)))
+        bad("must have the same names for rows and columns")
+    if (anyDuplicated(there)) bad("must name each gene once; more than once: %s",
+        .someOf(unique(there[duplicated(there)])))
     adj <- .asSparse(adj)
     adj@Dimnames <- list(NULL, NULL)
-    if (anyNA(adj@x) || any(adj@x < 0)) bad("must have weights that are neither missing nor negative")
+    if (anyNA(adj@x) || any(adj@x < 0))
+        bad("must have weights that are neither missing nor negative")
     if (!identical(Matrix::t(adj), adj)) bad("must be symmetric")
     at <- if (!is.null(there)) known(there)
         else if (nrow(adj) == nrow(counts)) seq_len(nrow(adj))
-        else bad("must have one row for each of the %d genes of 'x', not %d (matched by position: there are no names)",
+        else bad(
+            "must have one row for each of the %d genes of 'x', not %d (matched by position: there are no names)",
             nrow(counts), nrow(adj))
     list(at[adj@i + 1L], at[rep.int(seq_len(ncol(adj)), diff(adj@p))])
 }
@@ -167,11 +212,13 @@ setMethod(".ownProblems", "GraphSciParam", function(object) {
     i <- match(ends[[1L]], chosen)
     j <- match(ends[[2L]], chosen)
     keep <- !is.na(i) & !is.na(j) & i != j
-    m <- sparseMatrix(i = c(i[keep], j[keep]), j = c(j[keep], i[keep]), x = 1, dims = rep(length(chosen), 2L))
+    m <- sparseMatrix(i = c(i[keep], j[keep]), j = c(j[keep], i[keep]), x = 1,
+        dims = rep(length(chosen), 2L))
     list(m@p, m@i)
 }
 
-# The graph without the share of its edges that is held out; ends: those edges, and as many pairs that are none.
+# The graph without the share of its edges that is held out; ends: those edges, and as many pairs
+# that are none.
 .holdEdges <- function(graph, fraction, seed) {
     N <- length(graph[[1L]]) - 1L
     a <- graph[[2L]]
@@ -179,12 +226,15 @@ setMethod(".ownProblems", "GraphSciParam", function(object) {
     edge <- which(a > b)
     take <- floor(fraction * length(edge))
     if (take < 1) return(c(graph, list(integer())))
-    index <- function(a, b) as.double(a) * (a - 1) / 2 + b           # of the pair a > b among all N (N - 1)/2
+    # of the pair a > b among all N (N - 1)/2
+    index <- function(a, b) as.double(a) * (a - 1) / 2 + b
     edges <- index(a[edge], b[edge])
     held <- edges[.Call(C_choose, as.double(length(edges)), as.double(take), seed)]
     pairs <- N * (N - 1) / 2
     free <- pairs - length(edges)
-    if (free < take) .stop("'valid.edges' needs %.0f pairs of genes that are no edges, and there are %.0f", take, free)
+    if (free < take)
+        .stop("'valid.edges' needs %.0f pairs of genes that are no edges, and there are %.0f", take,
+            free)
     wanted <- min(pairs, ceiling(take * pairs / free * 1.2) + 20)
     repeat {
         other <- setdiff(.Call(C_choose, pairs, wanted, seed) - 1, edges)
@@ -195,31 +245,42 @@ setMethod(".ownProblems", "GraphSciParam", function(object) {
     both <- c(held, other)
     i <- floor((1 + sqrt(8 * both + 1)) / 2)
     keep <- !(index(pmax(a, b), pmin(a, b)) %in% held)
-    list(c(0L, cumsum(tabulate(b[keep] + 1L, N))), a[keep], as.integer(rbind(i, both - i * (i - 1) / 2)))
+    list(c(0L, cumsum(tabulate(b[keep] + 1L, N))), a[keep],
+        as.integer(rbind(i, both - i * (i - 1) / 2)))
 }
 
 setMethod(".resumes", "GraphSciParam", function(param) TRUE)
 
 setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, say, before) {
-    if (any(counts@x != round(counts@x))) .stop("'x' must hold whole numbers: %s is a distribution of counts",
-        if (param@dist == "nb") "the negative binomial" else "the zero-inflated negative binomial", class = "infill_scale")
+    if (any(counts@x != round(counts@x)))
+        .stop("'x' must hold whole numbers: %s is a distribution of counts",
+        if (param@dist == "nb") "the negative binomial" else "the zero-inflated negative binomial",
+        class = "infill_scale")
     genes <- which(tabulate(counts@i + 1L, nrow(counts)) > 0)
     cells <- which(diff(counts@p) > 0)
-    if (length(cells) < 2L) .stop("'x' must have at least two cells with counts, not %d", length(cells))
-    if (length(genes) < 2L) .stop("'x' must have at least two genes with counts, not %d", length(genes))
+    if (length(cells) < 2L) .stop("'x' must have at least two cells with counts, not %d",
+        length(cells))
+    if (length(genes) < 2L) .stop("'x' must have at least two genes with counts, not %d",
+        length(genes))
     if (length(genes) > param@n.genes) {
         l <- counts[genes, cells, drop = FALSE]
         l@x <- log1p(l@x)
         m <- .Call(C_moments, l, numeric(ncol(l)), 0)
         genes <- sort(genes[order(-m$var)[seq_len(param@n.genes)]])
         cells <- which(diff(counts[genes, , drop = FALSE]@p) > 0)
-        if (length(cells) < 2L) .stop("'x' must have at least two cells with counts of the %d modelled genes", length(genes))
+        if (length(cells) < 2L)
+            .stop("'x' must have at least two cells with counts of the %d modelled genes",
+                length(genes))
     }
-    empty <- c(nrow(counts) - sum(tabulate(counts@i + 1L, nrow(counts)) > 0), ncol(counts) - length(cells))
-    if (any(empty > 0)) message(sprintf("%d genes without counts and %d cells without counts of the modelled genes stay as they are",
+    empty <- c(nrow(counts) - sum(tabulate(counts@i + 1L, nrow(counts)) > 0),
+        ncol(counts) - length(cells))
+    if (any(empty > 0))
+        message(sprintf(
+            "%d genes without counts and %d cells without counts of the modelled genes stay as they are",
         empty[1L], empty[2L]))
     N <- length(genes)
-    if (N > param@n.max && param@inner == "full") .stop(paste("%d genes are more than 'n.max' (%g): their weights need about %s;",
+    if (N > param@n.max && param@inner == "full")
+        .stop(paste("%d genes are more than 'n.max' (%g): their weights need about %s;",
         "inner = \"edges\" keeps those of the graph only, 'n.genes' models the most variable genes, a larger 'n.max' allows it"),
         N, param@n.max, .bytes(12 * N^2))
     x <- counts[genes, cells, drop = FALSE]
@@ -227,7 +288,8 @@ setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, s
     total <- Matrix::colSums(x)
     size <- total / median(total)
     need <- .graphSciBytes(param, N, ncol(x), length(x@x), 0)
-    if (param@inner == "full" && need > .memoryLimit()) .stop(paste("a fit to %d genes x %d cells needs about %s, and %s are free;",
+    if (param@inner == "full" && need > .memoryLimit())
+        .stop(paste("a fit to %d genes x %d cells needs about %s, and %s are free;",
         "inner = \"edges\" keeps the weights of the graph's edges only, 'n.genes' models the most variable genes"),
         N, ncol(x), .bytes(need), .bytes(.memoryLimit()))
     say("GraphSCI: graph of %d genes", N)
@@ -235,31 +297,39 @@ setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, s
     if (param@correlation == "lognorm") l@x <- log1p(l@x / rep.int(size, diff(l@p)))
     graph <- .holdEdges(.geneGraph(param, counts, genes, l, threads), param@valid.edges, seed)
     held <- length(graph[[3L]]) / 4
-    say("GraphSCI: %d genes, %d cells, %d edges%s; memory about %s", N, ncol(x), length(graph[[2L]]) / 2,
-        if (held) sprintf(" and %d held out", held) else "", .bytes(.graphSciBytes(param, N, ncol(x), length(x@x), length(graph[[2L]]))))
+    say("GraphSCI: %d genes, %d cells, %d edges%s; memory about %s", N, ncol(x),
+        length(graph[[2L]]) / 2,
+        if (held) sprintf(" and %d held out", held) else "",
+        .bytes(.graphSciBytes(param, N, ncol(x), length(x@x), length(graph[[2L]]))))
     status <- ifelse(tabulate(counts@i + 1L, nrow(counts)) > 0, "not selected", "too few cells")
     status[genes] <- "modelled"
-    recipe <- list(genes = rownames(counts), kept = seq_len(nrow(counts)) %in% genes, target = 0, usual = median(total), log = "none",
-        normalize = "none", gene.selection = "variance", selected = genes, status = status, transductive = TRUE,
+    recipe <- list(genes = rownames(counts), kept = seq_len(nrow(counts)) %in% genes, target = 0,
+        usual = median(total), log = "none",
+        normalize = "none", gene.selection = "variance", selected = genes, status = status,
+        transductive = TRUE,
         cells = cells, cell.names = colnames(counts)[cells],
-        plan = as.integer(c(ncol(x), param@max.iter, length(graph[[2L]]), held, unlist(graph))), plan.iterations = 2L,
+        plan = as.integer(c(ncol(x), param@max.iter, length(graph[[2L]]), held, unlist(graph))),
+        plan.iterations = 2L,
         given = as.double(size))
     new("PreparedCounts", x = x, recipe = recipe, total = total)
 })
 
-# W and its moments (of pairs or edges), E0 and X, three tiles for each thread, small matrices. two threads
+# W and its moments (of pairs or edges), E0 and X, three tiles for each thread, small matrices. two
+# threads
 .graphSciBytes <- function(param, N, M, entries, edges) {
     N <- as.double(N)
     w <- if (param@inner == "full") 3 * N * (N + 256) else 4 * (edges + N)
     dense <- param@inner == "full" && entries > 0.25 * N * M
-    4 * (w + (M + 256) * (N + 256) + (if (dense) M * N else 0) + 2 * 3 * 256 * max(N, M / 4) + N * 32 * 60 + M * 32 * 24 +
+    4 * (w + (M + 256) * (N + 256) + (if (dense) M * N else 0) + 2 * 3 * 256 * max(N, M / 4) + N *
+        32 * 60 + M * 32 * 24 +
         2 * 6 * 64 * M) + 24 * entries
 }
 # and the result; the state that is kept: weights and moments as doubles
 setMethod(".fitBytes", "GraphSciParam", function(param, x, n, keep.state) {
     edges <- x@recipe$plan[3L]
     weights <- if (param@inner == "full") nrow(x) * (nrow(x) + 256) else edges + nrow(x)
-    .graphSciBytes(param, nrow(x), ncol(x), length(x@x@x), edges) + 16 * n + (if (keep.state) 24 * weights else 0)
+    .graphSciBytes(param, nrow(x), ncol(x), length(x@x@x), edges) + 16 * n +
+        (if (keep.state) 24 * weights else 0)
 })
 
 setMethod(".shownLoss", "GraphSciParam", function(param, train, valid, entries)
@@ -268,14 +338,18 @@ setMethod(".shownLoss", "GraphSciParam", function(param, train, valid, entries)
 setMethod(".finished", "GraphSciParam", function(param, fit) {
     for (name in c("valid", "edge.auc")) fit@history[[name]][!is.finite(fit@history[[name]])] <- NA
     if (!fit@recipe$plan[4L]) fit@history$edge.auc <- NULL
-    if (fit@stopped == .stopReasons[8L]) warning(sprintf(paste("the cost of GraphSCI was no longer finite after %d epochs; the weights of",
-        "epoch %d are kept; a smaller 'learning.rate' (now %g) may help"), nrow(fit@history), fit@best, fit@param@learning.rate), call. = FALSE)
+    if (fit@stopped == .stopReasons[8L])
+        warning(sprintf(
+            paste("the cost of GraphSCI was no longer finite after %d epochs; the weights of",
+        "epoch %d are kept; a smaller 'learning.rate' (now %g) may help"), nrow(fit@history),
+        fit@best, fit@param@learning.rate), call. = FALSE)
     fit
 })
 
 .checkGraphFit <- function(fit) {
     .checkFit(fit, "fit")
-    if (!is(fit@param, "GraphSciParam")) .stop("'fit' must be a fit of GraphSciParam, not of %s", class(fit@param))
+    if (!is(fit@param, "GraphSciParam"))
+        .stop("'fit' must be a fit of GraphSciParam, not of %s", class(fit@param))
 }
 
 #' What a GraphSCI fit knows besides the counts
@@ -284,15 +358,20 @@ setMethod(".finished", "GraphSciParam", function(param, fit) {
 #'
 #' @param fit An [InfillFit-class] of [GraphSciParam()].
 #' @param threshold Pairs of genes whose probability is above this.
-#' @param as `"data.frame"`: `gene1`, `gene2`, `probability`, most probable first, each pair once; `"matrix"`: sparse, symmetric.
-#' @param what `"mean"`: of the counts, without size; `"dispersion"`: theta of the negative binomial, variance
-#'   mean + mean^2/theta; `"dropout"`: probability of a zero by inflation (0 with `dist = "nb"`).
-#' @param genes,cells Positions among the modelled genes and the fitted cells (those with counts); default all.
-#' @return `geneEdges()`: see `as`. The probability of a pair is the mean over both directions, (s(mu_ij) + s(mu_ji))/2.
-#'   Without gene names, `gene1` and `gene2` are rows of the data.
-#'   `graphSciParts()`: a dense matrix, modelled genes x fitted cells; its names are those of the data, or their positions there.
+#' @param as `"data.frame"`: `gene1`, `gene2`, `probability`, most probable first, each pair once;
+#'   `"matrix"`: sparse, symmetric.
+#' @param what `"mean"`: of the counts, without size; `"dispersion"`: theta of the negative
+#'   binomial, variance mean + mean^2/theta; `"dropout"`: probability of a zero by inflation (0 with
+#'   `dist = "nb"`).
+#' @param genes,cells Positions among the modelled genes and the fitted cells (those with counts);
+#'   default all.
+#' @return `geneEdges()`: see `as`. The probability of a pair is the mean over both directions,
+#'   (s(mu_ij) + s(mu_ji))/2. Without gene names, `gene1` and `gene2` are rows of the data.
+#'   `graphSciParts()`: a dense matrix, modelled genes x fitted cells; its names are those of the
+#'   data, or their positions there.
 #' @examples
-#' counts <- matrix(rpois(40 * 30, rep(rexp(40), 30) * 4), 40, 30, dimnames = list(paste0("g", 1:40), NULL))
+#' counts <- matrix(rpois(40 * 30, rep(rexp(40), 30) * 4), 40, 30,
+#'     dimnames = list(paste0("g", 1:40), NULL))
 #' fit <- fitInfill(counts, GraphSciParam(max.iter = 20), seed = 1)
 #' head(geneEdges(fit))
 #' graphSciParts(fit, "dispersion")[1:3, 1:4]
@@ -306,10 +385,12 @@ geneEdges <- function(fit, threshold = 0.5, as = c("data.frame", "matrix")) {
     q <- if (inner) w$Z else w$Qa
     N <- nrow(q)
     logistic <- function(z) 1 / (1 + exp(-z))
-    found <- lapply(seq_len(ceiling(N / 256)), function(b) {          # 256 genes at a time: no N x N matrix
+    # 256 genes at a time: no N x N matrix
+    found <- lapply(seq_len(ceiling(N / 256)), function(b) {
         at <- (256 * (b - 1) + 1):min(N, 256 * b)
         p <- if (inner) logistic(q[at, , drop = FALSE] %*% t(q))
-            else (logistic(q[at, , drop = FALSE] %*% w$Wm) + t(logistic(q %*% w$Wm[, at, drop = FALSE]))) / 2
+            else (logistic(q[at, , drop = FALSE] %*% w$Wm) +
+                t(logistic(q %*% w$Wm[, at, drop = FALSE]))) / 2
         hit <- which(p > threshold & at[row(p)] < col(p), arr.ind = TRUE)
         data.frame(i = at[hit[, 1L]], j = hit[, 2L], p = p[hit])
     })
@@ -327,13 +408,15 @@ geneEdges <- function(fit, threshold = 0.5, as = c("data.frame", "matrix")) {
 
 #' @rdname geneEdges
 #' @export
-graphSciParts <- function(fit, what = c("mean", "dropout", "dispersion"), genes = NULL, cells = NULL) {
+graphSciParts <- function(fit, what = c("mean", "dropout", "dispersion"), genes = NULL,
+    cells = NULL) {
     .checkGraphFit(fit)
     what <- .checkChoice(what, "what", c("mean", "dropout", "dispersion"))
     w <- fitWeights(fit)
     pick <- function(at, n, arg) {
         if (is.null(at)) return(seq_len(n))
-        if (!is.numeric(at) || anyNA(at) || any(at < 1 | at > n | at != round(at))) .stop("'%s' must be positions from 1 to %d, not %s",
+        if (!is.numeric(at) || anyNA(at) || any(at < 1 | at > n | at != round(at)))
+            .stop("'%s' must be positions from 1 to %d, not %s",
             arg, n, .describe(at))
         at
     }
@@ -344,13 +427,15 @@ graphSciParts <- function(fit, what = c("mean", "dropout", "dispersion"), genes 
     out <- 0
     for (d in seq_len(draws)) {
         units <- 32 * (d - 1) + 1:32
-        o <- t(w$E2[c, units, drop = FALSE] %*% w[[head[1L]]][units, g, drop = FALSE]) + w[[head[2L]]][g, d]
+        o <- t(w$E2[c, units, drop = FALSE] %*% w[[head[1L]]][units, g, drop = FALSE]) +
+            w[[head[2L]]][g, d]
         out <- out + switch(what, mean = exp(pmin(pmax(o, log(1e-5)), log(1e6))),
             dropout = if (fit@param@dist == "nb") 0 * o else 1 / (1 + exp(-o)),
             dispersion = pmin(pmax(pmax(o, 0) + log1p(exp(-abs(o))), 1e-4), 1e4)) / draws
     }
     dim(out) <- dim(o)
-    dimnames(out) <- list(if (is.null(fit@recipe$genes)) fit@recipe$selected[g] else fit@recipe$genes[fit@recipe$selected[g]],
+    dimnames(out) <- list(if (is.null(fit@recipe$genes)) fit@recipe$selected[g] else
+        fit@recipe$genes[fit@recipe$selected[g]],
         if (is.null(fit@recipe$cell.names)) fit@recipe$cells[c] else fit@recipe$cell.names[c])
     out
 }

@@ -12,14 +12,15 @@ setClassUnion("LabelsOrNULL", c("character", "numeric", "factor", "logical", "NU
 #' ([similarityModule()]); module two trains the imputation network under a second
 #' network that predicts both from what the first one made.
 #'
-#' @param k Number of clusters of every latent; `NA`: estimated. The consensus may have another number.
-#' @param latent Matrix, cells x coordinates: used in the place of module one. Finite, but for cells without counts. Rows are
-#'   matched by name where there are names.
+#' @param k Number of clusters of every latent; `NA`: estimated. The consensus may have another
+#'   number.
+#' @param latent Matrix, cells x coordinates: used in the place of module one. Finite, but for cells
+#'   without counts. Rows are matched by name where there are names.
 #' @param cluster One label per cell, of any type: used in the place of module one's
 #'   clusters. Matched by name where there are names.
 #' @param paper The paper's two losses alone, without anything dropped, with a warning: see Details.
-#' @param n.filter Genes that the filter of module one keeps, about; it is skipped when there are no more.
-#'   `Inf`: always.
+#' @param n.filter Genes that the filter of module one keeps, about; it is skipped when there are no
+#'   more. `Inf`: always.
 #' @param replicates,snapshots Autoencoders of module one, and latents taken from each.
 #' @param latent.dim Coordinates of a latent; `NA`: 15, or 25 from 50,000 cells on.
 #' @param cluster.weight,similarity.weight,reconstruction.weight,zero.weight Weights
@@ -30,48 +31,53 @@ setClassUnion("LabelsOrNULL", c("character", "numeric", "factor", "logical", "NU
 #'   the shape that scDHA gives it); `"sigmoid.bce"`, independent logistic outputs; `"categorical"`.
 #' @param drop Share of the non-zeros hidden from the imputation network in training.
 #' @param max.iter Epochs; `NA`: 60, fewer when that is more than 6,000 steps, at least 2.
-#' @param batch.size Cells of a batch; `NA`: cells/10, at least 32 and at most 256. An incomplete batch is left out.
+#' @param batch.size Cells of a batch; `NA`: cells/10, at least 32 and at most 256. An incomplete
+#'   batch is left out.
 #' @param learning.rate,weight.decay Of AdamW, in module two; decay of matrices only.
-#' @param valid.fraction Share of the non-zeros hidden for the whole training. Above 0, training stops when
-#'   their error has not improved for `patience` epochs, and the best weights are kept.
+#' @param valid.fraction Share of the non-zeros hidden for the whole training. Above 0, training
+#'   stops when their error has not improved for `patience` epochs, and the best weights are kept.
 #' @param patience See `valid.fraction`.
 #' @param n.genes Genes filled in: those of largest variance of the log values. `Inf`:
 #'   all that are there in at least 3 cells. The others are returned as they are.
 #' @param min.value Filled-in values below this, on the log scale, become 0.
 #' @param log `"log2"`: log2(x + 1); `"none"`; `"auto"`: scDHA's rule, `"log2"` if the
 #'   values span more than 100. A message says which.
-#' @param normalize `"none"` (scDHA and the paper) or `"median"`: divide each cell by its total first.
+#' @param normalize `"none"` (scDHA and the paper) or `"median"`: divide each cell by its total
+#'   first.
 #' @param ... `seed`, `num.threads`.
 #'
 #' @details Every cell's logarithms are divided by their largest, in both modules; the
 #'   filled-in values are multiplied back.
 #'
 #'   *What the paper leaves open.* It gives the roles of the two networks and two
-#'   losses: cross-entropy of the clusters, squared error of the cells' correlations. Shapes, optimiser,
-#'   schedule, weights are not given, and no code was published. Where it is silent we follow scDHA,
-#'   the group's own clustering network.
+#'   losses: cross-entropy of the clusters, squared error of the cells' correlations. Shapes,
+#'   optimiser, schedule, weights are not given, and no code was published. Where it is silent we
+#'   follow scDHA, the group's own clustering network.
 #'
 #'   *Why there are two more losses.* Neither of the paper's two depends on the size of a
-#'   filled-in value: clusters and correlations can be read from the non-zeros alone. With `paper = TRUE` the
-#'   magnitudes are therefore not determined by the data. By default, 20 % of the non-zeros are hidden and have to
-#'   be predicted (`reconstruction.weight`), and predictions at zeros are
-#'   kept small (`zero.weight`). These two are ours; their weights were chosen on four data sets and judged on five
-#'   others (`bench/README.md`): a tenth of them leaves the error of hidden entries above that of the gene mean on some.
+#'   filled-in value: clusters and correlations can be read from the non-zeros alone. With `paper =
+#'   TRUE` the magnitudes are therefore not determined by the data. By default, 20 % of the
+#'   non-zeros are hidden and have to be predicted (`reconstruction.weight`), and predictions at
+#'   zeros are kept small (`zero.weight`). These two are ours; their weights were chosen on four
+#'   data sets and judged on five others (`bench/README.md`): a tenth of them leaves the error of
+#'   hidden entries above that of the gene mean on some.
 #'
 #'   *How to read a result.* The network writes module one's partition into the zeros. A clustering
 #'   of the result is therefore never evidence for that partition: compare with
 #'   `similarityModule(fit)$cluster`. A warning says when module one's own partitions disagree.
 #'
 #'   Other deviations from scDHA's R code: a loss that is not finite is an error, instead of a
-#'   batch left out; random streams come from `seed`; the largest eigenvectors are asked for, not the smallest
-#'   of the complement; failed runs are left out when the number of clusters is estimated, instead of a larger k;
-#'   the consensus weights patterns by how many cells have them; nothing is subtracted
-#'   from a cell whose smallest value is above 0.
-#' @section New cells: A fit is applied to other cells of the same genes; module one is not needed for that.
-#' @return An object of class `ScInnParam`. [fitHistory()] of its fit has the four losses of each epoch as
-#'   `cluster`, `similarity`, `reconstruction` (1: as good as the gene mean) and `zero`, each without its weight; `train` is the weighted
-#'   sum; `valid` the mean squared error at hidden entries. [fitWeights()]: `W1`, `b1`, `W2`, `b2` of the
-#'   imputation network, `W3` to `b5` of the judging one (no `W4`, `b4` with `predictor = "linear"`).
+#'   batch left out; random streams come from `seed`; the largest eigenvectors are asked for, not
+#'   the smallest of the complement; failed runs are left out when the number of clusters is
+#'   estimated, instead of a larger k; the consensus weights patterns by how many cells have them;
+#'   nothing is subtracted from a cell whose smallest value is above 0.
+#' @section New cells: A fit is applied to other cells of the same genes; module one is not needed
+#'   for that.
+#' @return An object of class `ScInnParam`. [fitHistory()] of its fit has the four losses of each
+#'   epoch as `cluster`, `similarity`, `reconstruction` (1: as good as the gene mean) and `zero`,
+#'   each without its weight; `train` is the weighted sum; `valid` the mean squared error at hidden
+#'   entries. [fitWeights()]: `W1`, `b1`, `W2`, `b2` of the imputation network, `W3` to `b5` of the
+#'   judging one (no `W4`, `b4` with `predictor = "linear"`).
 #' @references Tran, Tran, Nguyen, Nguyen (2021). Single-cell RNA sequencing data
 #'   imputation using similarity preserving network. KSE 2021.
 #' @examples
@@ -83,46 +89,63 @@ setClassUnion("LabelsOrNULL", c("character", "numeric", "factor", "logical", "NU
 #' infill(counts, fit)[1:3, 1:5]
 #' @aliases ScInnParam-class
 #' @export
-ScInnParam <- function(k = NA, latent = NULL, cluster = NULL, paper = FALSE, n.filter = 5000, replicates = 3,
-    snapshots = 3, latent.dim = NA, cluster.weight = 1, similarity.weight = 1, reconstruction.weight = 1,
-    zero.weight = 0.1, hidden = NA, predictor = c("mlp", "linear"), cluster.loss = c("softmax.bce", "sigmoid.bce",
-    "categorical"), drop = 0.2, max.iter = NA, batch.size = NA, learning.rate = 1e-3, weight.decay = 1e-3,
-    valid.fraction = 0, patience = 10, n.genes = Inf, min.value = 0, log = c("auto", "log2", "none"),
+ScInnParam <- function(k = NA, latent = NULL, cluster = NULL, paper = FALSE, n.filter = 5000,
+    replicates = 3,
+    snapshots = 3, latent.dim = NA, cluster.weight = 1, similarity.weight = 1,
+    reconstruction.weight = 1,
+    zero.weight = 0.1, hidden = NA, predictor = c("mlp", "linear"),
+    cluster.loss = c("softmax.bce", "sigmoid.bce",
+    "categorical"), drop = 0.2, max.iter = NA, batch.size = NA, learning.rate = 1e-3,
+    weight.decay = 1e-3,
+    valid.fraction = 0, patience = 10, n.genes = Inf, min.value = 0,
+    log = c("auto", "log2", "none"),
     normalize = c("none", "median"), ...)
 {
     if (!.isFlag(paper)) .stop("'paper' must be TRUE or FALSE, not %s", .describe(paper))
     if (paper) {
-        other <- c(if (!missing(reconstruction.weight)) "reconstruction.weight", if (!missing(zero.weight)) "zero.weight",
+        other <- c(if (!missing(reconstruction.weight)) "reconstruction.weight",
+            if (!missing(zero.weight)) "zero.weight",
             if (!missing(drop)) "drop")
         other <- other[!vapply(other, function(name) isTRUE(get(name) == 0), TRUE)]
-        if (length(other)) .stop("paper = TRUE sets %s to 0: leave out one or the other", paste0("'", other, "'", collapse = ", "))
+        if (length(other)) .stop("paper = TRUE sets %s to 0: leave out one or the other",
+            paste0("'", other, "'", collapse = ", "))
         reconstruction.weight <- zero.weight <- drop <- 0
     }
     if (is.data.frame(latent) || is(latent, "Matrix")) latent <- as.matrix(latent)
-    .newParam("ScInnParam", k = k, latent = latent, cluster = cluster, paper = paper, n.filter = n.filter,
-        replicates = replicates, snapshots = snapshots, latent.dim = latent.dim, cluster.weight = cluster.weight,
+    .newParam("ScInnParam", k = k, latent = latent, cluster = cluster, paper = paper,
+        n.filter = n.filter,
+        replicates = replicates, snapshots = snapshots, latent.dim = latent.dim,
+        cluster.weight = cluster.weight,
         similarity.weight = similarity.weight, reconstruction.weight = reconstruction.weight,
-        zero.weight = zero.weight, hidden = hidden, predictor = if (missing(predictor)) "mlp" else predictor,
-        cluster.loss = if (missing(cluster.loss)) "softmax.bce" else cluster.loss, drop = drop, max.iter = max.iter,
+        zero.weight = zero.weight, hidden = hidden, predictor = if (missing(predictor)) "mlp" else
+        predictor,
+        cluster.loss = if (missing(cluster.loss)) "softmax.bce" else cluster.loss, drop = drop,
+        max.iter = max.iter,
         batch.size = batch.size, learning.rate = learning.rate, weight.decay = weight.decay,
-        valid.fraction = valid.fraction, patience = patience, n.genes = n.genes, min.value = min.value,
-        log = if (missing(log)) "auto" else log, normalize = if (missing(normalize)) "none" else normalize, ...)
+        valid.fraction = valid.fraction, patience = patience, n.genes = n.genes,
+        min.value = min.value,
+        log = if (missing(log)) "auto" else log, normalize = if (missing(normalize)) "none" else
+        normalize, ...)
 }
 
 #' @export
 setClass("ScInnParam", contains = "InfillParam",
     slots = c(k = "numeric", latent = "MatrixOrNULL", cluster = "LabelsOrNULL", paper = "logical",
         n.filter = "numeric", replicates = "numeric", snapshots = "numeric", latent.dim = "numeric",
-        cluster.weight = "numeric", similarity.weight = "numeric", reconstruction.weight = "numeric",
-        zero.weight = "numeric", hidden = "numeric", predictor = "character", cluster.loss = "character",
+        cluster.weight = "numeric", similarity.weight = "numeric",
+        reconstruction.weight = "numeric",
+        zero.weight = "numeric", hidden = "numeric", predictor = "character",
+        cluster.loss = "character",
         drop = "numeric", max.iter = "numeric", batch.size = "numeric", learning.rate = "numeric",
-        weight.decay = "numeric", valid.fraction = "numeric", patience = "numeric", n.genes = "numeric",
+        weight.decay = "numeric", valid.fraction = "numeric", patience = "numeric",
+        n.genes = "numeric",
         min.value = "numeric", log = "character", normalize = "character"),
     prototype = list(model = "scinn"))
 
 setMethod(".ownProblems", "ScInnParam", function(object) {
     out <- character()
-    must <- function(name, ok, what) if (!ok) out <<- c(out, sprintf("'%s' must be %s, not %s", name, what,
+    must <- function(name, ok, what) if (!ok) out <<-
+        c(out, sprintf("'%s' must be %s, not %s", name, what,
         .describe(slot(object, name))))
     whole <- function(name, lo, hi, na = FALSE) {
         v <- slot(object, name)
@@ -136,18 +159,23 @@ setMethod(".ownProblems", "ScInnParam", function(object) {
     whole("hidden", 1, 4096, TRUE)
     whole("max.iter", 1, 1e6, TRUE)
     whole("batch.size", 2, 1e6, TRUE)
-    for (name in c("n.filter", "n.genes")) must(name, identical(slot(object, name), Inf) || .isWhole(slot(object, name)) &&
+    for (name in c("n.filter", "n.genes"))
+        must(name, identical(slot(object, name), Inf) || .isWhole(slot(object, name)) &&
         slot(object, name) >= 1, "one whole number from 1 or Inf")
-    must("min.value", .isNumber(object@min.value) && is.finite(object@min.value) && object@min.value >= 0, "one number from 0")
+    must("min.value", .isNumber(object@min.value) && is.finite(object@min.value) &&
+        object@min.value >= 0, "one number from 0")
     must("paper", .isFlag(object@paper), "TRUE or FALSE")
-    must("log", .isString(object@log) && object@log %in% c("auto", "log2", "none"), "one of \"auto\", \"log2\", \"none\"")
+    must("log", .isString(object@log) && object@log %in% c("auto", "log2", "none"),
+        "one of \"auto\", \"log2\", \"none\"")
     must("normalize", .isString(object@normalize) && object@normalize %in% c("none", "median"),
         "one of \"none\", \"median\"")
     z <- object@latent
     if (!is.null(z) && (!is.numeric(z) || ncol(z) < 2L)) out <- c(out, sprintf(
         "'latent' must be a numeric matrix of cells x at least 2 coordinates, not %s",
-        if (is.numeric(z)) sprintf("%d x %d", nrow(z), ncol(z)) else sprintf("a %s matrix", typeof(z))))
-    if (anyNA(object@cluster)) out <- c(out, sprintf("'cluster' must have no missing labels; %d of %d are NA",
+        if (is.numeric(z)) sprintf("%d x %d", nrow(z), ncol(z)) else
+        sprintf("a %s matrix", typeof(z))))
+    if (anyNA(object@cluster)) out <-
+        c(out, sprintf("'cluster' must have no missing labels; %d of %d are NA",
         sum(is.na(object@cluster)), length(object@cluster)))
     out
 })
@@ -161,9 +189,12 @@ setMethod(".shownLoss", "ScInnParam", function(param, train, valid, entries)
 .nothingToFill <- function(param, counts, why) {
     message("nothing to fill in: ", why)
     n <- nrow(counts)
-    new("PreparedCounts", x = counts[1L, , drop = FALSE], total = numeric(ncol(counts)), recipe = list(
-        genes = rownames(counts), kept = rep(TRUE, n), target = 0, usual = 1, log = "none", normalize = "none",
-        gene.selection = "none", selected = 1L, status = rep("not selected", n), plan = c(0L, 1L, 1L, 16L, 2L, 0L),
+    new("PreparedCounts", x = counts[1L, , drop = FALSE], total = numeric(ncol(counts)),
+        recipe = list(
+        genes = rownames(counts), kept = rep(TRUE, n), target = 0, usual = 1, log = "none",
+        normalize = "none",
+        gene.selection = "none", selected = 1L, status = rep("not selected", n),
+        plan = c(0L, 1L, 1L, 16L, 2L, 0L),
         plan.iterations = 6L, given = numeric()))
 }
 
@@ -171,16 +202,23 @@ setMethod(".prepared", "ScInnParam", function(param, counts, seed, threads, say,
     .checkCells(param, counts)
     cells <- tabulate(counts@i + 1L, nrow(counts))
     if (!any(cells >= 3)) return(.nothingToFill(param, counts, "no gene has counts in 3 cells"))
-    if (length(counts@x) == prod(dim(counts))) return(.nothingToFill(param, counts, "there are no zeros"))
-    if (param@paper) warning(paste("paper = TRUE: the paper's two losses do not see the size of a filled-in value, so",
-        "magnitudes are not determined by the data; use the result for clusters at most"), call. = FALSE)
+    if (length(counts@x) == prod(dim(counts)))
+        return(.nothingToFill(param, counts, "there are no zeros"))
+    if (param@paper)
+        warning(paste(
+            "paper = TRUE: the paper's two losses do not see the size of a filled-in value, so",
+        "magnitudes are not determined by the data; use the result for clusters at most"),
+        call. = FALSE)
     scaled <- .scaledCells(param, counts)
     empty <- sum(!scaled$cells)
-    if (empty) warning(sprintf("%d of %d cells have no counts; they stay as they are", empty, ncol(counts)), call. = FALSE)
+    if (empty)
+        warning(sprintf("%d of %d cells have no counts; they stay as they are", empty,
+            ncol(counts)), call. = FALSE)
 
     # of a fit to go on from: module one would come to the same
     one <- before$similarity
-    if (!is.null(one) && nrow(one$latent) != ncol(counts)) .stop("'resume' was fitted to %d cells, not %d", nrow(one$latent),
+    if (!is.null(one) && nrow(one$latent) != ncol(counts))
+        .stop("'resume' was fitted to %d cells, not %d", nrow(one$latent),
         ncol(counts), class = "infill_mismatch")
     if (is.null(one)) one <- .similarityOf(param, counts, scaled, threads, say)
     cluster <- one$cluster[scaled$cells]
@@ -188,22 +226,29 @@ setMethod(".prepared", "ScInnParam", function(param, counts, seed, threads, say,
 
     chosen <- scaled$genes[cells[scaled$genes] >= 3]
     if (length(chosen) > param@n.genes) {
-        m <- .Call(C_moments, .takeGenes(counts, scaled$total, scaled$recipe, chosen), numeric(ncol(counts)), 0)
+        m <- .Call(C_moments, .takeGenes(counts, scaled$total, scaled$recipe, chosen),
+            numeric(ncol(counts)), 0)
         chosen <- sort(chosen[order(-m$var)[seq_len(param@n.genes)]])
     }
     n <- ncol(scaled$x)
     batch <- if (is.na(param@batch.size)) max(32, min(256, round(n / 10))) else param@batch.size
     batch <- min(n, batch)
-    epochs <- if (is.na(param@max.iter)) max(2, min(60, floor(6000 / ceiling(n / batch)))) else param@max.iter
+    epochs <- if (is.na(param@max.iter)) max(2, min(60, floor(6000 / ceiling(n / batch)))) else
+        param@max.iter
     hidden <- if (is.na(param@hidden)) max(16, min(64, round(n / 25))) else param@hidden
     status <- ifelse(cells >= 3, "not selected", "too few cells")
     status[chosen] <- "modelled"
     unit <- .unitRows(latent)
-    recipe <- c(list(genes = rownames(counts), kept = cells > 0, normalize = param@normalize, gene.selection = "variance",
-        selected = chosen, status = status, stretched = TRUE, least = param@min.value, similarity = one,
-        plan = as.integer(c(n, max(cluster), ncol(latent), hidden, batch, epochs, cluster - 1L)), plan.iterations = 6L,
+    recipe <-
+        c(list(genes = rownames(counts), kept = cells > 0, normalize = param@normalize,
+            gene.selection = "variance",
+        selected = chosen, status = status, stretched = TRUE, least = param@min.value,
+        similarity = one,
+        plan = as.integer(c(n, max(cluster), ncol(latent), hidden, batch, epochs, cluster - 1L)),
+        plan.iterations = 6L,
         given = as.double(t(unit))), scaled$recipe)
-    new("PreparedCounts", x = scaled$x[match(chosen, scaled$genes), , drop = FALSE], recipe = recipe,
+    new("PreparedCounts", x = scaled$x[match(chosen, scaled$genes), , drop = FALSE],
+        recipe = recipe,
         total = scaled$total[scaled$cells])
 })
 
@@ -212,6 +257,7 @@ setMethod(".fitBytes", "ScInnParam", function(param, x, n, keep.state) {
     plan <- x@recipe$plan
     batch <- as.double(plan[5L])
     copies <- if (param@valid.fraction > 0) 4 else 3
-    n * (4 * copies + 8 + if (keep.state) 24 else 0) + batch * nrow(x) * (4 + 256 * ceiling(plan[4L] / 64) / 256) +
+    n * (4 * copies + 8 + if (keep.state) 24 else 0) + batch * nrow(x) *
+        (4 + 256 * ceiling(plan[4L] / 64) / 256) +
         24 * batch * max(diff(x@x@p))
 })

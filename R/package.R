@@ -1,7 +1,7 @@
 #' infill: fill in the dropouts of single-cell RNA-seq, and see whether it helped
 #'
-#' Counts are *genes x cells*, one column per cell. `vignette("infill")` walks through it, `vignette("should-i-impute")` through
-#' when not to. The way through the package:
+#' Counts are *genes x cells*, one column per cell. `vignette("infill")` walks through it,
+#' `vignette("should-i-impute")` through when not to. The way through the package:
 #'
 #' * [infill()] fits a model and fills in the dropouts in one call; [fitInfill()]
 #'   and [infill()] on the fit do it in two, so that a fit can be saved and

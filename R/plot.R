@@ -7,16 +7,19 @@ NULL
 #' trained on and of the held-out ones, with the iteration whose weights are kept; of models whose
 #' loss has several parts, each part.
 #' `plotBeforeAfter()`: a map of the cells before and after filling in, of the
-#' `n.genes` most variable genes on the log scale: their first two principal components, or UMAP or t-SNE of the first twenty.
+#' `n.genes` most variable genes on the log scale: their first two principal components, or UMAP or
+#' t-SNE of the first twenty.
 #'
 #' @param fit An [InfillFit-class].
 #' @param before,after Counts and filled-in counts, genes x cells: matrices, or
 #'   experiments whose assay `assay.type` (before) and `name` (after) is used.
-#' @param labels Colour of the cells: a vector of classes, or `NULL`. The panels say how well the classes are apart there
-#'   ([silhouetteWidth()] in two dimensions, as in AutoImpute's Fig. 5; of at most 20,000 cells).
+#' @param labels Colour of the cells: a vector of classes, or `NULL`. The panels say how well the
+#'   classes are apart there ([silhouetteWidth()] in two dimensions, as in AutoImpute's Fig. 5; of
+#'   at most 20,000 cells).
 #' @param n.genes Genes to use, by variance of the log counts before.
-#' @param embedding `"pca"`, `"umap"` (package \pkg{uwot}) or `"tsne"` (package \pkg{Rtsne}). The last two start at random: always at the same
-#'   random numbers, and R's generator is left as it was. Distances between groups mean little in them.
+#' @param embedding `"pca"`, `"umap"` (package \pkg{uwot}) or `"tsne"` (package \pkg{Rtsne}). The
+#'   last two start at random: always at the same random numbers, and R's generator is left as it
+#'   was. Distances between groups mean little in them.
 #' @param assay.type,name Assays, when experiments are given.
 #' @return A ggplot2 object.
 #' @examples
@@ -43,7 +46,8 @@ plotTraining <- function(fit) {
         group = interaction(.data$entries, .data$network)))
     if (one) p <- p + ggplot2::geom_vline(xintercept = fit@best, linetype = 2, colour = "grey50")
     p + ggplot2::geom_line() +
-        ggplot2::labs(x = "iteration", y = sprintf("%s (%s)", shown$label, fit@recipe$log), colour = NULL,
+        ggplot2::labs(x = "iteration", y = sprintf("%s (%s)", shown$label, fit@recipe$log),
+            colour = NULL,
             title = sprintf("%s: training", sub("Param$", "", class(fit@param))),
             subtitle = if (one) sprintf("kept: iteration %d; stopped: %s", fit@best, fit@stopped)
             else sprintf("%d networks", length(fit@best))) +
@@ -55,10 +59,12 @@ plotTraining <- function(fit) {
     panels <- c(intersect(curves, names(h)), if (.holdsOut(fit@param)) "valid")
     d <- data.frame(iteration = h$iteration, value = unlist(h[panels]),
         panel = factor(rep(panels, each = nrow(h)), panels, sub("valid", "held out", panels)))
-    d <- d[is.finite(d$value), ]               # held-out entries need not be looked at in every iteration
+    # held-out entries need not be looked at in every iteration
+    d <- d[is.finite(d$value), ]
     .data <- ggplot2::.data
     ggplot2::ggplot(d, ggplot2::aes(.data$iteration, .data$value)) +
-        ggplot2::geom_vline(xintercept = fit@best, linetype = 2, colour = "grey50") + ggplot2::geom_line() +
+        ggplot2::geom_vline(xintercept = fit@best, linetype = 2, colour = "grey50") +
+        ggplot2::geom_line() +
         ggplot2::facet_wrap("panel", scales = "free_y") +
         ggplot2::labs(x = "iteration", y = "part of the loss, without its weight",
             title = sprintf("%s: training", sub("Param$", "", class(fit@param))),
@@ -68,23 +74,26 @@ plotTraining <- function(fit) {
 
 # .counts(), whose errors speak of 'x', of another argument.
 .countsOf <- function(x, assay.type, arg) {
-    force(x)                                    # an error in it is told as it is, not as one of dispatch
+    # an error in it is told as it is, not as one of dispatch
+    force(x)
     tryCatch(.counts(x, assay.type), infill_error = function(e) {
         e$message <- sub("'x'", sprintf("'%s'", arg), e$message, fixed = TRUE)
         stop(e)
     })
 }
 
-# Principal components of the columns of m, columns x n (fewer where there are not so many): by irlba where it is installed and the
-# matrix is worth it, else by prcomp.
+# Principal components of the columns of m, columns x n (fewer where there are not so many): by
+# irlba where it is installed and the matrix is worth it, else by prcomp.
 .principal <- function(m, n) {
     m <- t(as.matrix(m))
     n <- min(n, dim(m) - 1L)
     if (n < 1L) return(m)
     whole <- function(...) stats::prcomp(m, rank. = n)$x
     # irlba gives up on matrices of low rank, such as what a gene mean predicts
-    if (min(dim(m)) > max(50, 4 * n) && requireNamespace("irlba", quietly = TRUE)) suppressWarnings(tryCatch(
-        .withSeed(1, irlba::prcomp_irlba(m, n)$x), error = whole))             # its start is random, and R's generator the user's
+    if (min(dim(m)) > max(50, 4 * n) && requireNamespace("irlba", quietly = TRUE))
+        suppressWarnings(tryCatch(
+        # its start is random, and R's generator the user's
+        .withSeed(1, irlba::prcomp_irlba(m, n)$x), error = whole))
     else whole()
 }
 
@@ -96,32 +105,41 @@ plotTraining <- function(fit) {
         return(list(at = at, names = c("PC1", "PC2")))
     }
     pcs <- .principal(m, 20)
-    if (embedding == "umap") list(at = .withSeed(1, uwot::umap(pcs, n_neighbors = min(15, nrow(pcs) - 1), n_threads = 1, n_sgd_threads = 1)),
+    if (embedding == "umap")
+        list(at = .withSeed(1, uwot::umap(pcs, n_neighbors = min(15, nrow(pcs) - 1), n_threads = 1,
+            n_sgd_threads = 1)),
         names = c("UMAP1", "UMAP2"))
-    else list(at = .withSeed(1, Rtsne::Rtsne(pcs, pca = FALSE, perplexity = min(30, (nrow(pcs) - 1) %/% 3), check_duplicates = FALSE)$Y),
+    else list(at = .withSeed(1,
+        Rtsne::Rtsne(pcs, pca = FALSE, perplexity = min(30, (nrow(pcs) - 1) %/% 3),
+            check_duplicates = FALSE)$Y),
         names = c("tSNE1", "tSNE2"))
 }
 
 #' @rdname plotTraining
 #' @export
-plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, embedding = c("pca", "umap", "tsne"), assay.type = "counts",
+plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000,
+    embedding = c("pca", "umap", "tsne"), assay.type = "counts",
     name = "infilled")
 {
     .needs("ggplot2", "plotBeforeAfter()")
     embedding <- .checkChoice(embedding, "embedding", c("pca", "umap", "tsne"))
-    if (embedding != "pca") .needs(c(umap = "uwot", tsne = "Rtsne")[[embedding]], sprintf("embedding = \"%s\"", embedding))
+    if (embedding != "pca") .needs(c(umap = "uwot", tsne = "Rtsne")[[embedding]],
+        sprintf("embedding = \"%s\"", embedding))
     b <- .countsOf(before, assay.type, "before")
     a <- .countsOf(.resultOf(after, name, "after"), name, "after")
     if (min(dim(b)) < 2L) .stop("'before' must have at least two genes and two cells, not %d x %d",
         nrow(b), ncol(b))
-    if (!identical(dim(a), dim(b))) .stop("'after' must be %d x %d like 'before', not %d x %d", nrow(b),
+    if (!identical(dim(a), dim(b)))
+        .stop("'after' must be %d x %d like 'before', not %d x %d", nrow(b),
         ncol(b), nrow(a), ncol(a))
     if (isS4(labels)) labels <- as.vector(labels)
-    if (!is.null(labels) && length(labels) != ncol(b)) .stop("'labels' must have %d values, not %d", ncol(b),
+    if (!is.null(labels) && length(labels) != ncol(b))
+        .stop("'labels' must have %d values, not %d", ncol(b),
         length(labels))
     size <- Matrix::colSums(b)
     size <- ifelse(size > 0, size / median(size[size > 0]), 1)
-    scaled <- function(m) {                     # log2(count/size + 1) is 0 at 0: the matrix stays sparse
+    # log2(count/size + 1) is 0 at 0: the matrix stays sparse
+    scaled <- function(m) {
         m@x <- log2(m@x / rep.int(size, diff(m@p)) + 1)
         m
     }
@@ -129,8 +147,10 @@ plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, embedd
     squares <- b
     squares@x <- b@x^2
     top <- head(order(-(Matrix::rowMeans(squares) - Matrix::rowMeans(b)^2)), n.genes)
-    if (embedding != "pca" && ncol(b) < 5L) .stop("'before' must have at least five cells for %s, not %d", embedding, ncol(b))
-    maps <- lapply(list(b[top, , drop = FALSE], scaled(a[top, , drop = FALSE])), .mapOfCells, embedding)
+    if (embedding != "pca" && ncol(b) < 5L)
+        .stop("'before' must have at least five cells for %s, not %d", embedding, ncol(b))
+    maps <- lapply(list(b[top, , drop = FALSE], scaled(a[top, , drop = FALSE])), .mapOfCells,
+        embedding)
     axes <- maps[[1L]]$names
     d <- as.data.frame(do.call(rbind, lapply(maps, `[[`, "at")))
     names(d) <- axes
@@ -138,18 +158,22 @@ plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000, embedd
     # numbers are classes where few differ
     judged <- length(classes) > 1L && length(classes) < sum(!is.na(labels)) && ncol(b) <= 20000 &&
         !(is.numeric(classes) && length(classes) > max(2, sqrt(sum(!is.na(labels)))))
-    width <- function(at) if (judged) sprintf(", silhouette %.2f", silhouetteWidth(at[!is.na(labels), , drop = FALSE], labels[!is.na(labels)])) else ""
+    width <- function(at) if (judged)
+        sprintf(", silhouette %.2f",
+            silhouetteWidth(at[!is.na(labels), , drop = FALSE], labels[!is.na(labels)])) else ""
     panel <- paste0(c("before", "after"), vapply(lapply(maps, `[[`, "at"), width, ""))
     d$when <- factor(rep(c("before", "after"), each = ncol(b)), c("before", "after"))
     d$panel <- factor(rep(panel, each = ncol(b)), panel)
-    d$label <- rep(if (is.null(labels)) NA else if (is.factor(labels)) labels else as.character(labels), 2)
+    d$label <- rep(if (is.null(labels)) NA else if (is.factor(labels)) labels else
+        as.character(labels), 2)
     .data <- ggplot2::.data
     p <- ggplot2::ggplot(d, ggplot2::aes(.data[[axes[1L]]], .data[[axes[2L]]]))
     if (!is.null(labels)) p <- p + ggplot2::aes(colour = .data$label)
     p +
         ggplot2::geom_point(size = 1, alpha = 0.8) +
         ggplot2::facet_wrap("panel", scales = "free") +
-        ggplot2::labs(x = axes[1L], y = axes[2L], colour = NULL, title = c(pca = "Principal components of the cells",
+        ggplot2::labs(x = axes[1L], y = axes[2L], colour = NULL,
+            title = c(pca = "Principal components of the cells",
             umap = "UMAP of the cells", tsne = "t-SNE of the cells")[[embedding]]) +
         ggplot2::theme_minimal()
 }

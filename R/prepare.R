@@ -133,7 +133,8 @@ prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3
     list(genes = kept[best], score = score[best])
 }
 
-# (variance/mean - median of its bin) / (1.4826 MAD of its bin), bins (a, b] at the 10, 15, ..., 100 % quantiles of the mean
+# (variance/mean - median of its bin) / (1.4826 MAD of its bin), bins (a, b] at the 10, 15, ..., 100
+# % quantiles of the mean
 .binnedDispersion <- function(mean, vmr) {
     cuts <- unique(c(-Inf, quantile(mean, seq(0.10, 1, by = 0.05), names = FALSE), Inf))
     bin <- cut(mean, cuts, labels = FALSE)
@@ -179,7 +180,8 @@ restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
             .describe(prepared))
     }
     values <- as.matrix(values)
-    if (!is.numeric(values)) .stop("'values' must hold numbers, not type %s", dQuote(typeof(values), FALSE))
+    if (!is.numeric(values)) .stop("'values' must hold numbers, not type %s",
+        dQuote(typeof(values), FALSE))
     if (!identical(dim(values), dim(prepared))) {
         .stop("'values' must be %d x %d, not %d x %d", nrow(prepared),
             ncol(prepared), nrow(values), ncol(values))
@@ -194,8 +196,9 @@ restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
     out
 }
 
-# The counts of new cells, prepared as the recipe says. Genes are matched by name where both sides have names, else by
-# position. Gives the prepared matrix, the row of each gene of `counts` in it (from 0, -1: none), totals and sizes.
+# The counts of new cells, prepared as the recipe says. Genes are matched by name where both sides
+# have names, else by position. Gives the prepared matrix, the row of each gene of `counts` in it
+# (from 0, -1: none), totals and sizes.
 .applyRecipe <- function(counts, recipe) {
     at <- .matchGenes(counts, recipe)
     keep <- logical(nrow(counts))

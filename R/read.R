@@ -18,7 +18,8 @@ NULL
 #' @export
 readTenx <- function(path) {
     if (!.isString(path)) .stop("'path' must be the name of a folder, not %s", .describe(path))
-    if (!dir.exists(path)) .stop("'path' must be a folder; there is none at %s", dQuote(path, FALSE))
+    if (!dir.exists(path)) .stop("'path' must be a folder; there is none at %s",
+        dQuote(path, FALSE))
     find <- function(...) {
         names <- c(...)
         files <- file.path(path, c(names, paste0(names, ".gz")))

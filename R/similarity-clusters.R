@@ -1,15 +1,18 @@
 #' @include checks.R
 NULL
 
-# Module one of scINN, its last part: clusters of each latent, and their consensus. z: cells x coordinates; u: the same rows
-# centred and of length 1. The distance of two cells is D = 1 - u_i . u_j, everywhere computed as |u_i - u_j|^2 / 2, which
-# is exact for equal rows and keeps its digits for near ones. A row u = 0 has D = 1 to all others.
+# Module one of scINN, its last part: clusters of each latent, and their consensus. z: cells x
+# coordinates; u: the same rows centred and of length 1. The distance of two cells is D = 1 - u_i .
+# u_j, everywhere computed as |u_i - u_j|^2 / 2, which is exact for equal rows and keeps its digits
+# for near ones. A row u = 0 has D = 1 to all others.
 
-# Distinct parts of the stream for clustering: latent below 2^15 (0: the consensus), subsample below 16 (0: the labels
-# themselves), number of groups (0: the subsample). Sums of the three kinds do not meet.
+# Distinct parts of the stream for clustering: latent below 2^15 (0: the consensus), subsample below
+# 16 (0: the labels themselves), number of groups (0: the subsample). Sums of the three kinds do not
+# meet.
 .part <- function(latent = 0, subsample = 0, k = 0) 65536 * latent + 4096 * subsample + k %% 4096
 
-.uniforms <- function(n, seed, part) .Call(C_uniforms, as.integer(n), as.double(seed), as.double(part))
+.uniforms <- function(n, seed, part) .Call(C_uniforms, as.integer(n), as.double(seed),
+    as.double(part))
 
 # `times` random sets of `size` of the numbers 1..n, one a row (Floyd's sampling).
 .randomSets <- function(n, size, times, seed, part) {
@@ -70,10 +73,11 @@ NULL
     }
 }
 
-# The nn rows of u nearest to each row of `query` (to each row of u, without itself, when there is none): rows sorted by D,
-# ties by index. FNN (brute force, which at 15 coordinates is faster than its trees) gives one neighbour more than asked for;
-# where the last two cannot be told apart, and for u = 0, all distances are sorted. For FNN a row u = 0 has one more coordinate,
-# 1: so it is as far from the others as D = 1 says.
+# The nn rows of u nearest to each row of `query` (to each row of u, without itself, when there is
+# none): rows sorted by D, ties by index. FNN (brute force, which at 15 coordinates is faster than
+# its trees) gives one neighbour more than asked for; where the last two cannot be told apart, and
+# for u = 0, all distances are sorted. For FNN a row u = 0 has one more coordinate, 1: so it is as
+# far from the others as D = 1 says.
 .nearest <- function(u, nn, query = NULL) {
     self <- is.null(query)
     if (self) query <- u
@@ -106,8 +110,8 @@ NULL
     list(index = index, dist = dist)
 }
 
-# Connected components of n nodes, numbered by their first node. Each round hangs every root that has an edge to a lower
-# root below the lowest of them.
+# Connected components of n nodes, numbered by their first node. Each round hangs every root that
+# has an edge to a lower root below the lowest of them.
 .components <- function(n, from, to) {
     root <- seq_len(n)
     repeat {
@@ -115,7 +119,8 @@ NULL
         high <- pmax(root[from], root[to])
         apart <- low < high
         if (!any(apart)) return(.renumbered(root))
-        by <- which(apart)[order(low[apart], decreasing = TRUE)]      # of several assignments the last one stays
+        # of several assignments the last one stays
+        by <- which(apart)[order(low[apart], decreasing = TRUE)]
         up <- seq_len(n)
         up[high[by]] <- low[by]
         while (!identical(up, further <- up[up])) up <- further
@@ -125,8 +130,9 @@ NULL
 
 # ---- spectral clustering ----
 
-# The numbers of neighbours at which the components of the graph merge, sorted. Two components are joined by an edge from
-# as many neighbours on as the best rank of a cell of one among the neighbours of a cell of the other: single linkage.
+# The numbers of neighbours at which the components of the graph merge, sorted. Two components are
+# joined by an edge from as many neighbours on as the best rank of a cell of one among the
+# neighbours of a cell of the other: single linkage.
 .joins <- function(u, component) {
     n <- max(component)
     if (n == 1L) return(numeric())
@@ -134,18 +140,20 @@ NULL
     size <- max(1, 2e6 %/% nrow(u))
     for (from in seq(1, nrow(u), size)) {
         rows <- from:min(nrow(u), from + size - 1)
-        d <- 1 - tcrossprod(u[rows, , drop = FALSE], u)              # only ranks are wanted: the fast way will do
+        # only ranks are wanted: the fast way will do
+        d <- 1 - tcrossprod(u[rows, , drop = FALSE], u)
         for (row in rows) {
             d[row - from + 1, row] <- -1
             at <- component[row]
-            rank[at, ] <- pmin(rank[at, ], match(seq_len(n), component[order(d[row - from + 1, ])]) - 1)
+            rank[at, ] <-
+                pmin(rank[at, ], match(seq_len(n), component[order(d[row - from + 1, ])]) - 1)
         }
     }
     sort(stats::hclust(stats::as.dist(pmin(rank, t(rank))), "single")$height)
 }
 
-# What does not depend on k: the distinct cells (u, n of them; all: which of them each cell is), the merges of components.
-# With 7 neighbours every component has 8 nodes or more, so all are counted.
+# What does not depend on k: the distinct cells (u, n of them; all: which of them each cell is), the
+# merges of components. With 7 neighbours every component has 8 nodes or more, so all are counted.
 .spectralGraph <- function(z) {
     group <- .distinctRows(z)
     first <- which(!duplicated(group))
@@ -176,15 +184,18 @@ NULL
     low <- pmin(i, j)[once]
     high <- pmax(i, j)[once]
     scale <- -stats::qnorm(1 / (2 * (nn + 1)))
-    weight <- pmax(stats::dnorm(scale * as.vector(near$dist)[once]^2 / (far[low] * far[high])), 1e-12)
+    weight <- pmax(stats::dnorm(scale * as.vector(near$dist)[once]^2 / (far[low] * far[high])),
+        1e-12)
     degree <- as.vector(rowsum(c(weight, weight), c(low, high)))
-    list(i = low, j = high, weight = weight, degree = degree, x = weight / sqrt(degree[low] * degree[high]))
+    list(i = low, j = high, weight = weight, degree = degree,
+        x = weight / sqrt(degree[low] * degree[high]))
 }
 
-# The k largest eigenvalues of a symmetric matrix S with eigenvalues in [-1, 1], and vectors; NULL when they do not settle.
-# A block of vectors goes through Chebyshev polynomials of S, which grow above the smallest value of the block. Not Lanczos
-# with one vector, as of irlba: groups (nearly) apart make (nearly) multiple eigenvalues 1, of which it may find fewer
-# directions than there are, with small residuals. `start`: a matrix of more than k columns.
+# The k largest eigenvalues of a symmetric matrix S with eigenvalues in [-1, 1], and vectors; NULL
+# when they do not settle. A block of vectors goes through Chebyshev polynomials of S, which grow
+# above the smallest value of the block. Not Lanczos with one vector, as of irlba: groups (nearly)
+# apart make (nearly) multiple eigenvalues 1, of which it may find fewer directions than there are,
+# with small residuals. `start`: a matrix of more than k columns.
 .largestEigen <- function(S, k, start, tolerance = 1e-8, turns = 60L) {
     times <- function(x, by) x * rep(by, each = nrow(x))
     first <- seq_len(k)
@@ -195,7 +206,8 @@ NULL
         values <- small$values
         x <- x %*% small$vectors
         y <- y %*% small$vectors
-        if (max(colSums((y - times(x, values))[, first, drop = FALSE]^2)) <= tolerance^2) return(list(
+        if (max(colSums((y - times(x, values))[, first, drop = FALSE]^2)) <= tolerance^2)
+            return(list(
             values = values[first], vectors = x[, first, drop = FALSE]))
         top <- max(values[length(values)], -0.5)                     # [-1, top] goes to [-1, 1]
         half <- (1 + top) / 2
@@ -213,8 +225,8 @@ NULL
     NULL
 }
 
-# The k leading eigenvectors of S, or NULL. Groups held together by nothing but the least weights are given to the block
-# as they are: their eigenvalues differ by less than any iteration can see.
+# The k leading eigenvectors of S, or NULL. Groups held together by nothing but the least weights
+# are given to the block as they are: their eigenvalues differ by less than any iteration can see.
 .leadingVectors <- function(u, nn, k) {
     n <- nrow(u)
     edges <- .similarityEdges(u, nn)
@@ -233,7 +245,8 @@ NULL
     eigen(as.matrix(S), symmetric = TRUE)$vectors[, seq_len(k), drop = FALSE]
 }
 
-# For each of ks the rows of the k leading eigenvectors, of length 1; NULL for a k that cannot be had.
+# For each of ks the rows of the k leading eigenvectors, of length 1; NULL for a k that cannot be
+# had.
 .embeddings <- function(graph, ks) {
     out <- vector("list", length(ks))
     can <- which(ks < graph$n)
@@ -250,12 +263,14 @@ NULL
 
 # ---- k-means ----
 
-# The best k-means from several starts, each a row of `starts` (rows of x); NULL when all fail. A start may end with an
-# empty cluster, which is an error of kmeans(), and steps beyond its limits, a warning, are no harm.
+# The best k-means from several starts, each a row of `starts` (rows of x); NULL when all fail. A
+# start may end with an empty cluster, which is an error of kmeans(), and steps beyond its limits, a
+# warning, are no harm.
 .bestKmeans <- function(x, starts) {
     best <- NULL
     suppressWarnings(for (s in seq_len(nrow(starts))) {
-        fit <- tryCatch(stats::kmeans(x, x[starts[s, ], , drop = FALSE], iter.max = 100L), error = function(e) NULL)
+        fit <- tryCatch(stats::kmeans(x, x[starts[s, ], , drop = FALSE], iter.max = 100L),
+            error = function(e) NULL)
         if (is.null(best) || !is.null(fit) && fit$tot.withinss < best$tot.withinss) best <- fit
     })
     best
@@ -268,7 +283,8 @@ NULL
     .bestKmeans(x, matrix(rows[.randomSets(length(rows), k, times, seed, part)], times))
 }
 
-# From `times` starts of k-means++: each centre is drawn with the squared distance to the nearest one before. For few rows.
+# From `times` starts of k-means++: each centre is drawn with the squared distance to the nearest
+# one before. For few rows.
 .spreadKmeans <- function(x, k, times, seed, part) {
     n <- nrow(x)
     u <- matrix(.uniforms(k * times, seed, part), times)
@@ -286,7 +302,8 @@ NULL
 .spectralGroups <- function(graph, embedding, k, seed, part) {
     if (is.null(embedding)) return(NULL)
     fit <- .randomKmeans(embedding, k, 50L, seed, part)
-    if (!is.null(fit)) list(labels = fit$cluster[graph$all], between.total = fit$betweenss / fit$totss,
+    if (!is.null(fit)) list(labels = fit$cluster[graph$all],
+        between.total = fit$betweenss / fit$totss,
         within = fit$tot.withinss)
 }
 
@@ -298,19 +315,22 @@ NULL
 
 # ---- one latent ----
 
-# Ten subsamples have two candidates each: the k that explains most, and the k from 3 at which the within sum rises most.
+# Ten subsamples have two candidates each: the k that explains most, and the k from 3 at which the
+# within sum rises most.
 .clusterNumber <- function(z, seed, part, kmax) {
     n <- nrow(z)
     size <- min(500L, n)
     candidates <- numeric()
     for (s in 1:10) {
-        if (s == 1L || size < n) {                                   # of few cells all are taken, every time
+        # of few cells all are taken, every time
+        if (s == 1L || size < n) {
             rows <- sort(order(.uniforms(n, seed, part + .part(0, s)))[seq_len(size)])
             graph <- .spectralGraph(z[rows, , drop = FALSE])
             ks <- seq_len(min(kmax, graph$n %/% 3L))[-1L]
             embeddings <- .embeddings(graph, ks)
         }
-        fits <- Map(function(e, k) .spectralGroups(graph, e, k, seed, part + .part(0, s, k)), embeddings, ks)
+        fits <- Map(function(e, k) .spectralGroups(graph, e, k, seed, part + .part(0, s, k)),
+            embeddings, ks)
         value <- function(name) vapply(fits, function(f) if (is.null(f)) NA_real_ else f[[name]], 0)
         within <- value("within")
         rise <- c(NA, diff(within) / within[-length(within)])[seq_along(ks)]
@@ -330,12 +350,15 @@ NULL
         .spreadKmeans(z, k, 200L, seed, part + .part(0, 0, k))$cluster
     }
     for (can in min(k, most):1) if (!is.null(labels <- at(can))) break
-    if (can < k) warning(sprintf("%d groups of cells cannot be told apart in a latent with %d different cells; %d are taken",
+    if (can < k)
+        warning(sprintf(
+            "%d groups of cells cannot be told apart in a latent with %d different cells; %d are taken",
         k, most, can), call. = FALSE)
     as.integer(.renumbered(labels))
 }
 
-# f of each of `items`, on up to `threads` processes. The first error stops; of equal warnings one is given.
+# f of each of `items`, on up to `threads` processes. The first error stops; of equal warnings one
+# is given.
 .eachLatent <- function(items, f, threads) {
     kept <- function(item) {
         said <- character()
@@ -347,17 +370,20 @@ NULL
     }
     threads <- min(threads, length(items))
     out <- if (threads > 1L && .Platform$OS.type == "unix") {
-        suppressWarnings(parallel::mclapply(items, kept, mc.cores = threads, mc.set.seed = FALSE, mc.preschedule = FALSE))
+        suppressWarnings(parallel::mclapply(items, kept, mc.cores = threads, mc.set.seed = FALSE,
+            mc.preschedule = FALSE))
     } else lapply(items, kept)
     for (one in out) {
-        if (!is.list(one)) .stop("a process that clustered a latent ended before its time; try fewer threads")
+        if (!is.list(one))
+            .stop("a process that clustered a latent ended before its time; try fewer threads")
         if (inherits(one$value, "error")) stop(one$value)
     }
     for (text in unique(unlist(lapply(out, `[[`, "said")))) warning(text, call. = FALSE)
     lapply(out, `[[`, "value")
 }
 
-.clusterLatents <- function(latents, k = NA, seed = 1, threads = 1L, n.total = nrow(latents[[1L]])) {
+.clusterLatents <- function(latents, k = NA, seed = 1, threads = 1L,
+    n.total = nrow(latents[[1L]])) {
     kmax <- if (n.total >= 50000) 15L else 10L
     found <- .eachLatent(seq_along(latents), function(p) {
         z <- unname(latents[[p]])
@@ -370,7 +396,8 @@ NULL
 
 # ---- consensus ----
 
-# Agreement of all pairs of partitions; on the diagonal the mean of the other entries of the column, as the page has it.
+# Agreement of all pairs of partitions; on the diagonal the mean of the other entries of the column,
+# as the page has it.
 .agreements <- function(partitions) {
     P <- ncol(partitions)
     out <- matrix(NA_real_, P, P)
@@ -381,11 +408,13 @@ NULL
     out
 }
 
-# The partitions that agree best. A grouping that cannot be had, or has no group of two, leaves the one before (at first: all).
+# The partitions that agree best. A grouping that cannot be had, or has no group of two, leaves the
+# one before (at first: all).
 .bestAgreeing <- function(agreement, seed) {
     members <- seq_len(nrow(agreement))
     for (i in (if (any(agreement < 0.7)) 2L else 1L):4L) {
-        group <- if (i == 1L) rep(1L, nrow(agreement)) else .randomKmeans(agreement, i, 100L, seed, .part(0, 0, i))$cluster
+        group <- if (i == 1L) rep(1L, nrow(agreement)) else
+            .randomKmeans(agreement, i, 100L, seed, .part(0, 0, i))$cluster
         large <- if (!is.null(group)) which(tabulate(group, i) >= 2L)
         if (!length(large)) break
         mean <- vapply(large, function(g) mean(agreement[group == g, group == g]), 0)
@@ -395,8 +424,9 @@ NULL
     members
 }
 
-# Consensus of partitions (cells x partitions). Everything is done on the distinct rows of labels in lexicographic order, with
-# the number of cells that have them: the order of the cells does not matter.
+# Consensus of partitions (cells x partitions). Everything is done on the distinct rows of labels in
+# lexicographic order, with the number of cells that have them: the order of the cells does not
+# matter.
 .consensusClusters <- function(partitions, seed, threads = 1L) {
     P <- ncol(partitions)
     partitions <- matrix(apply(partitions, 2L, function(x) match(x, sort(unique(x)))), ncol = P)
@@ -411,25 +441,30 @@ NULL
         k.meta <- NA_integer_
     } else {
         k.meta <- as.integer(floor(mean(number[.bestAgreeing(agreement, seed)]) + 0.5)) + 1L
-        object <- rows + rep(cumsum(number) - number, each = nrow(rows))      # all clusters of all partitions, numbered
-        holds <- sparseMatrix(i = as.vector(row(rows)), j = as.vector(object), x = sqrt(rep(weight * times, P)))
+        # all clusters of all partitions, numbered
+        object <- rows + rep(cumsum(number) - number, each = nrow(rows))
+        holds <- sparseMatrix(i = as.vector(row(rows)), j = as.vector(object),
+            x = sqrt(rep(weight * times, P)))
         both <- as.matrix(Matrix::crossprod(holds))
         size <- diag(both)
         tree <- stats::hclust(stats::as.dist(1 - both / (outer(size, size, "+") - both)), "ward.D")
         label <- stats::cutree(tree, min(k.meta, sum(number)))[object]
-        votes <- vapply(seq_len(max(label)), function(m) rowSums(matrix(label == m, nrow(rows))), numeric(nrow(rows)))
+        votes <- vapply(seq_len(max(label)), function(m) rowSums(matrix(label == m, nrow(rows))),
+            numeric(nrow(rows)))
         meta <- max.col(matrix(votes, nrow(rows)), "first")
     }
     cluster <- .renumbered(meta[pattern])
     list(cluster = cluster, K = max(cluster), agreement = agreement,
         mean.agreement = if (P > 1L) mean(agreement[upper.tri(agreement)]) else NA_real_,
-        chosen = which.max(apply(partitions, 2L, adjustedRandIndex, cluster)), k.meta = k.meta, weight = weight[pattern])
+        chosen = which.max(apply(partitions, 2L, adjustedRandIndex, cluster)), k.meta = k.meta,
+        weight = weight[pattern])
 }
 
 # ---- cells outside the sample ----
 
-# Each cell takes the most frequent label of the ten sample cells with which it is correlated most; of several, the one met
-# first. A cell with u = 0 is correlated 0 with all: the ten first of the sample decide.
+# Each cell takes the most frequent label of the ten sample cells with which it is correlated most;
+# of several, the one met first. A cell with u = 0 is correlated 0 with all: the ten first of the
+# sample decide.
 .propagateLabels <- function(z.all, z.sample, labels, block = 8192L) {
     u <- .unitRows(unname(z.sample))
     nn <- min(10L, nrow(u))
@@ -438,7 +473,8 @@ NULL
         rows <- from:min(nrow(z.all), from + block - 1)
         near <- .nearest(u, nn, .unitRows(unname(z.all[rows, , drop = FALSE])))$index
         theirs <- matrix(labels[near], nrow(near))
-        votes <- vapply(seq_len(nn), function(j) rowSums(theirs == theirs[, j]), numeric(nrow(near)))
+        votes <- vapply(seq_len(nn), function(j) rowSums(theirs == theirs[, j]),
+            numeric(nrow(near)))
         best <- max.col(matrix(votes, nrow(near)), "first")
         out[rows] <- theirs[cbind(seq_along(best), best)]
     }

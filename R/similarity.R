@@ -6,7 +6,8 @@ NULL
     train <- if (n <= 2000) n else if (n < 50000) 2000 else 5000
     large <- n >= 50000
     list(train = train, batch = max(round(train / 50), 2), filter.decay = if (large) 1e-4 else 1e-6,
-        latent = if (large) 25 else 15, learning.rate = if (large) 1e-3 else 5e-4, decay = if (large) 1e-2 else 1e-3,
+        latent = if (large) 25 else 15, learning.rate = if (large) 1e-3 else 5e-4,
+        decay = if (large) 1e-2 else 1e-3,
         beta = if (large) 50 else 100)
 }
 
@@ -17,17 +18,21 @@ NULL
 }
 
 .finiteLoss <- function(fit) {
-    if (is.null(fit)) .stop("the loss of module one is no longer finite; give 'latent' and 'cluster' instead", class = "infill_diverged")
+    if (is.null(fit))
+        .stop("the loss of module one is no longer finite; give 'latent' and 'cluster' instead",
+            class = "infill_diverged")
     fit
 }
 
 # Genes that vary enough to be worth an autoencoder: ranked by the spread of their encoder weights.
 .filteredGenes <- function(x, param, how, seed, threads, say) {
-    if (nrow(x) <= param@n.filter) return(list(keep = rep(TRUE, nrow(x)), score = NULL, losses = NULL))
+    if (nrow(x) <= param@n.filter)
+        return(list(keep = rep(TRUE, nrow(x)), score = NULL, losses = NULL))
     fits <- lapply(seq_len(param@replicates), function(r) {
         say("scINN: gene filter %d of %d", r, param@replicates)
         cells <- .sampled(ncol(x), how$train, seed, r)
-        .finiteLoss(.Call(C_scinn_filter, x, cells - 1L, as.integer(c(r, how$batch, 0, 0, 0)), c(1e-3, how$filter.decay, 0),
+        .finiteLoss(.Call(C_scinn_filter, x, cells - 1L, as.integer(c(r, how$batch, 0, 0, 0)),
+            c(1e-3, how$filter.decay, 0),
             seed, threads))
     })
     score <- rowMeans(vapply(fits, function(f) {
@@ -57,12 +62,15 @@ NULL
     for (r in seq_len(param@replicates)) {
         say("scINN: autoencoder %d of %d", r, param@replicates)
         cells <- .sampled(n, how$train, seed, 1000 + r)
-        fit <- .finiteLoss(.Call(C_scinn_encoder, x, cells - 1L, as.integer(c(r, how$batch, how$latent, norm, param@snapshots)),
+        fit <- .finiteLoss(.Call(C_scinn_encoder, x, cells - 1L,
+            as.integer(c(r, how$batch, how$latent, norm, param@snapshots)),
             c(how$learning.rate, how$decay, how$beta), seed, threads))
         losses <- cbind(losses, fit[[2L]])
         for (s in seq_len(param@snapshots)) {
             stored <- c(stored, list(fit[[1L]][, s]))
-            latents <- c(latents, list(t(.Call(C_scinn_encode, seen, fit[[1L]][, s], how$latent, norm, threads))))
+            latents <-
+                c(latents,
+                    list(t(.Call(C_scinn_encode, seen, fit[[1L]][, s], how$latent, norm, threads))))
         }
     }
     say("scINN: clusters of %d latents of %d cells", length(latents), length(common))
@@ -77,21 +85,25 @@ NULL
         cluster[common] <- agreed$cluster
         latent <- all
     }
-    if (is.null(param@cluster) && length(latents) > 1L && !is.na(agreed$mean.agreement) && agreed$mean.agreement < 0.5) warning(sprintf(paste(
+    if (is.null(param@cluster) && length(latents) > 1L && !is.na(agreed$mean.agreement) &&
+        agreed$mean.agreement < 0.5) warning(sprintf(paste(
         "the %d partitions of module one hardly agree (mean ARI %.2f): its clusters, which the imputation is made to",
         "show, are uncertain"), length(latents), agreed$mean.agreement), call. = FALSE)
-    list(latent = latent, cluster = cluster, genes = genes, k = parts$k, agreement = agreed$agreement,
+    list(latent = latent, cluster = cluster, genes = genes, k = parts$k,
+        agreement = agreed$agreement,
         mean.agreement = agreed$mean.agreement, losses = losses)
 }
 
-# Latent and clusters of the cells of x, from module one or as given, cells without counts left out. what: those of all cells.
+# Latent and clusters of the cells of x, from module one or as given, cells without counts left out.
+# what: those of all cells.
 .similarity <- function(x, param, cells, seed, threads, say) {
     given.z <- param@latent
     given.c <- param@cluster
     if (!is.null(given.z)) given.z <- given.z[cells, , drop = FALSE]
     if (!is.null(given.c)) given.c <- given.c[cells]
     one <- if (is.null(given.z)) {
-        if (ncol(x) < 10L) .stop(paste("module one of scINN needs at least 10 cells with counts, not %d;",
+        if (ncol(x) < 10L)
+            .stop(paste("module one of scINN needs at least 10 cells with counts, not %d;",
             "give 'latent' and 'cluster' instead"), ncol(x))
         .moduleOne(x, param, seed, threads, say)
     } else list(latent = unname(given.z), cluster = NULL, genes = NULL)
@@ -101,9 +113,11 @@ NULL
     }
     else if (is.null(one$cluster)) {
         common <- .sampled(nrow(given.z), .commonSample, seed, 1e6)
-        part <- .clusterLatents(list(one$latent[common, , drop = FALSE]), param@k, seed, threads, nrow(given.z))
+        part <- .clusterLatents(list(one$latent[common, , drop = FALSE]), param@k, seed, threads,
+            nrow(given.z))
         one$cluster <- if (length(common) == nrow(given.z)) part$partitions[, 1L]
-            else .propagateLabels(one$latent, one$latent[common, , drop = FALSE], part$partitions[, 1L])
+            else .propagateLabels(one$latent, one$latent[common, , drop = FALSE],
+                part$partitions[, 1L])
         one$k <- part$k
     }
     one
@@ -125,8 +139,8 @@ NULL
 #'   cell without counts), `cluster` (integers, 1 for a cell without counts; both named as the
 #'   cells), `keep.genes` (logical: did the gene pass the filter?), `k` (clusters
 #'   of each latent), `agreement` (adjusted Rand index between the partitions),
-#'   `mean.agreement` and `losses` (of the autoencoders, one column each). What was not worked out, because `latent` or
-#'   `cluster` was given, is not there.
+#'   `mean.agreement` and `losses` (of the autoencoders, one column each). What was not worked out,
+#'   because `latent` or `cluster` was given, is not there.
 #'
 #'   For an experiment: the same experiment with the latent in
 #'   `reducedDim(x, name)` (of a SingleCellExperiment), clusters in
@@ -137,8 +151,8 @@ NULL
 #'   cells of the sample. No cells x cells matrix is formed. Constants, and what differs from
 #'   scDHA's R code: see [ScInnParam()].
 #'
-#'   k-means and the Ward tree are those of \pkg{stats}, neighbours those of \pkg{FNN}; networks, eigenvectors
-#'   (block iteration) and consensus weights are this package's. The result depends on
+#'   k-means and the Ward tree are those of \pkg{stats}, neighbours those of \pkg{FNN}; networks,
+#'   eigenvectors (block iteration) and consensus weights are this package's. The result depends on
 #'   the seed, not on the number of threads.
 #' @references Tran, Nguyen, Tran, La Vecchia, Luu, Nguyen (2021). Fast and precise
 #'   single-cell data analysis using a hierarchical autoencoder. Nature
@@ -150,11 +164,13 @@ NULL
 #' one <- similarityModule(counts, ScInnParam(log = "log2"), seed = 1)
 #' table(one$cluster, group)
 #' @export
-similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", seed = NULL, num.threads = NULL,
+similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", seed = NULL,
+    num.threads = NULL,
     progress = interactive(), name = "similarity", check.scale = TRUE)
 {
     if (is(x, "InfillFit")) {
-        if (is.null(x@recipe$similarity)) .stop("'x' must be counts or a fit of ScInnParam that had something to fill in")
+        if (is.null(x@recipe$similarity))
+            .stop("'x' must be counts or a fit of ScInnParam that had something to fill in")
         return(x@recipe$similarity)
     }
     if (!is(param, "ScInnParam")) .stop("'param' must be a ScInnParam, not %s", .describe(param))
@@ -163,7 +179,8 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
     param <- .fixed(param, seed, NULL)
     scaled <- .scaledCells(param, counts)
-    out <- .similarityOf(param, counts, scaled, .threads(num.threads, param), if (progress) .say else function(...) NULL)
+    out <- .similarityOf(param, counts, scaled, .threads(num.threads, param), if (progress)
+        .say else function(...) NULL)
     .storeSimilarity(x, out, name)
 }
 
@@ -191,7 +208,8 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
     at <- function(names, arg) {
         if (is.null(names) || is.null(cells) || anyDuplicated(cells)) return(NULL)
         missing <- setdiff(cells, names)
-        if (length(missing)) .stop("'%s' has names, but none for %d of the cells: %s", arg, length(missing), .someOf(missing))
+        if (length(missing)) .stop("'%s' has names, but none for %d of the cells: %s", arg,
+            length(missing), .someOf(missing))
         match(cells, names)
     }
     by <- at(rownames(param@latent), "latent")
@@ -204,13 +222,16 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
 # Are `latent` and `cluster` of these cells?
 .checkCells <- function(param, counts) {
     if (!is.null(param@latent)) {
-        if (nrow(param@latent) != ncol(counts)) .stop("'latent' must have one row for each of the %d cells, not %d",
+        if (nrow(param@latent) != ncol(counts))
+            .stop("'latent' must have one row for each of the %d cells, not %d",
             ncol(counts), nrow(param@latent))
         bad <- which(rowSums(!is.finite(param@latent)) > 0 & diff(counts@p) > 0)
-        if (length(bad)) .stop("'latent' must be finite; its row of %s is not", .cellLabel(counts, bad[1L]))
+        if (length(bad)) .stop("'latent' must be finite; its row of %s is not",
+            .cellLabel(counts, bad[1L]))
     }
     if (!is.null(param@cluster) && length(param@cluster) != ncol(counts)) .stop(
-        "'cluster' must have one label for each of the %d cells, not %d", ncol(counts), length(param@cluster))
+        "'cluster' must have one label for each of the %d cells, not %d", ncol(counts),
+        length(param@cluster))
 }
 
 # The logarithms of all genes that occur, every cell with counts over its largest.
@@ -220,9 +241,11 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
     genes <- which(tabulate(counts@i + 1L, nrow(counts)) > 0)
     log <- param@log
     if (log == "auto") {
-        log <- if (length(counts@x) && max(counts@x) - (if (length(counts@x) < prod(dim(counts))) 0 else min(counts@x)) > 100)
+        log <- if (length(counts@x) && max(counts@x) -
+            (if (length(counts@x) < prod(dim(counts))) 0 else min(counts@x)) > 100)
             "log2" else "none"
-        message(sprintf("log = \"auto\": %s", if (log == "log2") "log2(x + 1), because values span more than 100"
+        message(sprintf("log = \"auto\": %s", if (log == "log2")
+            "log2(x + 1), because values span more than 100"
             else "values are used as they are, because they span 100 or less; log = \"log2\" takes logarithms"))
     }
     usual <- if (any(cells)) median(total[cells]) else 1

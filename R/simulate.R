@@ -10,7 +10,8 @@ NULL
     `SIM-T6` = list(n.genes = 5000, n.cells = 3000, group.prob = rep(1 / 6, 6),
         de.scale = 0.3, dropout.shape = -1, dropout.mid = 0))
 
-# Lowest and highest value of each number, in the order of the core's struct. The bounds keep all products finite.
+# Lowest and highest value of each number, in the order of the core's struct. The bounds keep all
+# products finite.
 .simulationRanges <- list(mean.shape = c(0.01, 1e4), mean.rate = c(1e-6, 1e6),
     outlier.prob = c(0, 1), outlier.location = c(-50, 50), outlier.scale = c(0, 10),
     lib.location = c(-50, 50), lib.scale = c(0, 10), de.prob = c(0, 1), de.location = c(-50, 50),
@@ -122,8 +123,10 @@ simulateCounts <- function(preset = NULL, n.genes = 1000, n.cells = 500, group.p
     p$n.genes <- .checkNumber(p$n.genes, "n.genes", 1, 1e9, TRUE)
     p$n.cells <- .checkNumber(p$n.cells, "n.cells", 1, 1e9, TRUE)
     w <- p$group.prob
-    if (!is.numeric(w) || !length(w) || any(!is.finite(w)) || any(w < 0) || !is.finite(sum(w)) || sum(w) <= 0) {
-        .stop("'group.prob' must be non-negative, finite numbers whose sum is above 0, not %s", .describe(w))
+    if (!is.numeric(w) || !length(w) || any(!is.finite(w)) || any(w < 0) || !is.finite(sum(w)) ||
+        sum(w) <= 0) {
+        .stop("'group.prob' must be non-negative, finite numbers whose sum is above 0, not %s",
+            .describe(w))
     }
     p$group.prob <- as.double(w / sum(w))
     none <- is.null(p$dropout.shape)
@@ -138,12 +141,14 @@ simulateCounts <- function(preset = NULL, n.genes = 1000, n.cells = 500, group.p
             p$n.genes, p$n.cells, .bytes(8 * p$n.genes * p$n.cells), .bytes(.memoryLimit()))
     }
     seed <- .seed(seed)
-    numbers <- vapply(names(.simulationRanges), function(name) if (is.null(p[[name]])) NaN else p[[name]], 0)
+    numbers <- vapply(names(.simulationRanges), function(name) if (is.null(p[[name]])) NaN else
+        p[[name]], 0)
     s <- .Call(C_simulate, numbers, p$n.genes, p$n.cells, p$group.prob, rates, seed, threads)
 
     names <- list(paste0("gene", seq_len(p$n.genes)), paste0("cell", seq_len(p$n.cells)))
     levels <- paste0("group", seq_along(p$group.prob))
-    sparse <- function(m) new("dgCMatrix", p = m$p, i = m$i, x = m$x, Dim = lengths(names), Dimnames = names)
+    sparse <- function(m) new("dgCMatrix", p = m$p, i = m$i, x = m$x, Dim = lengths(names),
+        Dimnames = names)
     assays <- list(counts = sparse(s$counts), true = sparse(s$true))
     if (rates) assays$rate <- structure(s$rate, dimnames = names)
     de <- structure(s$de, dimnames = list(NULL, paste0("de.", levels)))
@@ -151,5 +156,6 @@ simulateCounts <- function(preset = NULL, n.genes = 1000, n.cells = 500, group.p
         rowData = DataFrame(mean = s$mean, outlier = s$outlier, de, row.names = names[[1L]]),
         colData = DataFrame(group = factor(levels[s$group + 1L], levels), library.size = s$size,
             row.names = names[[2L]]),
-        metadata = list(simulation = list(model = "Splat", preset = preset, parameters = p, seed = seed)))
+        metadata = list(simulation = list(model = "Splat", preset = preset, parameters = p,
+            seed = seed)))
 }
