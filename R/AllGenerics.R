@@ -1,4 +1,4 @@
-#' @include AllClasses.R
+#' @include fit-class.R
 NULL
 
 #' @rdname fitInfill

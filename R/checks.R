@@ -21,8 +21,11 @@
 }
 
 .isNumber <- function(x) is.numeric(x) && length(x) == 1L && !is.na(x)
+
 .isWhole <- function(x) .isNumber(x) && is.finite(x) && x == round(x)
+
 .isFlag <- function(x) is.logical(x) && length(x) == 1L && !is.na(x)
+
 .isString <- function(x) is.character(x) && length(x) == 1L && !is.na(x)
 
 .checkFlag <- function(x, arg) {
@@ -70,6 +73,14 @@
         return(as.double(sample.int(.Machine$integer.max, 1L)))
     }
     .checkNumber(seed, "seed", 0, 2^53, whole = TRUE)
+}
+
+# How many threads: the argument, else the param's slot, else the option, else 1.
+.threads <- function(num.threads = NULL, param = NULL) {
+    if (is.null(num.threads) && !is.null(param)) num.threads <- param@num.threads
+    if (is.null(num.threads) || (length(num.threads) == 1L &&
+        is.na(num.threads))) num.threads <- getOption("infill.threads", 1L)
+    as.integer(.checkNumber(num.threads, "num.threads", 1, 1024, TRUE))
 }
 
 # "1.5 Gb"

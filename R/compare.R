@@ -1,4 +1,4 @@
-#' @include infill.R mask.R evaluate-recovery.R model-baseline.R
+#' @include infill.R mask.R model-baseline.R
 NULL
 
 #' Did it help? Models beside trivial baselines, on your own data
@@ -166,6 +166,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 }
 
 .baselines <- c("none", "gene mean", "gene mean posterior", "detected mean")
+
 .usualParams <- function() list(Stack = StackParam(), deepMc = DeepMcParam(),
     DeepImpute = DeepImputeParam(), AutoImpute = AutoImputeParam())
 
@@ -182,15 +183,6 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     if (any(name %in% .baselines)) .stop("'params' must not be called %s: the baselines are",
         .someOf(dQuote(intersect(name, .baselines), FALSE)))
     stats::setNames(params, make.unique(name, " "))
-}
-
-.onWorkers <- function(jobs, spec, BPPARAM) {
-    .needs("BiocParallel", "'BPPARAM'")
-    if (!is(BPPARAM, "BiocParallelParam"))
-        .stop("'BPPARAM' must be a BiocParallelParam, not %s", .describe(BPPARAM))
-    tryCatch(BiocParallel::bplapply(split(jobs, seq_len(nrow(jobs))), .compareOne, spec = spec,
-        BPPARAM = BPPARAM),
-        error = function(e) .stop("a worker of 'BPPARAM' failed: %s", conditionMessage(e)))
 }
 
 # One method on one split: what it scored, or its error.
@@ -223,14 +215,6 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     fit@weights <- fit@state <- numeric()
     fit@recipe <- fit@recipe["log"]
     fit
-}
-
-# Every molecule with probability `fraction` into the test half.
-.splitMolecules <- function(counts, fraction, seed) {
-    m <- maskCounts(counts, "molecules", fraction, seed, check.scale = FALSE)
-    e <- hiddenEntries(m)
-    list(train = maskedData(m),
-        test = sparseMatrix(i = e$row, j = e$col, x = e$value, dims = dim(counts)))
 }
 
 # f(values, cols) for blocks of cells, values dense genes x cells on the scale of `counts`; keep as
@@ -289,17 +273,6 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     list(scores = scores, sample = .deciles(sample), fit = .thinFit(fit), seconds = seconds)
 }
 
-# Means of predicted and held-out molecules by tenth of the prediction, and their standard errors.
-.deciles <- function(d) {
-    at <- unique(stats::quantile(d$predicted, 0:10 / 10, names = FALSE))
-    group <- if (length(at) > 2L) cut(d$predicted, at, include.lowest = TRUE, labels = FALSE) else
-        rep(1L, nrow(d))
-    mean <- function(v) as.double(tapply(v, group, base::mean))
-    data.frame(predicted = mean(d$predicted), observed = mean(d$truth),
-        se = as.double(tapply(d$truth, group, function(v) stats::sd(v) / sqrt(length(v)))),
-        n = as.integer(table(group)))
-}
-
 .scoreEntries <- function(param, spec, seed, posterior) {
     m <- maskCounts(spec$counts, spec$scheme, spec$fraction, seed, n.entries = spec$n.entries,
         check.scale = FALSE)
@@ -345,160 +318,3 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     list(ari = if (is.null(clusters)) NA_real_ else adjustedRandIndex(clusters, spec$labels),
         silhouette = silhouetteWidth(pcs, spec$labels))
 }
-
-# k-means of R, with its generator set and put back.
-.kMeans <- function(x, k, seed) .withSeed(seed,
-    stats::kmeans(x, k, iter.max = 100, nstart = 10)$cluster)
-.withSeed <- function(seed, code) {
-    old <- get0(".Random.seed", globalenv(), inherits = FALSE)
-    kind <- RNGkind()
-    on.exit({
-        suppressWarnings(do.call(RNGkind, as.list(kind)))
-        if (is.null(old)) rm(".Random.seed", envir = globalenv()) else
-            assign(".Random.seed", old, globalenv())
-    })
-    # workers have generators of another kind
-    set.seed(seed %% .Machine$integer.max, "Mersenne-Twister", "Inversion", "Rejection")
-    code
-}
-
-# ---- what it says ----
-
-.firstScore <- c(molecules = "poisson", entries = "rmse")
-
-# One row per method of a task: means over repeats, and the difference to the best baseline with its
-# interval.
-.summary <- function(cmp, task) {
-    t <- cmp$table[cmp$table$task == task, ]
-    score <- .firstScore[[task]]
-    by <- split(t, factor(t$method, unique(t$method)))
-    value <- vapply(by, function(d) mean(d[[score]]), 0)
-    base <- vapply(by, function(d) d$baseline[1L], TRUE)
-    ok <- is.finite(value)
-    best <- if (any(base & ok)) names(which.min(value[base & ok]))
-    # the simpler one, where the gene mean's posterior is no better worth the name
-    plain <- base & ok & names(by) != "gene mean posterior"
-    if (identical(best, "gene mean posterior") && any(plain)) {
-        other <- names(which.min(value[plain]))
-        if (value[[other]] - value[[best]] < .worthTheName *
-            (value[[other]] - mean(by[[other]]$perfect))) best <- other
-    }
-    rows <- lapply(names(by), function(name) {
-        d <- by[[name]]
-        diff <- if (is.null(best)) NA else d[[score]] - by[[best]][[score]]
-        n <- sum(is.finite(diff))
-        half <- if (n > 1) stats::qt(0.975, n - 1) * stats::sd(diff) / sqrt(n) else NA_real_
-        spread <- if (sum(is.finite(d[[score]])) > 1)
-            stats::qt(0.975, nrow(d) - 1) * stats::sd(d[[score]]) / sqrt(nrow(d)) else NA_real_
-        scale <- if (is.null(best)) NA else mean(by[[best]][[score]] - by[[best]]$perfect)
-        data.frame(method = name, baseline = d$baseline[1L], value = mean(d[[score]]),
-            interval = spread, difference = mean(diff), half = half,
-            beats = name != best && !base[[name]] && isTRUE(mean(diff) + half < 0) &&
-            isTRUE(-mean(diff) >= .worthTheName * scale),
-            seconds = mean(d$seconds), memory = mean(d$memory),
-            error = d$error[!is.na(d$error)][1L])
-    })
-    out <- do.call(rbind, rows)
-    attr(out, "best") <- best
-    out
-}
-
-.verdict <- function(cmp, task) {
-    s <- .summary(cmp, task)
-    best <- attr(s, "best")
-    ok <- is.finite(s$value)
-    models <- s[!s$baseline & ok, ]
-    what <- c(molecules = "held-out molecules (Poisson loss)",
-        entries = "hidden entries (RMSE on logarithms)")[[task]]
-    if (!nrow(models)) return(sprintf("%s: no model could be fitted.", what))
-    top <- models[which.min(models$value), ]
-    base <- s$value[s$method == best]
-    if (is.na(top$half)) {
-        lowest <- if (top$value < base) top else s[s$method == best, ]
-        return(sprintf("%s: %s is lowest, %.4f%s; one repeat gives no interval, so no verdict.",
-            what, lowest$method, lowest$value,
-            if (lowest$method == best)
-            sprintf(" against %.4f of the best model (%s)", top$value, top$method)
-            else sprintf(" against %.4f of the best baseline (%s)", base, best)))
-    }
-    interval <- function(row) {
-        v <- row$difference + c(0, -1, 1) * row$half
-        if (all(v == 0)) return("no different")
-        do.call(sprintf,
-            c(list(if (max(abs(v)) < 1e-3) "%+.2g (95 %% interval %+.2g to %+.2g)" else
-                "%+.4f (95 %% interval %+.4f to %+.4f)"), as.list(v)))
-    }
-    if (!any(models$beats)) {
-        sure <- top$difference + top$half < 0                # and yet too small
-        return(sprintf(
-            "%s: do not impute%s. No model beats \"%s\" (%.4f) %s; the nearest is %s, %s.", what,
-            if (best == "gene mean posterior")
-            " with these models; StackParam(GeneMeanParam()) is enough" else "", best, base,
-            if (sure)
-            sprintf("by %g %% of its distance to a perfect prediction", 100 * .worthTheName) else
-            "beyond the interval", top$method, interval(top)))
-    }
-    if (!top$beats) {                                        # the lowest mean is not the sure one
-        sure <- models[models$beats, ]
-        sure <- sure[which.min(sure$value), ]
-        return(sprintf(
-            paste0("%s: %s beats the best baseline (\"%s\", %.4f): %.4f, %s. %s is lower, %.4f, but not beyond the interval: ",
-            "%s.%s"), what, sure$method, best, base, sure$value, interval(sure), top$method,
-            top$value, interval(top), if (sum(models$beats) > 1L)
-            sprintf(" Beyond the interval: %s.",
-                paste(models$method[models$beats], collapse = ", ")) else ""))
-    }
-    sprintf("%s: %s is best, %.4f against %.4f of the best baseline (\"%s\"): %s.%s", what,
-        top$method, top$value, base, best, interval(top),
-        if (sum(models$beats) == nrow(models)) if (nrow(models) > 1L)
-        " Every model beats the baselines." else ""
-        else sprintf(" Beyond the interval only: %s.",
-            paste(models$method[models$beats], collapse = ", ")))
-}
-
-# What was held out, in words: of the molecules, and where the entries were chosen otherwise, how.
-.heldOutWords <- function(cmp) {
-    s <- cmp$settings
-    tasks <- unique(cmp$table$task)
-    own <- s$scheme != "uniform" && "entries" %in% tasks
-    share <- sprintf("%g %% held out", 100 * s$fraction)
-    if (!own) return(share)
-    masks <- sprintf("entries hidden by \"%s\"%s", s$scheme, if (s$scheme == "exponential.cell")
-        "" else
-        sprintf(", %.0f of each %s", if (is.null(s$n.entries)) 10 else s$n.entries,
-            sub("logistic.", "", s$scheme, fixed = TRUE)))
-    if ("molecules" %in% tasks) paste0(sub("held out", "of the molecules held out", share), ", ",
-        masks) else masks
-}
-
-#' @export
-print.InfillComparison <- function(x, ...) {
-    s <- x$settings
-    cat(sprintf("InfillComparison: %d genes x %d cells, %s, %d repeat%s, seed %.0f\n", s$genes,
-        s$cells, .heldOutWords(x), s$repeats,
-         if (s$repeats > 1) "s" else "", s$seed))
-    for (task in unique(x$table$task)) {
-        t <- x$table[x$table$task == task, ]
-        show <- intersect(if (task == "molecules")
-            c("poisson", "mse", "pearson.gene", "pearson.cell", "ari", "silhouette")
-            else c("rmse", "mae", "nmse", "pearson"), names(t))
-        d <- .summary(x, task)
-        m <- stats::aggregate(t[show], list(method = factor(t$method, unique(t$method))), mean)
-        # at most 1
-        small <- intersect(c("pearson.gene", "pearson.cell", "pearson", "ari", "silhouette"), show)
-        m[small] <- round(m[small], 4)
-        out <- data.frame(m[1L], m[2L], `+-` = d$interval, m[-(1:2)],
-            seconds = sprintf("%.3g", d$seconds), MB = round(d$memory),
-            check.names = FALSE)
-        cat(sprintf("\n%s\n", c(molecules = "Held-out molecules",
-            entries = "Hidden entries")[[task]]))
-        print(format(out[order(d$value), ], digits = 4), row.names = FALSE)
-        for (k in which(!is.na(d$error))) cat(sprintf("  %s failed: %s\n", d$method[k], d$error[k]))
-        cat(paste(strwrap(.verdict(x, task), 100), collapse = "\n"), "\n", sep = "")
-    }
-    for (w in x$warnings) cat(sprintf("  warning of %s\n", w))
-    invisible(x)
-}
-
-#' @export
-as.data.frame.InfillComparison <- function(x, ...) x$table

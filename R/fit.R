@@ -65,56 +65,6 @@ setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = 
     fit
 })
 
-# NULL: the model has a .prepared() of its own, and takes nothing else.
-setMethod(".preparation", "InfillParam", function(param) NULL)
-
-setMethod(".planned", "InfillParam", function(param, x) x)
-setMethod(".finished", "InfillParam", function(param, fit) fit)
-
-setMethod(".resumes", "InfillParam", function(param) FALSE)
-setMethod(".resumes", "NetworkParam", function(param) TRUE)
-
-.say <- function(...) message(sprintf(...))
-
-setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say, before)
-    do.call(.prepare, c(list(counts), .preparation(param))))
-
-# The parameters checked, with the seed in force: the one given, that of the fit to resume, or a
-# drawn one.
-.fixed <- function(param, seed, resume) {
-    if (!is.null(seed)) param@seed <- if (identical(is.na(seed), TRUE)) NA_real_ else .seed(seed)
-    valid <- validObject(param, test = TRUE)          # a slot can be assigned past it
-    if (!isTRUE(valid)) .stop(paste(valid, collapse = "\n"))
-    if (is.na(param@seed)) param@seed <- if (is(resume, "InfillFit")) resume@seed else .seed(NA)
-    param
-}
-
-# The fit to go on with: the one given, or what the checkpoint holds.
-.unfinished <- function(resume, checkpoint) {
-    if (is.null(checkpoint)) return(resume)
-    if (!.isString(checkpoint)) .stop("'checkpoint' must be the name of a file, not %s",
-        .describe(checkpoint))
-    if (!dir.exists(dirname(checkpoint)))
-        .stop("'checkpoint' must be in a folder that exists, not %s",
-        .describe(checkpoint))
-    if (!file.exists(checkpoint)) return(resume)
-    resume <- tryCatch(readRDS(checkpoint), error = function(e) NULL)
-    if (!is(resume, "InfillFit")) .stop("'checkpoint' %s is there, but holds no unfinished fit",
-        .describe(checkpoint))
-    resume
-}
-
-#' @rdname fitInfill
-#' @export
-setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
-    .stop("'param' must be the parameters of a model, such as AutoImputeParam(), not %s",
-        if (missing(param)) "missing" else .describe(param))
-})
-
-.stopReasons <- c("the most iterations allowed", "no better held-out error",
-    "the paper's threshold", "the window's threshold", "paused", "closed form",
-    "the change of a sweep is within the tolerance", "the cost was no longer finite")
-
 #' @rdname fitInfill
 #' @export
 setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
@@ -161,15 +111,47 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     fit
 })
 
+#' @rdname fitInfill
+#' @export
+setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
+    .stop("'param' must be the parameters of a model, such as AutoImputeParam(), not %s",
+        if (missing(param)) "missing" else .describe(param))
+})
+
+# NULL: the model has a .prepared() of its own, and takes nothing else.
+setMethod(".preparation", "InfillParam", function(param) NULL)
+
+setMethod(".planned", "InfillParam", function(param, x) x)
+
+setMethod(".finished", "InfillParam", function(param, fit) fit)
+
+setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say, before)
+    do.call(.prepare, c(list(counts), .preparation(param))))
+
+# The parameters checked, with the seed in force: the one given, that of the fit to resume, or a
+# drawn one.
+.fixed <- function(param, seed, resume) {
+    if (!is.null(seed)) param@seed <- if (identical(is.na(seed), TRUE)) NA_real_ else .seed(seed)
+    valid <- validObject(param, test = TRUE)          # a slot can be assigned past it
+    if (!isTRUE(valid)) .stop(paste(valid, collapse = "\n"))
+    if (is.na(param@seed)) param@seed <- if (is(resume, "InfillFit")) resume@seed else .seed(NA)
+    param
+}
+
+.stopReasons <- c("the most iterations allowed", "no better held-out error",
+    "the paper's threshold", "the window's threshold", "paused", "closed form",
+    "the change of a sweep is within the tolerance", "the cost was no longer finite")
+
+.curves <- 5L            # CURVES of the core: parts of a loss
+
+.curveNames <- function(param) strsplit(.Call(C_curves, param@model), "|", fixed = TRUE)[[1L]]
+
 # The last iteration there may be. recipe$plan.iterations: where in its plan a model has that.
 .lastIteration <- function(param, recipe) {
     if (!is.null(recipe$plan.iterations)) recipe$plan[recipe$plan.iterations]
     else if (is(param, "NetworkParam")) param@max.iter
     else 1
 }
-
-.curves <- 5L            # CURVES of the core: parts of a loss
-.curveNames <- function(param) strsplit(.Call(C_curves, param@model), "|", fixed = TRUE)[[1L]]
 
 .fitOnce <- function(x, param, threads, resume, pause, keep.state, report, plan = x@recipe$plan) {
     curves <- .curveNames(param)
@@ -213,45 +195,6 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     as.double(out)
 }
 
-.checkResume <- function(resume, x, param) {
-    if (!is(resume, "InfillFit")) .stop("'resume' must be an InfillFit, not %s",
-        .describe(resume))
-    same <- setdiff(slotNames(param), c("seed", "num.threads", "max.iter"))
-    if (!identical(class(resume@param), class(param))) {
-        .stop("'resume' is a fit of %s, 'param' a %s", class(resume@param),
-            class(param), class = "infill_mismatch")
-    }
-    differ <- same[!vapply(same, function(s) identical(slot(param, s),
-        slot(resume@param, s)), TRUE)]
-    if (length(differ)) {
-        .stop("'resume' was fitted with another '%s'", .someOf(differ),
-            class = "infill_mismatch")
-    }
-    if (!is.na(param@seed) && param@seed != resume@seed) {
-        .stop("'resume' was fitted with seed %.0f, not %.0f", resume@seed,
-            param@seed, class = "infill_mismatch")
-    }
-    if (!length(resume@state)) {
-        .stop("'resume' holds no state; fit with keep.state = TRUE to go on later",
-            class = "infill_mismatch")
-    }
-    if (!any(resume@stopped %in% c("paused", .stopReasons[1L]))) {
-        .stop("'resume' has ended (%s); there is nothing to go on with",
-            resume@stopped[1L], class = "infill_mismatch")
-    }
-    if (resume@cells != ncol(x) || resume@entries != length(x@x@x) ||
-        !identical(resume@recipe$selected, x@recipe$selected) ||
-        !identical(.planToMatch(resume@recipe), .planToMatch(x@recipe))) {
-        .stop("'resume' was fitted to other counts (%d cells, %.0f non-zeros in the modelled genes; 'x': %d, %d)",
-            resume@cells, resume@entries, ncol(x), length(x@x@x),
-            class = "infill_mismatch")
-    }
-}
-
-# A plan without the number of iterations, which a resumed fit may have more of.
-.planToMatch <- function(recipe) if (is.null(recipe$plan.iterations)) recipe$plan else
-    recipe$plan[-recipe$plan.iterations]
-
 # Of networks: four single-precision copies of the weights, the result and, when kept, the state in
 # double.
 setMethod(".fitBytes", "InfillParam", function(param, x, n, keep.state) n *
@@ -278,113 +221,3 @@ setMethod(".fitBytes", "InfillParam", function(param, x, n, keep.state) n *
 
 .hiddenInPlan <- function(param, plan) if (is(param, "ScInnParam")) plan[4L] else
     plan[2L + seq_len(plan[2L])]
-
-# Does training hold out cells or entries?
-.holdsOut <- function(param) if ("stop" %in% slotNames(param))
-    identical(param@stop, "validation") else
-    "valid.fraction" %in% slotNames(param) && param@valid.fraction > 0
-
-# NULL: nothing to show
-setMethod(".shownLoss", "InfillParam", function(param, train, valid, entries) NULL)
-
-setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
-    list(train = train, valid = valid, label = "loss"))
-
-# A line that is written over: iteration, errors, time, and how long it can take at most.
-.progress <- function(param, entries) {
-    begun <- proc.time()[["elapsed"]]
-    first <- NULL
-    terminal <- isatty(stderr())
-    last <- -Inf
-    held <- .holdsOut(param)
-    function(iteration, max.iter, best, train, valid) {
-        now <- proc.time()[["elapsed"]]
-        if (is.null(first)) first <<- iteration
-        if (!terminal && now - last < 2) return(invisible())     # a log gets few lines
-        last <<- now
-        each <- (now - begun) / (iteration - first + 1)
-        shown <- .shownLoss(param, train, valid, entries)
-        error <- sprintf("%s %.4f", shown$label, shown$train)
-        if (held && is.finite(shown$valid)) error <-
-            sprintf("%s, held out %.4f (best at %d)", error, shown$valid, best)
-        sooner <- if (held) sprintf(", %.0f s if it gets no better",
-            each * (best + param@patience - iteration)) else ""
-        message(sprintf("%s%s: iteration %d of %d, %s; %.1f s, ETA at most %.0f s%s   ",
-            if (terminal) "\r" else "", sub("Param$", "", class(param)), iteration,
-            max.iter, error, now - begun, each * (max.iter - iteration), sooner),
-            appendLF = !terminal)
-    }
-}
-
-# The networks of a model dealt out to the workers of BPPARAM, and what they return put together:
-# the same bits, because every network has its own random streams.
-.fitOnWorkers <- function(x, param, threads, resume, keep.state, checkpoint, BPPARAM, started) {
-    .needs("BiocParallel", "'BPPARAM'")
-    if (!is(BPPARAM, "BiocParallelParam")) .stop("'BPPARAM' must be a BiocParallelParam, not %s",
-        .describe(BPPARAM))
-    plan <- x@recipe$plan
-    if (!isTRUE(x@recipe$networks))
-        .stop("'BPPARAM' is for models of several networks, not for %s (use 'num.threads')",
-        class(param))
-    if (isTRUE(param@joint))
-        .stop("'BPPARAM' cannot be used with joint = TRUE: the networks stop together")
-    if (!is.null(resume) || keep.state || !is.null(checkpoint)) .stop(
-        "'resume', 'keep.state' and 'checkpoint' cannot be used with 'BPPARAM'")
-    # started here and stopped here: after a worker was killed, bplapply()'s own start leaves
-    # children behind that break the next
-    if (!BiocParallel::bpisup(BPPARAM)) {
-        BiocParallel::bpstart(BPPARAM)
-        on.exit(try(suppressWarnings(BiocParallel::bpstop(BPPARAM)), silent = TRUE))
-    }
-    parts <- .splitPlan(plan, min(BiocParallel::bpnworkers(BPPARAM), plan[1L]))
-    fits <- tryCatch(BiocParallel::bplapply(parts, .fitPart, x = x, param = param,
-        threads = threads,
-        BPPARAM = BPPARAM), error = function(e) .stop("a worker of 'BPPARAM' failed: %s",
-            conditionMessage(e)))
-    for (f in fits) if (is(f, "condition")) stop(f)
-    all <- fits[[1L]]
-    shared <- all@shapes$name == "limit"
-    n <- sum(as.double(all@shapes$nrow[shared]) * all@shapes$ncol[shared])
-    all@weights <- c(unlist(lapply(fits, function(f) head(f@weights, -n))), tail(all@weights, n))
-    all@shapes <-
-        rbind(do.call(rbind, lapply(fits, function(f) f@shapes[f@shapes$name != "limit", ])),
-        all@shapes[shared, ])
-    rownames(all@shapes) <- NULL
-    first <- cumsum(c(0L, vapply(fits, function(f) length(f@best), 0L)))
-    all@history <- do.call(rbind, lapply(seq_along(fits), function(k) {
-        h <- fits[[k]]@history
-        h$network <- h$network + first[k]
-        h
-    }))
-    all@best <- unlist(lapply(fits, slot, "best"))
-    all@stopped <- unlist(lapply(fits, slot, "stopped"))
-    all@heldout <- do.call(rbind, lapply(fits, slot, "heldout"))
-    all@seconds <- proc.time()[["elapsed"]] - started
-    all
-}
-
-# An error of ours comes back as a value, with its class.
-.fitPart <- function(plan, x, param, threads) tryCatch(
-    .fitOnce(x, param, threads, NULL, 0, FALSE, NULL, plan), infill_error = identity)
-
-# The networks of a plan (see model_deepimpute.c): id, predictors and targets (rows from 0).
-.planNetworks <- function(plan)
-{
-    at <- 2L + plan[2L]
-    lapply(seq_len(plan[1L]), function(k) {
-        n <- plan[at + 2:3]
-        from <- at + 3L
-        at <<- from + sum(n)
-        list(id = plan[from - 2L], predictors = plan[from + seq_len(n[1L])],
-            targets = plan[from + n[1L] + seq_len(n[2L])])
-    })
-}
-
-# The plan cut into n plans of consecutive networks.
-.splitPlan <- function(plan, n) {
-    nets <- .planNetworks(plan)
-    lapply(unname(split(nets, ceiling(seq_along(nets) * n / length(nets)))),
-        function(part) c(length(part),
-        plan[2L + 0:plan[2L]],
-        unlist(lapply(part, function(p) c(p$id, lengths(p[2:3]), p$predictors, p$targets)))))
-}

@@ -129,18 +129,6 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     if (is(param, "StackParam") && param@loss == "poisson") "posterior" else "observed"
 }
 
-.posteriorOf <-
-    function(param) StackParam(c(list(GeneMeanParam()), if (!.isGeneMean(param)) list(param)),
-        repeats = 1, seed = param@seed,
-    num.threads = param@num.threads)
-
-# A model asked for by name, of which the values hold nothing.
-.sayLeftOut <- function(fit) if (length(fit@left.out)) {
-    verdict <- .stackVerdict(fit)
-    message(sprintf("\"%s\" was left out. %s", fit@left.out[1L],
-        paste0(toupper(substr(verdict, 1L, 1L)), substring(verdict, 2L))))
-}
-
 # The posterior of a fit learns its weights from molecules of the cells it was fitted to: as many
 # (some models leave out empty ones), with as many non-zeros. Other cells can only have the fit of a
 # stack.
@@ -156,8 +144,6 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     .stop("'x' must have the cells that the fit is of with keep = \"posterior\", whose molecules are held out to learn the weights. %s", other,
         class = "infill_mismatch")
 }
-
-.isGeneMean <- function(param) is(param, "GeneMeanParam") && identical(param@over, "all")
 
 .checkSd <- function(sd, param, x, how) {
     if (!.checkFlag(sd, "sd")) return()
@@ -255,46 +241,3 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     if (!is.null(sd)) assay(out, paste0(how$name, ".sd"), withDimnames = FALSE) <- sd
     out
 }
-
-#' Filled-in values on demand
-#'
-#' The seed of the DelayedMatrix that [infill()] returns for large data: holds
-#' the fit and the sparse counts, and computes the cells that are asked for.
-#' @slot fit,counts,how,threads The [InfillFit-class], the counts, the choices
-#'   made in [infill()], the threads.
-#' @param x,index As in the generics of \pkg{DelayedArray}.
-#' @return A class. `extract_array()`: a dense matrix of the wanted genes and
-#'   cells, the same bits as in the whole result.
-#' @examples
-#' counts <- matrix(rpois(2000, 2), 50, 40)
-#' filled <- infill(counts, GeneMeanParam(), as = "delayed")
-#' filled[1:3, 1:4]
-#' @export
-setClass("InfillSeed", slots = c(fit = "InfillFit", counts = "dgCMatrix", how = "list",
-    threads = "integer"))
-
-#' @rdname InfillSeed-class
-#' @export
-setMethod("dim", "InfillSeed", function(x) x@counts@Dim)
-
-#' @rdname InfillSeed-class
-#' @export
-setMethod("dimnames", "InfillSeed", function(x) .namesOf(x@counts))
-
-#' @rdname InfillSeed-class
-#' @export
-setMethod("extract_array", "InfillSeed", function(x, index) {
-    cols <- if (is.null(index[[2L]])) seq_len(ncol(x@counts)) else index[[2L]]
-    rows <- if (is.null(index[[1L]])) seq_len(nrow(x@counts)) else index[[1L]]
-    out <- matrix(0, length(rows), length(cols))
-    for (at in .inBlocks(length(cols), nrow(x@counts)))
-        out[, at] <- .fillBlock(x@counts, cols[at], x@fit, x@how, x@threads, rows)[rows, ,
-            drop = FALSE]
-    out
-})
-
-#' @rdname InfillSeed-class
-#' @export
-setMethod("chunkdim", "InfillSeed", function(x)
-    c(nrow(x@counts), if (ncol(x@counts))
-        length(.inBlocks(ncol(x@counts), nrow(x@counts))[[1L]]) else 0L))

@@ -1,5 +1,42 @@
-#' @include prepare.R
+#' @include containers.R
 NULL
+
+#' Counts with hidden entries
+#'
+#' What [maskCounts()] returns.
+#' @slot x The data with the entries set to zero (scheme `"molecules"`: with the molecules taken
+#'   away), in the container they came in.
+#' @slot row,col,value Position and value of the hidden entries; of `"molecules"` the number of
+#'   molecules taken.
+#' @slot scheme,fraction,seed How they were chosen; `fraction` is `NA` with the logistic schemes.
+#' @slot n.entries Entries per gene or cell with the logistic schemes, `NA` with the others.
+#' @slot curve The fitted logistic curve: `slope` and `middle` (`"logistic.gene"`) or `location` and
+#'   `scale` (`"logistic.cell"`), of natural logarithms; empty with the others.
+#' @slot assay.type Assay that was masked.
+#' @param object A `MaskedCounts`.
+#' @return A class: see [maskCounts()] for its objects.
+#' @examples
+#' maskCounts(matrix(rpois(200, 5), 20, 10), seed = 1)
+#' @export
+setClass("MaskedCounts", slots = c(x = "ANY", row = "integer", col = "integer",
+    value = "numeric", scheme = "character", fraction = "numeric",
+    seed = "numeric", assay.type = "character", n.entries = "numeric", curve = "numeric"),
+    prototype = list(n.entries = NA_real_))
+
+#' @rdname MaskedCounts-class
+#' @export
+setMethod("show", "MaskedCounts", function(object) {
+    n <- length(object@value)
+    share <- sprintf("%g %%", 100 * object@fraction)
+    cat(sprintf("MaskedCounts: %s in a %s of %d x %d\n", switch(object@scheme,
+        uniform = sprintf("%d non-zeros hidden (%s, uniform)", n, share),
+        molecules = sprintf("%.0f molecules of %d entries held out (%s of all)", sum(object@value),
+            n, share),
+        exponential.cell = sprintf("%d non-zeros hidden (1 %% of each cell's, low ones first)", n),
+        sprintf("%d non-zeros hidden (%g per %s, logistic)", n, object@n.entries,
+            sub("logistic.", "", object@scheme,
+            fixed = TRUE))), class(object@x)[1L], nrow(object@x), ncol(object@x)))
+})
 
 #' Hide entries, and keep the answers
 #'

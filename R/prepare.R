@@ -1,6 +1,47 @@
 #' @include containers.R
 NULL
 
+#' Prepared counts
+#'
+#' What [prepareCounts()] returns: the matrix a model sees, and the recipe that
+#' made it.
+#' @slot x dgCMatrix, selected genes (in order of their score) x cells.
+#' @slot recipe list; see [prepareCounts()].
+#' @slot total Counts of each cell over the kept genes.
+#' @param object,x A `PreparedCounts`.
+#' @return A class: see [prepareCounts()] for its objects.
+#' @examples
+#' prepareCounts(matrix(rpois(200, 5), 20, 10))
+#' @export
+setClass("PreparedCounts", slots = c(x = "dgCMatrix", recipe = "list",
+    total = "numeric"))
+
+#' @rdname PreparedCounts-class
+#' @export
+setMethod("show", "PreparedCounts", function(object) {
+    r <- object@recipe
+    cat(sprintf("PreparedCounts: %d genes of %d x %d cells, scale %s\n",
+        nrow(object@x), length(r$status), ncol(object@x), r$log))
+    cat(sprintf("  %s; selection: %s; %.1f %% zeros\n",
+        if (r$normalize == "median") sprintf("depth %g", r$target)
+        else "not depth-normalised", r$gene.selection,
+        100 * (1 - length(object@x@x) / prod(dim(object@x)))))
+})
+
+#' @rdname PreparedCounts-class
+#' @name coerce,PreparedCounts,dgCMatrix-method
+#' @aliases coerce,PreparedCounts,dgCMatrix-method
+#' @exportMethod coerce
+setAs("PreparedCounts", "dgCMatrix", function(from) from@x)
+
+#' @rdname PreparedCounts-class
+#' @export
+setMethod("dim", "PreparedCounts", function(x) dim(x@x))
+
+#' @rdname PreparedCounts-class
+#' @export
+setMethod("dimnames", "PreparedCounts", function(x) dimnames(x@x))
+
 #' Prepare counts for a model, and undo it
 #'
 #' Filters genes, normalises depth, chooses genes and takes logarithms, in C
@@ -161,13 +202,8 @@ prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3
 }
 
 .selections <- c("dispersion", "dispersion.signed", "cv", "vmr", "none")
-.logs <- c("none", "log2", "log1p")       # in the order of the C enum Log
 
-# What the model's values were divided by, cell by cell; 0 for cells without counts.
-.modelSizes <- function(total, recipe) {
-    if (recipe$normalize == "median") total / recipe$target
-    else as.double(total > 0)
-}
+.logs <- c("none", "log2", "log1p")       # in the order of the C enum Log
 
 #' @param prepared A [PreparedCounts-class].
 #' @param values Matrix of the shape of `prepared` on its scale; its own matrix

@@ -1,0 +1,108 @@
+#' @include param.R
+NULL
+
+#' A fitted model
+#'
+#' What [fitInfill()] returns: plain data. `saveRDS()` is its file format.
+#'
+#' @slot param The [InfillParam-class] it was fitted with.
+#' @slot recipe How counts were prepared, and how that is undone; see
+#'   [prepareCounts()].
+#' @slot weights All weights in one numeric vector (single precision kept
+#'   exactly); [fitWeights()] gives them as named matrices.
+#' @slot shapes Name, rows and columns of each weight matrix, in order.
+#' @slot history data.frame with one row per iteration: `iteration`, `train`
+#'   and `valid` (the model's loss; AutoImpute: sums of squared errors),
+#'   `penalty`; and `network`, where a model trains several.
+#' @slot best,stopped Iteration whose weights are kept, and why the training
+#'   ended: one value, or one for each network.
+#' @slot heldout data.frame: `pearson` and `mse` at held-out values, on the
+#'   model's scale, one row per network; `NA` where a model does not say.
+#' @slot seed The seed in force.
+#' @slot state What a later [fitInfill()] with `resume` needs (empty unless kept).
+#' @slot entries,cells Non-zeros and cells it was fitted to.
+#' @slot seconds Wall time of the fit, preparation included where it did that too.
+#' @slot version Version of the package.
+#' @param object An `InfillFit`.
+#' @return `fitWeights()`: a list of numeric matrices, or one such list for each of
+#'   several networks. `fitHistory()`: the
+#'   data.frame of the slot. `modelledGenes()`: positions of the modelled genes
+#'   in the data of the fit, in order of their score, named.
+#' @examples
+#' counts <- matrix(rpois(2000, 2), 50, 40)
+#' fit <- fitInfill(counts, AutoImputeParam(hidden = 8, max.iter = 20), seed = 1)
+#' fit
+#' lapply(fitWeights(fit), dim)
+#' tail(fitHistory(fit), 2)
+#' head(modelledGenes(fit))
+#' @export
+setClass("InfillFit", slots = c(param = "InfillParam", recipe = "list",
+    weights = "numeric", shapes = "data.frame", history = "data.frame",
+    best = "integer", stopped = "character", heldout = "data.frame",
+    seed = "numeric", state = "numeric", entries = "numeric", cells = "integer",
+    seconds = "numeric", version = "character"))
+
+#' @rdname InfillFit-class
+#' @export
+setMethod("show", "InfillFit", function(object) {
+    r <- object@recipe
+    cat(sprintf("InfillFit of %s, seed %.0f\n", class(object@param), object@seed))
+    cat(sprintf("  %d genes modelled of %d, %d cells, %.0f non-zeros\n",
+        sum(r$status == "modelled"), length(r$status), object@cells, object@entries))
+    if (nrow(object@history)) {
+        n <- length(object@best)
+        if (n == 1L) cat(sprintf("  %d iterations, %s; kept: iteration %d; %.1f s\n",
+            .iterations(object), object@stopped, object@best, object@seconds))
+        else cat(sprintf("  %d networks, %d to %d iterations; %.1f s\n", n,
+            min(.iterations(object)), max(.iterations(object)), object@seconds))
+        if (!all(is.na(object@heldout$pearson))) cat(sprintf(
+            "  held-out cells: Pearson %.3f, MSE %.3f (mean of the networks)\n",
+            mean(object@heldout$pearson, na.rm = TRUE), mean(object@heldout$mse, na.rm = TRUE)))
+    }
+})
+
+#' @rdname InfillFit-class
+#' @export
+fitWeights <- function(object) {
+    .checkFit(object, "object")
+    s <- object@shapes
+    n <- as.double(s$nrow) * s$ncol
+    end <- cumsum(n)
+    out <- lapply(seq_along(n), function(k) matrix(
+        object@weights[end[k] - n[k] + seq_len(n[k])], s$nrow[k], s$ncol[k]))
+    names(out) <- s$name
+    if (!"network" %in% names(object@history)) return(out)
+    shared <- s$name == "limit"                      # of all networks
+    nets <- split(out[!shared], cumsum(s$name == s$name[1L])[!shared])
+    names(nets) <- paste0("network", seq_along(nets))
+    c(nets, out[shared])
+}
+
+#' @rdname InfillFit-class
+#' @export
+fitHistory <- function(object) {
+    .checkFit(object, "object")
+    object@history
+}
+
+# Iterations of each network.
+.iterations <- function(object) {
+    if ("network" %in% names(object@history)) as.integer(table(object@history$network))
+    else if (nrow(object@history)) max(object@history$iteration) else 0L
+}
+
+#' @rdname InfillFit-class
+#' @export
+modelledGenes <- function(object) {
+    .checkFit(object, "object")
+    at <- object@recipe$selected
+    if (!is.null(object@recipe$score)) at <- at[order(-object@recipe$score)]
+    at <- at[object@recipe$status[at] == "modelled"]
+    names(at) <- object@recipe$genes[at]
+    at
+}
+
+.checkFit <- function(x, arg) {
+    if (!is(x, "InfillFit")) .stop("'%s' must be what fitInfill() returns, not %s", arg,
+        .describe(x))
+}

@@ -1,0 +1,41 @@
+#' @include AllGenerics.R
+NULL
+
+.say <- function(...) message(sprintf(...))
+
+# Does training hold out cells or entries?
+.holdsOut <- function(param) if ("stop" %in% slotNames(param))
+    identical(param@stop, "validation") else
+    "valid.fraction" %in% slotNames(param) && param@valid.fraction > 0
+
+# NULL: nothing to show
+setMethod(".shownLoss", "InfillParam", function(param, train, valid, entries) NULL)
+
+setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
+    list(train = train, valid = valid, label = "loss"))
+
+# A line that is written over: iteration, errors, time, and how long it can take at most.
+.progress <- function(param, entries) {
+    begun <- proc.time()[["elapsed"]]
+    first <- NULL
+    terminal <- isatty(stderr())
+    last <- -Inf
+    held <- .holdsOut(param)
+    function(iteration, max.iter, best, train, valid) {
+        now <- proc.time()[["elapsed"]]
+        if (is.null(first)) first <<- iteration
+        if (!terminal && now - last < 2) return(invisible())     # a log gets few lines
+        last <<- now
+        each <- (now - begun) / (iteration - first + 1)
+        shown <- .shownLoss(param, train, valid, entries)
+        error <- sprintf("%s %.4f", shown$label, shown$train)
+        if (held && is.finite(shown$valid)) error <-
+            sprintf("%s, held out %.4f (best at %d)", error, shown$valid, best)
+        sooner <- if (held) sprintf(", %.0f s if it gets no better",
+            each * (best + param@patience - iteration)) else ""
+        message(sprintf("%s%s: iteration %d of %d, %s; %.1f s, ETA at most %.0f s%s   ",
+            if (terminal) "\r" else "", sub("Param$", "", class(param)), iteration,
+            max.iter, error, now - begun, each * (max.iter - iteration), sooner),
+            appendLF = !terminal)
+    }
+}

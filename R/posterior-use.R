@@ -1,0 +1,169 @@
+#' @include posterior-fit.R infill.R
+NULL
+
+# A block as infill() wants it.
+.stackFill <- function(counts, cols, fit, how, threads) {
+    seen <- if (identical(cols, seq_len(ncol(counts)))) counts else counts[, cols, drop = FALSE]
+    sd <- identical(how$what, "sd")
+    out <- .stackBlock(seen, seq_len(ncol(seen)), fit, if (sd) "sd" else
+        if (how$keep == "none" && fit@param@loss == "poisson") "prior" else "mean",
+        threads)
+    if (!sd && how$keep %in% c("observed", "max")) {
+        at <- cbind(seen@i + 1L, rep.int(seq_len(ncol(seen)), diff(seen@p)))
+        out[at] <- if (how$keep == "observed") seen@x else pmax(out[at], seen@x)
+    }
+    if (how$output != "counts") {
+        size <- rep(.sizeIn(seen[.matchGenes(seen, fit@recipe), , drop = FALSE], fit),
+            each = nrow(out))
+        out <- out / size
+        if (how$output == "logcounts") out <- log2(out + 1)
+    }
+    dimnames(out) <- .namesOf(seen)
+    out
+}
+
+# ---- use ----
+
+# Mean (or mu, or standard deviation) of cells of counts, dense; genes of `counts` that the fit does
+# not know as they are.
+.stackBlock <- function(counts, cols, fit, what, threads) {
+    some <- if (identical(cols, seq_len(ncol(counts)))) counts else counts[, cols, drop = FALSE]
+    at <- .matchGenes(some, fit@recipe)
+    whole <- identical(at, seq_len(nrow(some)))
+    known <- if (whole) some else some[at, , drop = FALSE]
+    values <- .knownBlock(known, fit, what, threads)
+    if (whole) return(values)
+    out <- if (what == "sd") matrix(0, nrow(some), ncol(some)) else unname(as.matrix(some))
+    out[at, ] <- values
+    out
+}
+
+# The same of counts that have the genes of the fit in its order. What no molecule was seen of stays
+# as it is: cells without counts, and genes that had none in the fit (mu = 0).
+.knownBlock <- function(known, fit, what, threads) {
+    values <- .modelledBlock(known, fit, what, threads)
+    empty <- which(diff(known@p) == 0)
+    if (length(empty)) values[, empty] <- 0
+    unseen <- which(fit@mean.fit@weights == 0)
+    if (length(unseen)) values[unseen, ] <- if (what == "mean")
+        as.matrix(known[unseen, , drop = FALSE]) else 0
+    values
+}
+
+.modelledBlock <- function(known, fit, what, threads) {
+    priors <-
+        lapply(fit@fits, function(f) .priorBlock(known, seq_len(ncol(known)), f, fit@mean.fit,
+            threads))
+    b <- fit@coefficients
+    if (fit@param@loss == "masked") {
+        s <- rep(.sizeIn(known, fit), each = nrow(known))
+        v <- b[1L]
+        for (k in seq_along(priors)) v <- v + b[k + 1L] * log1p(priors[[k]] / s)
+        return(s * expm1(pmax(v, 0)))
+    }
+    # predictions are at the depth of `known`, whatever the priors were fitted to
+    depth <- 1 / (1 - fit@param@fraction)
+    .Call(C_stack_apply, unname(priors), known, 0L, unname(b), depth,
+        c(what == "mean", what == "sd", what == "prior"),
+        threads)[[match(what, c("mean", "sd", "prior"))]]
+}
+
+.checkStack <- function(fit, arg = "fit") {
+    if (!is(fit, "StackFit")) .stop("'%s' must be a fit of StackParam(), not %s", arg,
+        if (is(fit, "InfillFit")) class(fit@param) else .describe(fit))
+    if (fit@param@loss != "poisson")
+        .stop("'%s' was fitted with loss = \"masked\", which has no posterior", arg)
+}
+
+.moleculesOf <- function(x, fit, assay.type) {
+    counts <- .checkCounts(.counts(x, assay.type), FALSE)
+    .checkWhole(counts, fit@param, assay.type)
+    counts
+}
+
+#' Error bars of filled-in values
+#'
+#' Standard deviations and quantiles of the rate behind each count, given that count and what the
+#' models expect ([StackParam()]).
+#'
+#' @param x The counts, as in [infill()]; of the fit, or of other cells where its priors can do
+#'   that.
+#' @param fit A [StackFit-class].
+#' @param output `"counts"`, or `"normcounts"`: divided by the cell's size factor.
+#' @param as As in [infill()].
+#' @param probs Probabilities.
+#' @param genes,cells Names or positions in `x`; `NULL`: all.
+#' @param predictive Quantiles of a new count of the same entry at the same depth (negative
+#'   binomial, sequencing noise included), not of its rate?
+#' @param assay.type,num.threads As in [infill()].
+#' @section Coverage: Intervals hold what they say where the model of one entry does (one theta for
+#'   all): measured 88 to 91 % for 90 %. Predictive intervals of held-out molecules hold at least
+#'   that on simulated and real counts (more, where counts are small and discrete). The *rates* of
+#'   genes with far less than one molecule per cell are another matter: where their true dispersion
+#'   is larger than theta says, as in Splat's simulations, their intervals are too narrow.
+#' @return `posteriorSd()`: a matrix, genes x cells (or a DelayedMatrix). `posteriorQuantiles()`: an
+#'   array, genes x cells x `probs`. With lambda given x ~ Gamma(shape = x + theta, rate = (mu +
+#'   theta)/mu).
+#' @examples
+#' x <- simulateCounts(n.genes = 100, n.cells = 60, seed = 1)
+#' fit <- fitInfill(x, StackParam(), seed = 1)
+#' posteriorSd(x, fit)[1:3, 1:4]
+#' posteriorQuantiles(x, fit, c(0.05, 0.95), genes = "gene2", cells = 1:4)
+#' @export
+posteriorSd <- function(x, fit, output = c("counts", "normcounts"),
+    as = c("auto", "matrix", "delayed"), assay.type = "counts",
+    num.threads = NULL)
+{
+    .checkStack(fit)
+    how <- .how(.checkChoice(output, "output", c("counts", "normcounts")), "posterior", TRUE, "sd",
+        as)
+    how$what <- "sd"
+    .fill(.moleculesOf(x, fit, assay.type), fit, how, .threads(num.threads, fit@param))
+}
+
+#' @rdname posteriorSd
+#' @export
+posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL, cells = NULL,
+    predictive = FALSE, assay.type = "counts",
+    num.threads = NULL)
+{
+    .checkStack(fit)
+    .checkFlag(predictive, "predictive")
+    if (!is.numeric(probs) || !length(probs) || anyNA(probs) || any(probs < 0 | probs > 1)) .stop(
+        "'probs' must be probabilities, numbers from 0 to 1, not %s", .describe(probs))
+    counts <- .moleculesOf(x, fit, assay.type)
+    pick <- function(at, n, names, arg) {
+        all <- stats::setNames(seq_len(n), names)
+        out <- if (is.null(at)) all else if (is.factor(at) || is.list(at)) NA else all[at]
+        if (anyNA(out)) .stop("'%s' must be names or positions of %s of 'x', not %s", arg, arg,
+            if (is.character(at) && length(at) > 1L) .someOf(dQuote(at[is.na(out)], FALSE)) else
+            .describe(at))
+        unname(out)
+    }
+    g <- pick(genes, nrow(counts), rownames(counts), "genes")
+    c <- pick(cells, ncol(counts), colnames(counts), "cells")
+    if (8 * length(g) * length(c) * length(probs) > .memoryLimit())
+        .stop("%d genes x %d cells x %d quantiles need %s; ask for fewer",
+        length(g), length(c), length(probs), .bytes(8 * length(g) * length(c) * length(probs)))
+    threads <- .threads(num.threads, fit@param)
+    theta <- exp(fit@coefficients[[1L]])
+    out <- array(0, c(length(g), length(c), length(probs)),
+        list(rownames(counts)[g], colnames(counts)[c], probs))
+    unknown <- !g %in% .matchGenes(counts, fit@recipe)
+    for (at in .inBlocks(length(c), nrow(counts))) {
+        mu <- .stackBlock(counts, c[at], fit, "prior", threads)[g, , drop = FALSE]
+        # genes that the fit does not know, or had no counts of: as they are
+        lost <- matrix(unknown, length(g), length(at)) | mu == 0
+        mu[lost] <- 1
+        x <- as.matrix(counts[g, c[at], drop = FALSE])
+        rate <- (mu + theta) / mu
+        for (k in seq_along(probs)) {
+            q <- if (predictive) stats::qnbinom(probs[k], size = x + theta,
+                prob = rate / (1 + rate))
+                else stats::qgamma(probs[k], shape = x + theta, rate = rate)
+            q[lost] <- x[lost]
+            out[, at, k] <- q
+        }
+    }
+    out
+}

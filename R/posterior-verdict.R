@@ -1,0 +1,164 @@
+#' @include posterior-fit.R
+NULL
+
+# ---- in words ----
+
+# Means and 95 % t intervals over repeats.
+.interval <- function(v) {
+    n <- length(v)
+    list(mean = mean(v), half = if (n > 1L) stats::qt(0.975, n - 1) * stats::sd(v) / sqrt(n) else
+        NA_real_)
+}
+
+# A gain below this share of what is left to gain (to the loss of a perfect prediction) is none
+# worth the name.
+.worthTheName <- 1e-3
+
+# Is the gene mean the only prior?
+.onlyGeneMean <- function(fit) length(fit@fits) == 1L && .isGeneMean(fit@fits[[1L]]@param)
+
+# Is the stack better than a column of gains? "no": not by what is worth the name (the parameters
+# were chosen on the same entries); "unsure": not beyond the interval (that of one or two repeats
+# says nothing); "yes".
+.stackBeats <- function(fit, reference) {
+    g <- fit@gains
+    i <- .interval(g[[reference]] - g$stack)
+    scale <- mean(g[[reference]]) - fit@perfect
+    n <- min(fit@param@n.entries, fit@param@repeats * length(fit@recipe$status) *
+        as.double(fit@cells))
+    if (!(i$mean >= .worthTheName * scale + (fit@param@loss == "poisson") *
+        length(fit@coefficients) / n)) "no"
+        else if (nrow(g) > 2L && i$mean - i$half <= 0) "unsure" else "yes"
+}
+
+.stackVerdict <- function(fit) {
+    g <- fit@gains
+    unsure <- sprintf("is not beyond the interval over %d repeats; more 'repeats' would tell",
+        nrow(g))
+    if (fit@param@loss == "masked") {
+        detected <- .detectedMean(fit)
+        how <- if (!is.null(detected)) .stackBeats(fit, detected)
+        return(if (is.null(how)) NULL else
+            switch(how,
+                no = "the mean of the detected values is enough: nothing predicts hidden entries better than it does",
+            unsure = paste("the mean of the detected values may be enough: what is gained over it",
+                unsure),
+            yes = sprintf(
+                "filling in helps: the error at hidden entries is %.2g %% below that of the mean of the detected values",
+                100 * (1 - mean(g$stack) / mean(g[[detected]])))))
+    }
+    share <- function(gain) 100 * gain / (mean(g$`gene mean posterior`) - fit@perfect)
+    counts <- .stackBeats(fit, "counts")
+    alone <- .stackBeats(fit, "gene mean alone")
+    if (counts == "no") "leave the counts alone: no model makes held-out molecules more likely"
+    else if (alone == "no")
+        "the gene mean is enough: nothing predicts held-out molecules better than it does"
+    else if (counts == "unsure") paste("the counts may do as they are: what is gained over them",
+        unsure)
+    else if (alone == "unsure") paste("the gene mean may be enough: what is gained over it", unsure)
+    else if (length(fit@left.out))
+        sprintf("the gene mean is enough as a prior: with %s the gain would be %.2g %% of what is left to gain%s",
+        .someOf(dQuote(fit@left.out, FALSE)), share(mean(g$`gene mean posterior` - g$`all priors`)),
+        if (is.na(fit@nothing)) if (nrow(g) > 2L)
+        ", too little or not beyond the interval over repeats" else ", too little"
+        else sprintf(
+            "; where there is nothing to learn, on counts shuffled within each gene, it is %.2g %%",
+            share(fit@nothing)))
+    else if (.onlyGeneMean(fit)) NULL
+    # not tested: min.gain = 0, or no gene mean among the priors
+    else {
+        gain <- mean(g$`gene mean posterior` - g$stack)
+        switch(.stackBeats(fit, "gene mean posterior"), no = sprintf(
+            "the gene mean is enough as a prior: its posterior alone predicts held-out molecules %s", if (share(gain) < -100 * .worthTheName)
+                "better" else "as well"),
+            unsure = paste(
+                "the gene mean may be enough as a prior: what is gained over its posterior",
+                unsure),
+            yes = sprintf(
+                "filling in helps: %.2g %% of what the gene mean's posterior leaves to gain is gained", share(gain)))
+    }
+}
+
+# Name of the mean of the detected values among the priors.
+.detectedMean <- function(fit) {
+    is <- vapply(fit@fits, function(f) is(f@param, "GeneMeanParam") &&
+        identical(f@param@over, "detected"), TRUE)
+    if (any(is)) names(fit@fits)[is][1L]
+}
+
+# A model asked for by name, of which the values hold nothing.
+.sayLeftOut <- function(fit) if (length(fit@left.out)) {
+    verdict <- .stackVerdict(fit)
+    message(sprintf("\"%s\" was left out. %s", fit@left.out[1L],
+        paste0(toupper(substr(verdict, 1L, 1L)), substring(verdict, 2L))))
+}
+
+#' @rdname StackFit-class
+#' @export
+setMethod("show", "StackFit", function(object) {
+    p <- object@param
+    b <- object@coefficients
+    cat(sprintf("StackFit (%s), seed %.0f: %d genes x %d cells; %.1f s\n", if (p@loss == "poisson")
+        "posterior" else "zeros as missing values",
+        object@seed, length(object@recipe$status), object@cells, object@seconds))
+    w <- b[setdiff(names(b), c("eta", "b0"))]
+    cat(sprintf("  weights: %s\n", paste(sprintf("%s %.2f", names(w), w), collapse = ", ")))
+    small <- names(w)[abs(w) < 0.05]
+    if (length(small)) cat(sprintf("  (hardly any weight: %s)\n", paste(small, collapse = ", ")))
+    g <- object@gains
+    over <- function(name, label) {
+        i <- .interval(g[[name]] - g$stack)
+        cat(sprintf("  gain over %s: %.4f%s\n", label, i$mean, if (is.na(i$half)) "" else
+            sprintf(" (95 %% interval %.4f to %.4f)", i$mean - i$half,
+            i$mean + i$half)))
+    }
+    if (p@loss == "poisson") {
+        theta <- exp(b[[1L]])
+        cat(sprintf(
+            "  theta %.3g: the true rate is around the models' with a coefficient of variation of %.0f %%;\n", theta, 100 / sqrt(theta)))
+        cat(sprintf(
+            "    a gene expected at 1 molecule keeps %.0f %% of what was seen of it, one at 10 %.0f %%\n", 100 / (1 + theta), 1000 / (10 + theta)))
+        cat(sprintf("  held-out molecules (%g %%, %d time%s): Poisson loss %.4f\n",
+            100 * p@fraction, nrow(g), if (nrow(g) > 1L) "s" else "", mean(g$stack)))
+        over("counts", "the counts alone")
+        over("gene mean alone", "the gene mean alone")
+        if (!.onlyGeneMean(object)) over("gene mean posterior", "the gene mean's posterior")
+        rest <- setdiff(names(g), .fixedGains)
+        best <- rest[which.min(colMeans(g[rest]))]
+        if (!isTRUE(all.equal(g[[best]], g$`gene mean alone`)))
+            over(best, sprintf("the best single prior (%s)", best))
+    } else {
+        cat(sprintf("  hidden entries (%g %%, %d time%s): RMSE %.4f on logarithms\n",
+            100 * p@fraction, nrow(g), if (nrow(g) > 1L) "s" else "", mean(g$stack)))
+        best <- names(g)[-1L][which.min(colMeans(g[-1L]))]
+        detected <- .detectedMean(object)
+        if (!is.null(detected)) over(detected, "the mean of the detected values")
+        if (!identical(best, detected)) over(best, sprintf("the best single prior (%s)", best))
+    }
+    verdict <- .stackVerdict(object)
+    if (!is.null(verdict)) cat(strwrap(paste("Verdict:", verdict), 100, prefix = "  "), sep = "\n")
+})
+
+#' @rdname StackFit-class
+#' @export
+plot.StackFit <- function(x, ...) .plotDeciles(cbind(x@deciles, panel = x@deciles$when),
+    if (x@param@loss == "poisson") "molecules" else "logarithms",
+    "Calibration: held out against predicted")
+
+# Held out against predicted, by tenth of the prediction, one panel each.
+.plotDeciles <- function(d, what, title) {
+    .needs("ggplot2", "plot()")
+    .data <- ggplot2::.data
+    d$panel <- factor(d$panel, unique(d$panel))
+    d <- d[d$predicted > 0 & d$observed > 0, ]
+    ggplot2::ggplot(d, ggplot2::aes(.data$predicted, .data$observed)) +
+        ggplot2::geom_abline(colour = "grey60", linetype = 2) +
+        ggplot2::geom_linerange(
+            ggplot2::aes(ymin = pmax(.data$observed - 2 * .data$se, .data$observed / 10),
+                ymax = .data$observed + 2 * .data$se)) +
+        ggplot2::geom_line() + ggplot2::geom_point() + ggplot2::facet_wrap("panel") +
+        ggplot2::scale_x_log10() + ggplot2::scale_y_log10() +
+        ggplot2::labs(x = sprintf("predicted %s, mean of a tenth of the entries", what),
+            y = sprintf("held-out %s", what), title = title) +
+        ggplot2::theme_minimal()
+}
