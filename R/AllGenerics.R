@@ -14,34 +14,81 @@ setGeneric("infill", function(x, param, ...) standardGeneric("infill"))
 setGeneric("recoveryError", function(truth, estimate, ...)
     standardGeneric("recoveryError"))
 
-# What a model wants done to counts: arguments of prepareCounts().
-setGeneric(".preparation", function(param) standardGeneric(".preparation"))
+# ---- what the pipeline asks a model; the methods for InfillParam and InfillFit are the usual answers ----
 
-# Counts (a checked dgCMatrix) as the model wants them. A model that decides more than a
-# preparation, or at random, has a method of its own; what it decided is recipe$plan, integers that
-# the C core reads. `say` is called with a line of progress; `before`: the recipe of a fit to go on
-# from, or NULL.
-setGeneric(".prepared", function(param, counts, seed, threads, say = function(...) NULL,
-    before = NULL)
+# What a model wants done to counts: arguments of prepareCounts(). NULL: it has a .prepared() of its
+# own, and takes nothing else.
+setGeneric(".preparation", function(param) NULL)
+
+# Are these (checked) counts something the model can be fitted to? An error says why not.
+setGeneric(".checkInput", function(param, counts, assay.type = NULL) invisible())
+
+# Counts (a checked dgCMatrix) as the model wants them. A model that decides more than a preparation, or at
+# random, has a method of its own; what it decided is recipe$plan, which the C core reads.
+# `say` is called with a line of progress; `before`: the recipe of a fit to go on from, or NULL.
+setGeneric(".prepared", function(param, counts, seed, threads, say = .silent, before = NULL)
     standardGeneric(".prepared"))
 
 # Prepared counts with the plan of a model that makes it from them: recipe$plan. Called for what
 # prepareCounts() made, too.
-setGeneric(".planned", function(param, x) standardGeneric(".planned"))
+setGeneric(".planned", function(param, x) x)
 
-# Can a fit be interrupted and gone on with?
-setGeneric(".resumes", function(param) standardGeneric(".resumes"))
-
-# Bytes that a fit needs beside the data; n: its weights.
-setGeneric(".fitBytes", function(param, x, n, keep.state) standardGeneric(".fitBytes"))
+# A fit to a draw (.draw()): checked counts, and what was prepared of them. how: see .control().
+setGeneric(".fitTo", function(param, data, how) standardGeneric(".fitTo"))
 
 # A fit as C gave it, made ready for the user.
-setGeneric(".finished", function(param, fit) standardGeneric(".finished"))
+setGeneric(".finished", function(param, fit) fit)
 
-# The losses of the history as they are shown: list(train, valid, label).
-setGeneric(".shownLoss", function(param, train, valid, entries) standardGeneric(".shownLoss"))
+# Can a fit be interrupted and gone on with?
+setGeneric(".resumes", function(param) FALSE)
 
-# The two steps that differ between containers (containers.R).
+# Does training hold out cells or entries?
+setGeneric(".holdsOut", function(param) FALSE)
+
+# The losses of the history as they are shown: list(train, valid, label); NULL: nothing to show.
+setGeneric(".shownLoss", function(param, train, valid, entries) NULL)
+
+# Bytes that a fit needs beside the data; n: its weights. Of networks: four single-precision copies of
+# the weights, the result and, when kept, the state in double.
+setGeneric(".fitBytes", function(param, x, n, keep.state) n * (16 + 8 + if (keep.state) 16 else 0))
+
+# Which parameter makes a fit smaller, and what it is now, in words.
+setGeneric(".sizeAdvice", function(param, x) "its parameters")
+
+# A fit that can be dealt out: the prepared counts of up to n parts, to be fitted each by itself, and one fit made of
+# theirs. NULL: it cannot.
+setGeneric(".dealt", function(param, x, n) NULL)
+setGeneric(".joined", function(param, fits, x) standardGeneric(".joined"))
+
+# The parameters with which a model is judged at hidden entries, where a zero is no evidence.
+setGeneric(".forEntries", function(param) param)
+
+# `keep` of infill(): what is filled in when nothing is said, and what a model itself expects.
+setGeneric(".defaultKeep", function(param) "observed")
+setGeneric(".judgedKeep", function(param) "none")
+
+# The parameters of a model's posterior: an error where it has none.
+setGeneric(".withPosterior", function(param) standardGeneric(".withPosterior"))
+
+# Why there is no posterior: words to follow "needs a posterior"; NULL: there is one.
+setGeneric(".lacksPosterior", function(param) ": StackParam() or keep = \"posterior\"")
+
+# ---- what the pipeline asks a fit ----
+
+# Cells `cols` of counts, filled: dense, all genes, or the genes `rows` (positions) alone.
+setGeneric(".block", function(fit, counts, cols, how, threads, rows = NULL) standardGeneric(".block"))
+
+# The posterior of a fit, learnt from molecules of the counts it was fitted to.
+setGeneric(".posteriorOfFit", function(fit, counts, threads) standardGeneric(".posteriorOfFit"))
+
+# What the result says of the fit beside model, scale and seed: a list.
+setGeneric(".note", function(fit) list())
+
+# What the user has to be told when a posterior was asked for by `keep`: a sentence or NULL.
+setGeneric(".tidings", function(fit) NULL)
+
+# ---- containers (containers.R) ----
+
 setGeneric(".counts", function(x, assay.type) standardGeneric(".counts"))
 setGeneric(".store", function(x, values, name, status, note)
     standardGeneric(".store"))

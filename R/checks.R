@@ -69,7 +69,7 @@
 }
 
 .seed <- function(seed) {
-    if (length(seed) == 1L && is.na(seed)) {
+    if (is.null(seed) || length(seed) == 1L && is.na(seed)) {
         return(as.double(sample.int(.Machine$integer.max, 1L)))
     }
     .checkNumber(seed, "seed", 0, 2^53, whole = TRUE)

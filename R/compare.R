@@ -1,4 +1,4 @@
-#' @include infill.R mask.R model-baseline.R
+#' @include infill.R mask.R model-baseline.R posterior-param.R
 NULL
 
 #' Did it help? Models beside trivial baselines, on your own data
@@ -69,103 +69,65 @@ NULL
 #' @aliases InfillComparison-class
 #' @export
 compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), repeats = 3,
-    fraction = 0.1,
-    scheme = c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"), n.entries = 10,
-    posterior = FALSE, labels = NULL, assay.type = "counts",
-    seed = NA, num.threads = NULL, BPPARAM = NULL, progress = interactive(), check.scale = TRUE)
+    fraction = 0.1, scheme = c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"),
+    n.entries = 10, posterior = FALSE, labels = NULL, assay.type = "counts", seed = NA,
+    num.threads = NULL, BPPARAM = NULL, progress = interactive(), check.scale = TRUE)
 {
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
-    .checkFlag(progress, "progress")
+    spec <- .comparisonSpec(counts, repeats, fraction, scheme, n.entries, labels, seed, num.threads,
+        progress, BPPARAM)
     .checkFlag(posterior, "posterior")
-    scheme <- .checkChoice(scheme, "scheme",
-        c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"))
-    n.entries <- .checkNumber(n.entries, "n.entries", 1, 1e9, whole = TRUE)
-    if (!length(counts@x)) .stop("'x' must have counts: all are 0")
-    repeats <- .checkNumber(repeats, "repeats", 1, 1000, TRUE)
-    if (!.isNumber(fraction) || fraction <= 0 || fraction > 0.5) .stop(
-        "'fraction' must be one number above 0 and at most 0.5, not %s", .describe(fraction))
-    whole <- all(counts@x == round(counts@x))
-    given <- !missing(tasks)
-    if (!is.character(tasks) || !length(tasks) || !all(tasks %in% c("molecules", "entries"))) .stop(
-        "'tasks' must be \"molecules\", \"entries\" or both, not %s", .describe(tasks))
-    if (!whole && "molecules" %in% tasks) {
-        if (given)
-            .stop(paste(
-                "'x' must hold whole numbers to hold out molecules (tasks = \"molecules\"), and %s is not one;",
-            "tasks = \"entries\" hides whole entries"),
-            format(counts@x[counts@x != round(counts@x)][1L]))
-        message("'x' does not hold whole numbers: entries are hidden, not molecules")
-        tasks <- "entries"
-    }
-    if (is.null(params)) params <- .usualParams()
-    params <- .namedParams(params)
+    tasks <- .checkTasks(tasks, counts, given = !missing(tasks))
+    params <- .namedParams(if (is.null(params)) .usualParams() else params)
     taken <- if (posterior) intersect(names(params), paste(names(params), "posterior"))
-    if (length(taken))
-        .stop("'params' must not be called %s: that is the row of another model's posterior",
-            .someOf(dQuote(taken, FALSE)))
-    if (!is.null(labels)) {
-        .labels(labels, "labels", ncol(counts))
-        n <- length(unique(labels))
-        if (n < 2L) .stop("'labels' must have at least two classes, not one")
-        if (n == ncol(counts))
-            .stop("'labels' must have fewer classes than cells: all %d are different", n)
-    }
-    seed <- .seed(seed)
-    methods <-
-        c(list(none = NoneParam(), `gene mean` = GeneMeanParam(),
-            `gene mean posterior` = StackParam(GeneMeanParam())), params)
-    jobs <- do.call(rbind, lapply(unique(tasks), function(task) {
-        m <- names(methods)
-        # no posterior of whole entries
-        if (task == "entries") m[3L] <- "detected mean"
-        with <- if (posterior && task == "molecules")
-            rep(c(FALSE, TRUE), c(length(m), length(params))) else rep(FALSE, length(m))
-        m <- c(m, if (any(with)) names(params))
-        data.frame(task = task, method = rep(m, repeats), posterior = rep(with, repeats),
-            rep = rep(seq_len(repeats), each = length(m)))
-    }))
-    methods$`detected mean` <- GeneMeanParam(over = "detected")
-    jobs <- jobs[!(jobs$posterior & vapply(methods[jobs$method], is, TRUE, "StackParam")), ]
-    spec <- list(counts = counts, methods = methods, seed = seed, fraction = fraction,
-        scheme = scheme, n.entries = n.entries, labels = labels,
-        threads = .threads(num.threads))
-    one <- function(k) {
-        if (progress)
-            message(sprintf("%s %d of %d: %s%s", jobs$task[k], jobs$rep[k], repeats, jobs$method[k],
-            if (jobs$posterior[k]) ", posterior" else ""))
-        .compareOne(jobs[k, ], spec)
-    }
-    done <- if (is.null(BPPARAM)) lapply(seq_len(nrow(jobs)), one) else
-        .onWorkers(jobs, spec, BPPARAM)
-    scores <- unique(unlist(lapply(done, function(d) names(d$scores))))
-    rows <- lapply(done, function(d) {
-        value <- function(name) if (is.null(d$scores[[name]])) NA_real_ else d$scores[[name]]
-        data.frame(lapply(stats::setNames(nm = scores), value), seconds = d$seconds,
-            memory = d$memory, error = d$error)
-    })
-    if (all(vapply(done, function(d) !is.na(d$error), TRUE)))
-        .stop("no method could be fitted; the first said: %s", done[[1L]]$error)
-    table <- cbind(task = jobs$task,
-        method = ifelse(jobs$posterior, paste(jobs$method, "posterior"), jobs$method),
-        baseline = jobs$method %in% .baselines, `repeat` = jobs$rep, do.call(rbind, rows))
-    rownames(table) <- NULL
-    first <- jobs$rep == 1
-    structure(list(table = table,
-        samples = stats::setNames(lapply(done[first], `[[`, "sample"),
-            paste(table$task, table$method)[first]),
-        fits = stats::setNames(lapply(done[first], `[[`, "fit"),
-            paste(table$task, table$method)[first]),
-        warnings = unique(unlist(lapply(seq_along(done), function(k) if (length(done[[k]]$warnings))
-            paste0(table$method[k], ": ",
-            done[[k]]$warnings)))),
-            settings = list(genes = nrow(counts), cells = ncol(counts), fraction = fraction,
-                scheme = scheme,
-            n.entries = n.entries, repeats = repeats, seed = seed, params = params,
-            version = as.character(utils::packageVersion("infill")))),
-        class = "InfillComparison")
+    if (length(taken)) .stop("'params' must not be called %s: that is the row of another model's posterior",
+        .someOf(dQuote(taken, FALSE)))
+    spec$methods <- c(.baselines(), params)
+    jobs <- .comparisonJobs(params, unique(tasks), spec$repeats, posterior)
+    done <- .runJobs(jobs, counts, spec)
+    failed <- !is.na(vapply(done, `[[`, "", "error"))
+    if (all(failed)) .stop("no method could be fitted; the first said: %s", done[[1L]]$error)
+    .asComparison(jobs, done, dim(counts), spec, params)
 }
 
-.baselines <- c("none", "gene mean", "gene mean posterior", "detected mean")
+# What all repeats of a comparison share, checked.
+.comparisonSpec <- function(counts, repeats, fraction, scheme, n.entries, labels, seed, num.threads, progress,
+    BPPARAM)
+{
+    .checkFlag(progress, "progress")
+    if (!length(counts@x)) .stop("'x' must have counts: all are 0")
+    if (!.isNumber(fraction) || fraction <= 0 || fraction > 0.5) .stop(
+        "'fraction' must be one number above 0 and at most 0.5, not %s", .describe(fraction))
+    .checkClasses(labels, ncol(counts))
+    list(repeats = .checkNumber(repeats, "repeats", 1, 1000, TRUE), fraction = fraction,
+        scheme = .checkChoice(scheme, "scheme", setdiff(.schemes, "molecules")),
+        n.entries = .checkNumber(n.entries, "n.entries", 1, 1e9, whole = TRUE), labels = labels,
+        seed = .seed(seed), threads = .threads(num.threads), progress = progress,
+        BPPARAM = .checkWorkers(BPPARAM))
+}
+
+.checkClasses <- function(labels, n.cells) {
+    if (is.null(labels)) return(invisible())
+    .labels(labels, "labels", n.cells)
+    n <- length(unique(labels))
+    if (n < 2L) .stop("'labels' must have at least two classes, not one")
+    if (n == n.cells) .stop("'labels' must have fewer classes than cells: all %d are different", n)
+}
+
+# given: did the user ask for them?
+.checkTasks <- function(tasks, counts, given) {
+    if (!is.character(tasks) || !length(tasks) || !all(tasks %in% c("molecules", "entries"))) .stop(
+        "'tasks' must be \"molecules\", \"entries\" or both, not %s", .describe(tasks))
+    broken <- if ("molecules" %in% tasks) .firstBroken(counts)
+    if (!length(broken)) return(tasks)
+    if (given) .stop(paste("'x' must hold whole numbers to hold out molecules (tasks = \"molecules\"),",
+        "and %s is not one; tasks = \"entries\" hides whole entries"), format(counts@x[broken]))
+    message("'x' does not hold whole numbers: entries are hidden, not molecules")
+    "entries"
+}
+
+.baselines <- function() list(none = NoneParam(), `gene mean` = GeneMeanParam(),
+    `gene mean posterior` = StackParam(GeneMeanParam()), `detected mean` = GeneMeanParam(over = "detected"))
 
 .usualParams <- function() list(Stack = StackParam(), deepMc = DeepMcParam(),
     DeepImpute = DeepImputeParam(), AutoImpute = AutoImputeParam())
@@ -180,141 +142,72 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     if (is.null(name)) name <- rep("", length(params))
     empty <- !nzchar(name)
     name[empty] <- sub("Param$", "", vapply(params[empty], function(p) class(p)[1L], ""))
-    if (any(name %in% .baselines)) .stop("'params' must not be called %s: the baselines are",
-        .someOf(dQuote(intersect(name, .baselines), FALSE)))
+    if (any(name %in% names(.baselines()))) .stop("'params' must not be called %s: the baselines are",
+        .someOf(dQuote(intersect(name, names(.baselines())), FALSE)))
     stats::setNames(params, make.unique(name, " "))
 }
 
+# One row for each fit: task, method, whether its posterior is judged, repeat, and the name it has in the table.
+.comparisonJobs <- function(params, tasks, repeats, posterior) {
+    jobs <- do.call(rbind, lapply(tasks, function(task) {
+        # no posterior of whole entries
+        m <- c("none", "gene mean", if (task == "molecules") "gene mean posterior" else "detected mean",
+            names(params))
+        with <- if (posterior && task == "molecules")
+            names(params)[!vapply(params, function(p) is.null(.lacksPosterior(p)), TRUE)]
+        data.frame(task = task, method = rep(c(m, with), repeats),
+            posterior = rep(rep(c(FALSE, TRUE), c(length(m), length(with))), repeats),
+            rep = rep(seq_len(repeats), each = length(m) + length(with)))
+    }))
+    jobs$label <- ifelse(jobs$posterior, paste(jobs$method, "posterior"), jobs$method)
+    jobs
+}
+
+.runJobs <- function(jobs, counts, spec) {
+    rows <- split(jobs, seq_len(nrow(jobs)))
+    .overWorkers(unname(rows), .compareOne, spec$BPPARAM, counts = counts, spec = spec[names(spec) != "BPPARAM"])
+}
+
+.asComparison <- function(jobs, done, size, spec, params) {
+    scores <- unique(unlist(lapply(done, function(d) names(d$scores))))
+    rows <- lapply(done, function(d) {
+        value <- function(name) if (is.null(d$scores[[name]])) NA_real_ else d$scores[[name]]
+        data.frame(lapply(stats::setNames(nm = scores), value), seconds = d$seconds,
+            memory = d$memory, error = d$error)
+    })
+    table <- cbind(task = jobs$task, method = jobs$label, baseline = jobs$method %in% names(.baselines()),
+        `repeat` = jobs$rep, do.call(rbind, rows))
+    rownames(table) <- NULL
+    first <- jobs$rep == 1
+    of <- function(what) stats::setNames(lapply(done[first], `[[`, what),
+        paste(table$task, table$method)[first])
+    warnings <- lapply(seq_along(done), function(k) if (length(done[[k]]$warnings))
+        paste0(jobs$label[k], ": ", done[[k]]$warnings))
+    structure(list(table = table, samples = of("sample"), fits = of("fit"),
+        warnings = unique(unlist(warnings)),
+        settings = c(list(genes = size[1L], cells = size[2L]),
+            spec[c("fraction", "scheme", "n.entries", "repeats", "seed")],
+            list(params = params, version = as.character(packageVersion("infill"))))),
+        class = "InfillComparison")
+}
+
 # One method on one split: what it scored, or its error.
-.compareOne <- function(job, spec) {
+.compareOne <- function(job, counts, spec) {
+    if (spec$progress) message(sprintf("%s %d of %d: %s%s", job$task, job$rep, spec$repeats, job$method,
+        if (job$posterior) ", posterior" else ""))
     notes <- character()
-    param <- spec$methods[[job$method]]
     seed <- (spec$seed + 7919 * job$rep) %% 2^53
     before <- sum(gc(reset = TRUE, full = FALSE)[, 2L])
     out <- withCallingHandlers(tryCatch({
-        run <- if (job$task == "molecules") .scoreMolecules else .scoreEntries
-        run(param, spec, seed, job$posterior)
+        score <- if (job$task == "molecules") .scoreMolecules else .scoreEntries
+        score(spec$methods[[job$method]], counts, spec, seed, job$posterior)
     }, error = function(e) list(error = conditionMessage(e))), warning = function(w) {
         notes <<- c(notes, conditionMessage(w))
         invokeRestart("muffleWarning")
-    }, message = function(m) {
-        if (startsWith(conditionMessage(m), "the mask leaves")) notes <<-
-            c(notes, trimws(conditionMessage(m)))
-        invokeRestart("muffleMessage")
-    })
+    }, message = function(m) invokeRestart("muffleMessage"))
     memory <- sum(gc(full = FALSE)[, 6L]) - before
-    list(scores = out$scores, sample = out$sample, fit = out$fit, warnings = unique(notes),
-        error = if (is.null(out$error)) NA_character_
-        else out$error, seconds = if (is.null(out$seconds)) NA_real_ else out$seconds,
+    or <- function(value, none) if (is.null(value)) none else value
+    list(scores = out$scores, sample = out$sample, fit = out$fit, warnings = unique(c(notes, out$notes)),
+        error = or(out$error, NA_character_), seconds = or(out$seconds, NA_real_),
         memory = if (is.null(out$seconds)) NA_real_ else memory)
-}
-
-# What a plot of training needs of a fit: no weights.
-.thinFit <- function(fit) {
-    if (!is(fit, "InfillFit") || !nrow(fit@history)) return(NULL)
-    fit@weights <- fit@state <- numeric()
-    fit@recipe <- fit@recipe["log"]
-    fit
-}
-
-# f(values, cols) for blocks of cells, values dense genes x cells on the scale of `counts`; keep as
-# in infill().
-.overBlocks <- function(counts, fit, keep, threads, f) {
-    how <- .how("counts", keep, TRUE, "infilled", "matrix")
-    .matchGenes(counts, fit@recipe)
-    for (cols in .inBlocks(ncol(counts), nrow(counts)))
-        f(.fillBlock(counts, cols, fit, how, threads), cols)
-}
-
-.scoreMolecules <- function(param, spec, seed, posterior) {
-    s <- .splitMolecules(spec$counts, spec$fraction, seed)
-    if (!sum(s$test) || !sum(s$train))
-        .stop("'x' has too few molecules to hold %g of them out", spec$fraction)
-    if (posterior) param <- .posteriorOf(param)
-    model <- if (posterior || isTRUE(attr(param, "whole"))) names(.priorsOf(param))
-    started <- proc.time()[["elapsed"]]
-    heard <- character()
-    said <- function() if (length(heard))
-        paste0(": ", sub("^the prior .* was left out: ", "", heard[1L])) else ""
-    fit <- withCallingHandlers(fitInfill(s$train, param, seed = seed, num.threads = spec$threads,
-        progress = FALSE, check.scale = FALSE),
-        warning = function(w) if (grepl("was left out: ", conditionMessage(w))) heard <<-
-        c(heard, conditionMessage(w)))
-    # a model that failed has no posterior; one that did not earn its place has that of the gene
-    # mean
-    lost <- if (length(model)) setdiff(model, c(names(fit@fits), fit@left.out))
-    if (length(lost)) .stop("without the model there is no posterior of it%s", said())
-    scale <- sum(s$test) / sum(s$train)
-    acc <- list(numeric(5 * nrow(s$train)), numeric(4))
-    cell <- numeric(ncol(s$train))
-    # cells whose entries are kept
-    look <- sort(.Call(C_choose, as.double(ncol(s$train)), as.double(min(200, ncol(s$train))),
-        seed))
-    sample <- list()
-    keep <- if (is(param, "NoneParam")) "observed" else if (is(param, "StackParam"))
-        "posterior" else "none"
-    .overBlocks(s$train, fit, keep, spec$threads, function(values, cols) {
-        r <- .Call(C_split_add, s$test, cols[1L] - 1L, values, scale, 1e-6, acc[[1L]], acc[[2L]])
-        acc <<- r[1:2]
-        cell[cols] <<- r[[3L]]
-        some <- intersect(look, cols)
-        if (length(some)) sample[[length(sample) + 1L]] <<-
-            data.frame(predicted = scale * as.double(values[, some - cols[1L] + 1L]),
-            truth = as.double(as.matrix(s$test[, some, drop = FALSE])))
-    })
-    seconds <- proc.time()[["elapsed"]] - started
-    gene <- .Call(C_split_pearson, acc[[1L]], as.double(ncol(s$train)))
-    n <- acc[[2L]][4L]
-    scores <- list(poisson = acc[[2L]][1L] / n, perfect = acc[[2L]][2L] / n,
-        mse = acc[[2L]][3L] / n,
-        pearson.gene = median(gene, na.rm = TRUE), pearson.cell = median(cell, na.rm = TRUE))
-    if (!is.null(spec$labels)) scores <- c(scores, .clusterScores(s$train, fit, keep, spec, seed))
-    sample <- do.call(rbind, sample)
-    list(scores = scores, sample = .deciles(sample), fit = .thinFit(fit), seconds = seconds)
-}
-
-.scoreEntries <- function(param, spec, seed, posterior) {
-    m <- maskCounts(spec$counts, spec$scheme, spec$fraction, seed, n.entries = spec$n.entries,
-        check.scale = FALSE)
-    x <- maskedData(m)
-    e <- hiddenEntries(m)
-    if (is(param, "StackParam")) param@loss <- "masked"           # a zero is no evidence here
-    started <- proc.time()[["elapsed"]]
-    fit <- fitInfill(x, param, seed = seed, num.threads = spec$threads, progress = FALSE,
-        check.scale = FALSE)
-    got <- numeric(nrow(e))
-    .overBlocks(x, fit, if (is(param, "NoneParam")) "observed" else "none", spec$threads,
-        function(values, cols) {
-        at <- which(e$col >= cols[1L] & e$col <= cols[length(cols)])
-        got[at] <<- values[cbind(e$row[at], e$col[at] - cols[1L] + 1L)]
-    })
-    seconds <- proc.time()[["elapsed"]] - started
-    size <- .sizesOf(x)[e$col]
-    t <- log1p(e$value / size)
-    p <- log1p(got / size)
-    scores <- as.list(.recovery(t, p)[c("rmse", "mae", "nmse", "pearson")])
-    keep <- if (length(t) > 3000) sort(.Call(C_choose, as.double(length(t)), 3000, seed)) else
-        seq_along(t)
-    list(scores = c(scores, list(perfect = 0)),
-        sample = data.frame(truth = t[keep], predicted = p[keep]), fit = .thinFit(fit),
-        seconds = seconds)
-}
-
-# Agreement of clusters with the labels, on what the fit makes of the training half.
-.clusterScores <- function(train, fit, keep, spec, seed) {
-    size <- .sizesOf(train)
-    l <- train
-    l@x <- log1p(l@x / rep.int(size, diff(l@p)))
-    moments <- .Call(C_moments, l, numeric(ncol(l)), 0)
-    top <- sort(head(order(-moments$var), 1000))
-    m <- matrix(0, length(top), ncol(train))
-    .overBlocks(train, fit, keep, spec$threads, function(values, cols) m[, cols] <<-
-        log1p(values[top, , drop = FALSE] /
-        rep(size[cols], each = length(top))))
-    pcs <- .principal(m, 20)
-    k <- length(unique(spec$labels))
-    # no clusters, where a model makes fewer different cells than there are classes
-    clusters <- tryCatch(.kMeans(pcs, k, seed), error = function(e) NULL)
-    list(ari = if (is.null(clusters)) NA_real_ else adjustedRandIndex(clusters, spec$labels),
-        silhouette = silhouetteWidth(pcs, spec$labels))
 }

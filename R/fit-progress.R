@@ -2,14 +2,9 @@
 NULL
 
 .say <- function(...) message(sprintf(...))
+.silent <- function(...) NULL
 
-# Does training hold out cells or entries?
-.holdsOut <- function(param) if ("stop" %in% slotNames(param))
-    identical(param@stop, "validation") else
-    "valid.fraction" %in% slotNames(param) && param@valid.fraction > 0
-
-# NULL: nothing to show
-setMethod(".shownLoss", "InfillParam", function(param, train, valid, entries) NULL)
+setMethod(".holdsOut", "NetworkParam", function(param) identical(param@stop, "validation"))
 
 setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
     list(train = train, valid = valid, label = "loss"))

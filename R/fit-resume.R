@@ -1,9 +1,35 @@
-#' @include AllGenerics.R
+#' @include fit-core.R
 NULL
 
-setMethod(".resumes", "InfillParam", function(param) FALSE)
-
 setMethod(".resumes", "NetworkParam", function(param) TRUE)
+
+# A fit that is written to how$checkpoint every how$every iterations, or goes on from how$resume.
+.fitWithCheckpoints <- function(param, x, how) {
+    kept <- !is.null(how$checkpoint)
+    last <- .lastIteration(param, x@recipe)
+    report <- if (how$progress && !is.null(.shownLoss(param, 0, 0, 1))) .progress(param, length(x@x@x))
+    resume <- how$resume
+    repeat {
+        pause <- if (!kept) 0 else (if (is.null(resume)) 0 else max(.iterations(resume))) + how$every
+        fit <- .fitOnce(x, param, how$threads, resume, if (pause < last) pause else 0,
+            how$keep.state || kept, report)
+        if (!any(fit@stopped == "paused")) break
+        saveRDS(fit, paste0(how$checkpoint, ".new"))
+        file.rename(paste0(how$checkpoint, ".new"), how$checkpoint)
+        resume <- fit
+    }
+    if (how$progress && isatty(stderr())) message("")
+    if (kept) unlink(how$checkpoint)
+    if (!how$keep.state) fit@state <- numeric()
+    fit
+}
+
+# The last iteration there may be. recipe$plan.iterations: where in its plan a model has that.
+.lastIteration <- function(param, recipe) {
+    if (!is.null(recipe$plan.iterations)) recipe$plan[recipe$plan.iterations]
+    else if (is(param, "NetworkParam")) param@max.iter
+    else 1
+}
 
 # The fit to go on with: the one given, or what the checkpoint holds.
 .unfinished <- function(resume, checkpoint) {

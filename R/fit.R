@@ -1,4 +1,4 @@
-#' @include prepare.R
+#' @include prepare.R fit-resume.R fit-progress.R
 NULL
 
 #' Fit a model
@@ -48,21 +48,10 @@ setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = 
     keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500,
     BPPARAM = NULL, check.scale = TRUE)
 {
-    .checkFlag(check.scale, "check.scale")
-    counts <- .checkCounts(.counts(x, assay.type), check.scale)
-    resume <- .unfinished(resume, checkpoint)
-    param <- .fixed(param, seed, resume)
-    started <- proc.time()[["elapsed"]]
-    .checkFlag(progress, "progress")
-    prepared <- .prepared(param, counts, param@seed, .threads(num.threads, param), if (progress)
-        .say else function(...) NULL,
-        if (is(resume, "InfillFit")) resume@recipe)
-    rm(counts)
-    fit <- fitInfill(prepared, param, num.threads = num.threads,
-        progress = progress, resume = resume, keep.state = keep.state,
-        checkpoint = checkpoint, checkpoint.every = checkpoint.every, BPPARAM = BPPARAM)
-    fit@seconds <- proc.time()[["elapsed"]] - started
-    fit
+    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    .checkInput(param, counts, assay.type)
+    .fitChecked(counts, param, seed, num.threads, progress, resume, keep.state, checkpoint,
+        checkpoint.every, BPPARAM)
 })
 
 #' @rdname fitInfill
@@ -71,44 +60,12 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
     seed = NULL, num.threads = NULL, progress = interactive(), resume = NULL,
     keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500, BPPARAM = NULL)
 {
-    started <- proc.time()[["elapsed"]]
-    .checkFlag(keep.state, "keep.state")
-    .checkFlag(progress, "progress")
-    every <- .checkNumber(checkpoint.every, "checkpoint.every", 1, 1e9, TRUE)
-    threads <- .threads(num.threads, param)
-    resume <- .unfinished(resume, checkpoint)
-    param <- .fixed(param, seed, resume)
+    how <- .control(param, seed, num.threads, progress, resume, keep.state, checkpoint,
+        checkpoint.every, BPPARAM)
     if (is.null(.preparation(param)) && is.null(x@recipe$plan)) .stop(paste(
         "'x' must be counts, not what prepareCounts() returns: %s prepares them itself"),
         class(param))
-    iterative <- !is.null(.shownLoss(param, 0, 0, 1))
-    if (iterative && !.resumes(param) && (!is.null(resume) || keep.state || !is.null(checkpoint)))
-        .stop(
-        "'resume', 'keep.state' and 'checkpoint' are not offered for %s", class(param))
-    x <- .planned(param, x)
-    if (!is.null(resume)) .checkResume(resume, x, param)
-    .checkMemory(param, x, keep.state || !is.null(checkpoint))
-    if (!length(x@x@x)) warning("'x' has no counts after preparation: nothing to learn from",
-        call. = FALSE)
-    report <- if (progress && iterative) .progress(param, length(x@x@x))
-    last <- .lastIteration(param, x@recipe)
-    if (!is.null(BPPARAM)) return(.fitOnWorkers(x, param, threads, resume, keep.state, checkpoint,
-        BPPARAM, started))
-    repeat {
-        pause <- if (is.null(checkpoint)) 0
-            else (if (is.null(resume)) 0 else max(.iterations(resume))) + every
-        fit <- .fitOnce(x, param, threads, resume, if (pause < last) pause else 0,
-            keep.state || !is.null(checkpoint), report)
-        fit@seconds <- proc.time()[["elapsed"]] - started
-        if (!any(fit@stopped == "paused")) break
-        saveRDS(fit, paste0(checkpoint, ".new"))
-        file.rename(paste0(checkpoint, ".new"), checkpoint)
-        resume <- fit
-    }
-    if (progress && isatty(stderr())) message("")
-    if (!is.null(checkpoint)) unlink(checkpoint)
-    if (!keep.state) fit@state <- numeric()
-    fit
+    .timed(.fitPrepared(how$param, x, how))
 })
 
 #' @rdname fitInfill
@@ -118,18 +75,70 @@ setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
         if (missing(param)) "missing" else .describe(param))
 })
 
-# NULL: the model has a .prepared() of its own, and takes nothing else.
-setMethod(".preparation", "InfillParam", function(param) NULL)
+# fitInfill() of counts that have been looked at.
+.fitChecked <- function(counts, param, seed = NULL, num.threads = NULL, progress = interactive(),
+    resume = NULL, keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500, BPPARAM = NULL)
+{
+    how <- .control(param, seed, num.threads, progress, resume, keep.state, checkpoint,
+        checkpoint.every, BPPARAM)
+    data <- .draw(counts, once = TRUE)
+    rm(counts)
+    .timed(.fitTo(how$param, data, how))
+}
 
-setMethod(".planned", "InfillParam", function(param, x) x)
+.timed <- function(fit) {
+    started <- proc.time()[["elapsed"]]
+    force(fit)
+    fit@seconds <- proc.time()[["elapsed"]] - started
+    fit
+}
 
-setMethod(".finished", "InfillParam", function(param, fit) fit)
+# How a fit is done, checked: list(param, threads, progress, say, resume, keep.state, checkpoint, every, BPPARAM). param: with
+# the seed in force.
+.control <- function(param, seed, num.threads, progress, resume, keep.state, checkpoint, every, BPPARAM)
+{
+    resume <- .unfinished(resume, checkpoint)
+    .checkFlag(keep.state, "keep.state")
+    if (!.resumes(param) && (!is.null(resume) || keep.state || !is.null(checkpoint))) .stop(
+        "'resume', 'keep.state' and 'checkpoint' are not offered for %s", class(param))
+    param <- .fixed(param, seed, resume)
+    list(param = param, threads = .threads(num.threads, param),
+        progress = .checkFlag(progress, "progress"), say = if (progress) .say else .silent,
+        resume = resume, keep.state = keep.state, checkpoint = checkpoint,
+        every = .checkNumber(every, "checkpoint.every", 1, 1e9, TRUE), BPPARAM = .checkWorkers(BPPARAM))
+}
+
+# The same for a fit that is part of another: nothing is shown or kept. `seed`: of this fit.
+.partOf <- function(how, param, seed) {
+    param@seed <- seed
+    c(list(param = param), how[c("threads", "every")], list(progress = FALSE, say = .silent, keep.state = FALSE))
+}
+
+# Checked counts on their way to one fit or several: what is prepared for one is there for the next that wants the same.
+# once: no other fit follows, and the counts need not be kept.
+.draw <- function(counts, once = FALSE) list2env(list(counts = counts, once = once, prepared = list()),
+    parent = emptyenv())
+
+setMethod(".fitTo", "InfillParam", function(param, data, how) {
+    x <- .preparedOnce(param, data, how)
+    .fitPrepared(param, x, how)
+})
+
+.preparedOnce <- function(param, data, how) {
+    wants <- .preparation(param)
+    for (p in data$prepared) if (!is.null(wants) && identical(p$wants, wants)) return(p$x)
+    x <- .prepared(param, data$counts, param@seed, how$threads, how$say,
+        if (is(how$resume, "InfillFit")) how$resume@recipe)
+    if (data$once) rm("counts", envir = data)
+    else if (!is.null(wants)) data$prepared <- c(data$prepared, list(list(wants = wants, x = x)))
+    x
+}
 
 setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say, before)
     do.call(.prepare, c(list(counts), .preparation(param))))
 
-# The parameters checked, with the seed in force: the one given, that of the fit to resume, or a
-# drawn one.
+# The parameters checked, with the seed in force: the one given, that of the fit to resume, or a drawn
+# one.
 .fixed <- function(param, seed, resume) {
     if (!is.null(seed)) param@seed <- if (identical(is.na(seed), TRUE)) NA_real_ else .seed(seed)
     valid <- validObject(param, test = TRUE)          # a slot can be assigned past it
@@ -138,86 +147,34 @@ setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say
     param
 }
 
-.stopReasons <- c("the most iterations allowed", "no better held-out error",
-    "the paper's threshold", "the window's threshold", "paused", "closed form",
-    "the change of a sweep is within the tolerance", "the cost was no longer finite")
-
-.curves <- 5L            # CURVES of the core: parts of a loss
-
-.curveNames <- function(param) strsplit(.Call(C_curves, param@model), "|", fixed = TRUE)[[1L]]
-
-# The last iteration there may be. recipe$plan.iterations: where in its plan a model has that.
-.lastIteration <- function(param, recipe) {
-    if (!is.null(recipe$plan.iterations)) recipe$plan[recipe$plan.iterations]
-    else if (is(param, "NetworkParam")) param@max.iter
-    else 1
-}
-
-.fitOnce <- function(x, param, threads, resume, pause, keep.state, report, plan = x@recipe$plan) {
-    curves <- .curveNames(param)
-    out <- .Call(C_fit, param, x@x, plan, x@recipe$given, param@seed, threads,
-        if (!is.null(resume)) c(list(resume@weights, resume@state),
-            as.list(resume@history[c("train", "valid", "penalty")]),
-            list(.iterations(resume), match(resume@stopped, .stopReasons) - 1L),
-            list(.partsOf(resume@history, curves))),
-        c(as.integer(pause), as.integer(keep.state)), report)
-    h <- out$history
-    if (out$status != 0L) {
-        if (!"learning.rate" %in% slotNames(param))
-            .stop("the fit of %s came to values that are not finite after %d sweeps",
-            class(param), max(h$iterations), class = "infill_diverged")
-        .stop(paste("the loss of %s is no longer finite after %d iterations; a smaller",
-            "'learning.rate' (now %g) may help"), class(param), max(h$iterations),
-            param@learning.rate, class = "infill_diverged")
+.fitPrepared <- function(param, x, how) {
+    x <- .planned(param, x)
+    if (!is.null(how$resume)) .checkResume(how$resume, x, param)
+    .checkMemory(param, x, how$keep.state || !is.null(how$checkpoint))
+    if (!length(x@x@x)) warning("'x' has no counts after preparation: nothing to learn from",
+        call. = FALSE)
+    if (!is.null(how$BPPARAM)) {
+        fit <- .fitOnWorkers(param, x, how)
+        if (!is.null(fit)) return(fit)
     }
-    history <- data.frame(iteration = sequence(h$iterations), train = h$train,
-        valid = h$valid, penalty = h$penalty)
-    if (length(curves)) history[curves] <-
-        as.data.frame(t(matrix(h$part, .curves)[seq_along(curves), , drop = FALSE]))
-    if (isTRUE(x@recipe$networks)) history <-
-        cbind(network = rep(seq_along(h$iterations), h$iterations), history)
-    .finished(param, new("InfillFit", param = param, recipe = x@recipe, weights = out$weights,
-        shapes = data.frame(name = out$shapes[[1L]], nrow = out$shapes[[2L]],
-            ncol = out$shapes[[3L]]),
-        history = history, best = h$best, stopped = .stopReasons[h$stopped + 1L],
-        heldout = data.frame(pearson = ifelse(is.nan(h$pearson), NA, h$pearson),
-            mse = ifelse(is.nan(h$mse), NA, h$mse)), seed = param@seed,
-        state = if (is.null(out$state)) numeric() else out$state,
-        entries = as.double(length(x@x@x)), cells = ncol(x@x),
-        version = as.character(packageVersion("infill"))))
+    .fitWithCheckpoints(param, x, how)
 }
 
-# The parts of the loss as the core has them: .curves of each iteration.
-.partsOf <- function(history, curves) {
-    out <- matrix(0, .curves, nrow(history))
-    for (k in seq_along(curves)) out[k, ] <- if (is.null(history[[curves[k]]])) NaN else
-        history[[curves[k]]]
-    as.double(out)
+# The networks of a model dealt out to workers: the same bits, because every network has its own random streams.
+.fitOnWorkers <- function(param, x, how) {
+    parts <- .dealt(param, x, .workersOf(how$BPPARAM))
+    if (is.null(parts)) return(NULL)
+    if (!is.null(how$resume) || how$keep.state || !is.null(how$checkpoint)) .stop(
+        "'resume', 'keep.state' and 'checkpoint' cannot be used with 'BPPARAM'")
+    .joined(param, .overWorkers(parts, .fitOnce, how$BPPARAM, param = param, threads = how$threads), x)
 }
-
-# Of networks: four single-precision copies of the weights, the result and, when kept, the state in
-# double.
-setMethod(".fitBytes", "InfillParam", function(param, x, n, keep.state) n *
-    (16 + 8 + if (keep.state) 16 else 0))
 
 .checkMemory <- function(param, x, keep.state) {
     n <- .Call(C_n_weights, param, nrow(x), x@recipe$plan)
     bytes <- .fitBytes(param, x, n, keep.state)
     limit <- .memoryLimit()
-    if (bytes > limit || n > 2^52) {
-        .stop(paste("a fit of %s to %d genes%s needs about %s for %.3g weights,",
-            "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
-            class(param), nrow(x),
-            if ("ranks" %in% slotNames(param)) sprintf(" x %d cells", ncol(x)) else "",
-            .bytes(bytes), n, .bytes(limit),
-            if ("hidden" %in% slotNames(param))
-            sprintf("'hidden', now %s", .someOf(format(trim = TRUE,
-                scientific = FALSE, if (anyNA(param@hidden))
-                .hiddenInPlan(param, x@recipe$plan) else param@hidden)))
-            else if ("ranks" %in% slotNames(param)) sprintf("'ranks', now %s", .someOf(param@ranks))
-            else if ("inner" %in% slotNames(param)) "inner = \"edges\"" else "its parameters")
-    }
+    if (bytes <= limit && n <= 2^52) return(invisible())
+    .stop(paste("a fit of %s to %d genes x %d cells needs about %s for %.3g weights,",
+        "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
+        class(param), nrow(x), ncol(x), .bytes(bytes), n, .bytes(limit), .sizeAdvice(param, x))
 }
-
-.hiddenInPlan <- function(param, plan) if (is(param, "ScInnParam")) plan[4L] else
-    plan[2L + seq_len(plan[2L])]

@@ -2,10 +2,9 @@
 
 # Every molecule with probability `fraction` into the test half.
 .splitMolecules <- function(counts, fraction, seed) {
-    m <- maskCounts(counts, "molecules", fraction, seed, check.scale = FALSE)
-    e <- hiddenEntries(m)
-    list(train = maskedData(m),
-        test = sparseMatrix(i = e$row, j = e$col, x = e$value, dims = dim(counts)))
+    m <- .hide(counts, "molecules", fraction, seed)
+    list(train = m$counts, test = sparseMatrix(i = m$row, j = m$col, x = m$value, dims = dim(counts)),
+        emptied = m$emptied)
 }
 
 # Not the seed itself: molecules that the user has held out with it would be drawn with the very
@@ -64,4 +63,13 @@
     # workers have generators of another kind
     set.seed(seed %% .Machine$integer.max, "Mersenne-Twister", "Inversion", "Rejection")
     code
+}
+
+# A gain below this share of what is left to gain (to the loss of a perfect prediction) is none worth the name.
+.worthTheName <- 1e-3
+
+# Mean over repeats, and half its 95 % t interval.
+.interval <- function(v) {
+    n <- length(v)
+    list(mean = mean(v), half = if (n > 1L) stats::qt(0.975, n - 1) * stats::sd(v) / sqrt(n) else NA_real_)
 }

@@ -30,11 +30,10 @@ setMethod("dimnames", "InfillSeed", function(x) .namesOf(x@counts))
 #' @export
 setMethod("extract_array", "InfillSeed", function(x, index) {
     cols <- if (is.null(index[[2L]])) seq_len(ncol(x@counts)) else index[[2L]]
-    rows <- if (is.null(index[[1L]])) seq_len(nrow(x@counts)) else index[[1L]]
-    out <- matrix(0, length(rows), length(cols))
+    rows <- index[[1L]]
+    out <- matrix(0, if (is.null(rows)) nrow(x@counts) else length(rows), length(cols))
     for (at in .inBlocks(length(cols), nrow(x@counts)))
-        out[, at] <- .fillBlock(x@counts, cols[at], x@fit, x@how, x@threads, rows)[rows, ,
-            drop = FALSE]
+        out[, at] <- .block(x@fit, x@counts, cols[at], x@how, x@threads, rows)
     out
 })
 

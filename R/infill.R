@@ -67,17 +67,15 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
     nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
     sd = FALSE, num.threads = NULL, check.scale = TRUE)
 {
-    how <- .how(output, .keepOf(keep, param), nonneg, name, as)
-    single <- how$keep == "posterior" && !is(param, "StackParam")
-    if (single) param <- .posteriorOf(param)
+    how <- .how(output, keep, nonneg, name, as, param)
+    asked <- how$keep == "posterior" && !is.null(.lacksPosterior(param))
+    if (how$keep == "posterior") param <- .withPosterior(param)
     .checkSd(sd, param, x, how)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
-    if (is(param, "StackParam")) .checkMolecules(counts, param, assay.type)
-    fit <- fitInfill(counts, param, ..., num.threads = num.threads, check.scale = check.scale)
-    if (single) .sayLeftOut(fit)
-    # the fit has warned of empty cells already
-    .finish(x, .fill(counts, fit, how, .threads(num.threads, param)), fit, how, if (sd)
-        .filledSd(counts, fit, how, .threads(num.threads, param)))
+    .checkInput(param, counts, assay.type)
+    fit <- .fitChecked(counts, param, ..., num.threads = num.threads)
+    if (asked) .tell(fit)
+    .finish(x, counts, fit, how, sd, .threads(num.threads, param))
 })
 
 #' @rdname infill
@@ -88,23 +86,19 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, assay.type = "coun
     nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
     sd = FALSE, num.threads = NULL, check.scale = TRUE)
 {
-    how <- .how(output, .keepOf(keep, param@param), nonneg, name, as)
-    threads <- .threads(num.threads, param@param)
+    fit <- param
+    how <- .how(output, keep, nonneg, name, as, fit@param)
+    threads <- .threads(num.threads, fit@param)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
-    single <- how$keep == "posterior" && !is(param, "StackFit")
-    stack <- if (single) .posteriorOf(param@param) else param@param
-    .checkSd(sd, stack, x, how)
-    if (single) {
-        stack@seed <- param@seed
-        .checkMolecules(counts, stack, assay.type)
-        .checkSameCells(counts, param)
-        names <- names(.priorsOf(stack))
-        param <- .fitStack(counts, stack, threads, function(...) NULL, NULL,
-            stats::setNames(list(param), names[length(names)]))
-        .sayLeftOut(param)
-    } else if (is(param, "StackFit")) .checkWhole(counts, param@param, assay.type)
-    .finish(x, .fill(counts, param, how, threads), param, how, if (sd)
-        .filledSd(counts, param, how, threads))
+    asked <- how$keep == "posterior" && !is.null(.lacksPosterior(fit@param))
+    wanted <- if (how$keep == "posterior") .withPosterior(fit@param) else fit@param
+    .checkSd(sd, wanted, x, how)
+    .checkInput(wanted, counts, assay.type)
+    if (asked) {
+        fit <- .posteriorOfFit(fit, counts, threads)
+        .tell(fit)
+    }
+    .finish(x, counts, fit, how, sd, threads)
 })
 
 #' @rdname infill
@@ -113,87 +107,68 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     "'param' must be the parameters of a model, such as AutoImputeParam(), or a fit,",
     "not %s"), if (missing(param)) "missing" else .describe(param)))
 
-.how <- function(output, keep, nonneg, name, as) {
+.tell <- function(fit) {
+    tidings <- .tidings(fit)
+    if (!is.null(tidings)) message(tidings)
+}
+
+.outputs <- c("counts", "normcounts", "logcounts")
+.keeps <- c("none", "observed", "max")    # in the order of the C enum Keep
+
+# How a result is made, checked.
+.how <- function(output, keep, nonneg, name, as, param) {
     if (!.isString(name) || !nzchar(name)) .stop("'name' must be a name, not %s", .describe(name))
-    list(output = .checkChoice(output, "output", c("counts", "normcounts", "logcounts")),
-        keep = .checkChoice(keep, "keep", c("observed", "none", "max", "posterior")),
+    keeps <- c("observed", "none", "max", "posterior")
+    if (identical(keep, keeps)) keep <- .defaultKeep(param)
+    list(output = .checkChoice(output, "output", .outputs), keep = .checkChoice(keep, "keep", keeps),
         nonneg = .checkFlag(nonneg, "nonneg"), name = name,
         as = .checkChoice(as, "as", c("auto", "matrix", "delayed")))
 }
 
-# What was not chosen: the posterior where there is one.
-.keepOf <- function(keep, param) {
-    if (identical(keep, "posterior") && is(param, "StackParam") && param@loss != "poisson") .stop(
-        "'keep' must not be \"posterior\" with loss = \"masked\", which has no posterior")
-    if (!identical(keep, c("observed", "none", "max", "posterior"))) return(keep)
-    if (is(param, "StackParam") && param@loss == "poisson") "posterior" else "observed"
-}
-
-# The posterior of a fit learns its weights from molecules of the cells it was fitted to: as many
-# (some models leave out empty ones), with as many non-zeros. Other cells can only have the fit of a
-# stack.
-.checkSameCells <- function(counts, fit) {
-    .matchGenes(counts, fit@recipe)
-    new <- .applyRecipe(counts, fit@recipe)
-    if (fit@cells %in% c(ncol(counts), sum(new$total > 0)) && length(new$x@x) == fit@entries)
-        return()
-    other <- if (isTRUE(fit@recipe$transductive)) "This model knows the cells of its fit only" else
-        sprintf(
-        "For other cells, fit StackParam(%s) to the cells of the fit, and give that fit to infill()", if (.isGeneMean(fit@param)) "GeneMeanParam()"
-        else sprintf("list(GeneMeanParam(), %s())", class(fit@param)[1L]))
-    .stop("'x' must have the cells that the fit is of with keep = \"posterior\", whose molecules are held out to learn the weights. %s", other,
-        class = "infill_mismatch")
-}
+# The values themselves, on the scale of the counts, as a dense matrix.
+.plainly <- function(keep) list(output = "counts", keep = keep, nonneg = TRUE, name = "infilled", as = "matrix")
 
 .checkSd <- function(sd, param, x, how) {
     if (!.checkFlag(sd, "sd")) return()
-    if (is(param, "StackParam") && param@loss != "poisson")
-        .stop("'sd' needs a posterior, and loss = \"masked\" has none")
-    if (!is(param, "StackParam"))
-        .stop("'sd' needs a posterior: StackParam() or keep = \"posterior\"")
-    if (how$keep == "none")
-        .stop("'sd' is of the posterior, and keep = \"none\" gives what the models expect; use keep = \"posterior\"")
-    if (how$output == "logcounts")
-        .stop("'sd' is on the scale of counts: output = \"counts\" or \"normcounts\", not \"logcounts\"")
-    if (!is(x, "SummarizedExperiment"))
-        .stop("'sd' adds an assay, and 'x' is %s; posteriorSd() gives a matrix", .describe(x))
+    why <- .lacksPosterior(param)
+    if (!is.null(why)) .stop("'sd' needs a posterior%s", why)
+    if (how$keep == "none") .stop(paste("'sd' is of the posterior, and keep = \"none\" gives what the",
+        "models expect; use keep = \"posterior\""))
+    if (how$output == "logcounts") .stop(
+        "'sd' is on the scale of counts: output = \"counts\" or \"normcounts\", not \"logcounts\"")
+    if (!is(x, "SummarizedExperiment")) .stop(
+        "'sd' adds an assay, and 'x' is %s; posteriorSd() gives a matrix", .describe(x))
 }
 
-.filledSd <- function(counts, fit, how, threads) .fill(counts, fit, c(how, what = "sd"), threads)
+# Some cells; all of them are no copy.
+.columns <- function(counts, cols) if (identical(cols, seq_len(ncol(counts)))) counts else
+    counts[, cols, drop = FALSE]
 
-.keeps <- c("none", "observed", "max")    # in the order of the C enum Keep
-
-# Cells `cols` of counts, filled: dense, all genes. rows: the genes that are wanted, NULL for all;
-# the others may be left unfilled.
-.fillBlock <- function(counts, cols, fit, how, threads, rows = NULL) {
-    if (is(fit, "StackFit")) return(.stackFill(counts, cols, fit, how, threads))
-    if (!identical(cols, seq_len(ncol(counts)))) counts <- counts[, cols, drop = FALSE]
+setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows = NULL) {
+    counts <- .columns(counts, cols)
     new <- .applyRecipe(counts, fit@recipe)
     wanted <- if (!is.null(rows)) seq_len(nrow(new$x)) %in% (new$row[rows] + 1L)
     pred <- .Call(C_predict, fit@param, fit@weights, new$x, fit@recipe$plan, wanted, threads)
-    if (isTRUE(fit@recipe$transductive)) .checkSeen(pred, new, counts)
+    if (isTRUE(fit@recipe$transductive)) .checkSeen(pred, new, counts, class(fit@param))
     else if (anyNA(pred)) .warnUnpredicted(pred, new$row, wanted)
     from <- match(fit@recipe$log, .logs) - 1L
     to <- if (how$output != "logcounts") 0L else if (from) from else 1L
-    # on the normalised scales every cell is divided by its own size, whatever the model did; an
-    # empty cell by 1
-    size <- new$total / fit@recipe$usual
-    over <- if (how$output == "counts") rep(1, length(cols)) else ifelse(size > 0, size, 1)
-    out <- .Call(C_restore, counts, 0L, pred, new$row, new$size, new$stretch, over,
-        c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)),
+    # on the normalised scales every cell is divided by its own size, whatever the model did
+    over <- if (how$output == "counts") rep(1, length(cols)) else .sizes(new$total, fit@recipe$usual)
+    if (!is.null(rows)) counts <- counts[rows, , drop = FALSE]
+    out <- .Call(C_restore, counts, 0L, pred, if (is.null(rows)) new$row else new$row[rows], new$size,
+        new$stretch, over, c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)),
         if (is.null(fit@recipe$least)) 0 else fit@recipe$least)
     dimnames(out) <- .namesOf(counts)
     out
-}
+})
 
 # A model that knows the cells of its fit only: others are NaN.
-.checkSeen <- function(pred, new, counts) {
+.checkSeen <- function(pred, new, counts, model) {
     other <- which(is.nan(pred[1L, ]) & new$total > 0)
-    if (length(other))
-        .stop(paste(
-            "'x' has %d cells that the fit has not seen, the first is %s; GraphSciParam() fills in the",
-        "cells it was fitted to"), length(other), .cellLabel(counts, other[1L]),
-        class = "infill_mismatch")
+    if (length(other)) .stop(paste("'x' has %d cells that the fit has not seen, the first is %s;",
+        "%s() fills in the cells it was fitted to"), length(other), .cellLabel(counts, other[1L]),
+        model, class = "infill_mismatch")
 }
 
 # A model may give no value (NaN): that entry stays as it came, and the user is told of it.
@@ -201,43 +176,46 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     at <- setdiff(row, -1L) + 1L
     if (!is.null(wanted)) at <- intersect(at, which(wanted))
     n <- sum(is.nan(pred[at, ]))
-    if (n) warning(
-        sprintf(paste("%d predictions were above twice the largest value of the training",
+    if (n) warning(sprintf(paste("%d predictions were above twice the largest value of the training",
         "data or not finite; these entries stay as they came"), n), call. = FALSE)
 }
 
+# f(values, cols) for blocks of cells, values dense genes x cells.
+.overBlocks <- function(counts, fit, how, threads, f) {
+    .matchGenes(counts, fit@recipe)
+    for (cols in .inBlocks(ncol(counts), nrow(counts)))
+        f(.block(fit, counts, cols, how, threads), cols)
+}
+
+# All cells: a matrix, or what computes any block on demand (infill-delayed.R).
 .fill <- function(counts, fit, how, threads) {
     .matchGenes(counts, fit@recipe)
     size <- prod(dim(counts))
     if (how$as == "auto") {
         how$as <- if (size > getOption("infill.dense.limit", 2e8)) "delayed" else "matrix"
     }
-    if (how$as == "delayed") {
-        return(DelayedArray(new("InfillSeed", fit = fit, counts = counts, how = how,
-            threads = threads)))
-    }
-    if (8 * size > .memoryLimit()) {
-        .stop("a dense result of %d x %d needs %s, and %s are free; as = \"delayed\" makes none",
-            nrow(counts), ncol(counts), .bytes(8 * size), .bytes(.memoryLimit()))
-    }
+    if (how$as == "delayed") return(DelayedArray(new("InfillSeed", fit = fit, counts = counts,
+        how = how, threads = threads)))
+    if (8 * size > .memoryLimit()) .stop(
+        "a dense result of %d x %d needs %s, and %s are free; as = \"delayed\" makes none",
+        nrow(counts), ncol(counts), .bytes(8 * size), .bytes(.memoryLimit()))
     blocks <- .inBlocks(ncol(counts), nrow(counts))
-    if (length(blocks) == 1L) return(.fillBlock(counts, blocks[[1L]], fit, how, threads))
+    if (length(blocks) == 1L) return(.block(fit, counts, blocks[[1L]], how, threads))
     out <- matrix(0, nrow(counts), ncol(counts), dimnames = .namesOf(counts))
-    for (cols in blocks) out[, cols] <- .fillBlock(counts, cols, fit, how, threads)
+    for (cols in blocks) out[, cols] <- .block(fit, counts, cols, how, threads)
     out
 }
 
-.finish <- function(x, values, fit, how, sd = NULL) {
+.finish <- function(x, counts, fit, how, sd, threads) {
+    values <- .fill(counts, fit, how, threads)
     status <- rep("not selected", nrow(values))
     at <- .matchGenes(values, fit@recipe)
     there <- !is.na(at)                       # genes that the fit left out may be missing
     status[at[there]] <- fit@recipe$status[there]
-    note <- list(model = class(fit@param)[1L], output = how$output, keep = how$keep,
-        seed = fit@seed, version = fit@version)
-    if (is(fit, "StackFit")) note <-
-        c(note, list(weights = fit@coefficients, left.out = fit@left.out,
-            verdict = .stackVerdict(fit)))
+    note <- c(list(model = class(fit@param)[1L], output = how$output, keep = how$keep,
+        seed = fit@seed, version = fit@version), .note(fit))
     out <- .store(x, values, how$name, status, note)
-    if (!is.null(sd)) assay(out, paste0(how$name, ".sd"), withDimnames = FALSE) <- sd
+    if (sd) assay(out, paste0(how$name, ".sd"), withDimnames = FALSE) <-
+        .fill(counts, fit, c(how, what = "sd"), threads)
     out
 }

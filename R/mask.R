@@ -95,13 +95,11 @@ setMethod("show", "MaskedCounts", function(object) {
 #' maskCounts(counts, "logistic.gene", n.entries = 2, seed = 1)
 #' maskCounts(counts, "molecules", seed = 1)
 #' @export
-maskCounts <-
-    function(x, scheme = c("uniform", "logistic.gene", "logistic.cell", "molecules",
-        "exponential.cell"), fraction = 0.1,
-    seed = NA, assay.type = "counts", n.entries = 10, check.scale = TRUE)
+maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell", "molecules",
+    "exponential.cell"), fraction = 0.1, seed = NA, assay.type = "counts", n.entries = 10,
+    check.scale = TRUE)
 {
-    scheme <- .checkChoice(scheme, "scheme",
-        c("uniform", "logistic.gene", "logistic.cell", "molecules", "exponential.cell"))
+    scheme <- .checkChoice(scheme, "scheme", .schemes)
     if (!.isNumber(fraction) || fraction <= 0 || fraction >= 1) {
         .stop("'fraction' must be one number above 0 and below 1, not %s", .describe(fraction))
     }
@@ -109,22 +107,40 @@ maskCounts <-
     seed <- .seed(seed)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale") &&
         scheme != "molecules")
+    k <- if (scheme == "molecules") .firstBroken(counts)
+    if (length(k)) .stop("'x' must hold whole counts to hide molecules; %s at %s, %s", format(counts@x[k]),
+        .geneLabel(counts, counts@i[k] + 1L), .cellLabel(counts, findInterval(k - 1L, counts@p)))
+    m <- .hide(counts, scheme, fraction, seed, n.entries)
+    if (m$emptied) message(sprintf("the mask leaves %d of %d cells without counts", m$emptied, ncol(counts)))
+    new("MaskedCounts", x = .replaceCounts(x, m$counts, assay.type), row = m$row, col = m$col,
+        value = m$value, scheme = scheme, fraction = if (scheme %in% c("uniform", "molecules")) fraction else
+        NA_real_, seed = seed, assay.type = assay.type, n.entries = if (length(m$curve)) n.entries else
+        NA_real_, curve = m$curve)
+}
+
+.schemes <- c("uniform", "logistic.gene", "logistic.cell", "molecules", "exponential.cell")
+
+# Where the first value that is not whole is stored; empty: all are.
+.firstBroken <- function(counts) head(which(counts@x != round(counts@x)), 1L)
+
+# Entries of checked counts hidden: the counts that are left, what was hidden, the curve of a logistic scheme, and how
+# many cells lost all they had.
+.hide <- function(counts, scheme, fraction, seed, n.entries = 10) {
     curve <- numeric()
+    n <- length(counts@x)
+    hidden <- numeric(n)
     if (scheme == "molecules") hidden <- .thinned(counts, fraction, seed)
-    else {
-        n <- length(counts@x)
-        if (scheme == "uniform") {
-            take <- floor(fraction * n)
-            if (take < 1) .stop("'x' has %d non-zeros: too few to hide %g of them", n, fraction)
-            at <- .Call(C_choose, as.double(n), as.double(take), seed)
-        } else {
-            by <- if (scheme == "exponential.cell") .exponentialWeights(counts) else
-                .logisticWeights(counts, scheme == "logistic.gene", n.entries)
-            curve <- by$curve
-            at <- which(.Call(C_mask_weighted, counts, by$weight, scheme == "logistic.gene",
-                by$take, seed))
-        }
-        hidden <- numeric(n)
+    else if (scheme == "uniform") {
+        take <- floor(fraction * n)
+        if (take < 1) .stop("'x' has %d non-zeros: too few to hide %g of them", n, fraction)
+        at <- .Call(C_choose, as.double(n), as.double(take), seed)
+        hidden[at] <- counts@x[at]
+    } else {
+        by.gene <- scheme == "logistic.gene"
+        by <- if (scheme == "exponential.cell") .exponentialWeights(counts) else
+            .logisticWeights(counts, by.gene, n.entries)
+        curve <- by$curve
+        at <- which(.Call(C_mask_weighted, counts, by$weight, by.gene, by$take, seed))
         hidden[at] <- counts@x[at]
     }
     at <- which(hidden > 0)
@@ -133,26 +149,12 @@ maskCounts <-
     before <- diff(counts@p) > 0
     counts@x <- counts@x - hidden
     counts <- drop0(counts)
-    empty <- sum(before & diff(counts@p) == 0)
-    if (empty)
-        message(sprintf("the mask leaves %d of %d cells without counts", empty, ncol(counts)))
-    logistic <- length(curve) > 0
-    share <- scheme %in% c("uniform", "molecules")
-    new("MaskedCounts", x = .replaceCounts(x, counts, assay.type), row = row, col = col,
-        value = hidden[at], scheme = scheme, fraction = if (share) fraction else NA_real_,
-        seed = seed,
-        assay.type = assay.type, n.entries = if (logistic) n.entries else NA_real_, curve = curve)
+    list(counts = counts, row = row, col = col, value = hidden[at], curve = curve,
+        emptied = sum(before & diff(counts@p) == 0))
 }
 
 # Molecules of each entry that go with probability `fraction`.
 .thinned <- function(counts, fraction, seed) {
-    s <- .Call(C_scan, counts)
-    if (s[4L] == 0) {
-        k <- which(counts@x != round(counts@x))[1L]
-        .stop("'x' must hold whole counts to hide molecules; %s at %s, %s", format(counts@x[k]),
-            .geneLabel(counts, counts@i[k] + 1L),
-            .cellLabel(counts, findInterval(k - 1L, counts@p)))
-    }
     hidden <- .Call(C_thin, counts, fraction, seed)
     if (!any(hidden > 0)) .stop("'x' has %.0f molecules: none was taken with fraction %g",
         sum(counts@x), fraction)

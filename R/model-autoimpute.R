@@ -149,3 +149,6 @@ setMethod(".preparation", "AutoImputeParam", function(param)
     list(min.count = 3, min.cells = param@min.cells,
         gene.selection = param@gene.selection,
         n.genes = if (is.infinite(param@n.genes)) NULL else param@n.genes, log = "log2"))
+
+setMethod(".sizeAdvice", "AutoImputeParam", function(param, x)
+    sprintf("'hidden', now %s", format(param@hidden, scientific = FALSE)))

@@ -42,3 +42,5 @@ GeneMeanParam <- function(over = c("all", "detected"), ...)
 setMethod(".preparation", "GeneMeanParam", function(param)
     list(min.count = 0, min.cells = 0, gene.selection = "none",
         log = if (identical(param@over, "detected")) "log1p" else "none"))
+
+setMethod(".judgedKeep", "NoneParam", function(param) "observed")

@@ -293,3 +293,58 @@ subNetworks <- function(fit) {
     out$predictor.genes <- lapply(nets, `[[`, "predictors")
     out
 }
+
+setMethod(".sizeAdvice", "DeepImputeParam", function(param, x) {
+    plan <- x@recipe$plan
+    sprintf("'hidden', now %s", .someOf(plan[2L + seq_len(plan[2L])]))
+})
+
+# Networks that stop together cannot be trained apart.
+setMethod(".dealt", "DeepImputeParam", function(param, x, n) {
+    if (param@joint) return(NULL)
+    lapply(.splitPlan(x@recipe$plan, min(n, x@recipe$plan[1L])), function(plan) {
+        x@recipe$plan <- plan
+        x
+    })
+})
+
+setMethod(".joined", "DeepImputeParam", function(param, fits, x) {
+    all <- fits[[1L]]
+    all@recipe <- x@recipe
+    shared <- all@shapes$name == "limit"
+    n <- sum(as.double(all@shapes$nrow[shared]) * all@shapes$ncol[shared])
+    all@weights <- c(unlist(lapply(fits, function(f) head(f@weights, -n))), tail(all@weights, n))
+    all@shapes <- rbind(do.call(rbind, lapply(fits, function(f)
+        f@shapes[f@shapes$name != "limit", ])), all@shapes[shared, ])
+    rownames(all@shapes) <- NULL
+    first <- cumsum(c(0L, vapply(fits, function(f) length(f@best), 0L)))
+    all@history <- do.call(rbind, lapply(seq_along(fits), function(k) {
+        h <- fits[[k]]@history
+        h$network <- h$network + first[k]
+        h
+    }))
+    all@best <- unlist(lapply(fits, slot, "best"))
+    all@stopped <- unlist(lapply(fits, slot, "stopped"))
+    all@heldout <- do.call(rbind, lapply(fits, slot, "heldout"))
+    all
+})
+
+# The networks of a plan (see model_deepimpute.c): id, predictors and targets (rows from 0).
+.planNetworks <- function(plan) {
+    at <- 2L + plan[2L]
+    lapply(seq_len(plan[1L]), function(k) {
+        n <- plan[at + 2:3]
+        from <- at + 3L
+        at <<- from + sum(n)
+        list(id = plan[from - 2L], predictors = plan[from + seq_len(n[1L])],
+            targets = plan[from + n[1L] + seq_len(n[2L])])
+    })
+}
+
+# The plan cut into n plans of consecutive networks.
+.splitPlan <- function(plan, n) {
+    nets <- .planNetworks(plan)
+    lapply(unname(split(nets, ceiling(seq_along(nets) * n / length(nets)))), function(part) c(
+        length(part), plan[2L + 0:plan[2L]],
+        unlist(lapply(part, function(p) c(p$id, lengths(p[2:3]), p$predictors, p$targets)))))
+}

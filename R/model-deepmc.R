@@ -218,3 +218,6 @@ setMethod(".finished", "DeepMcParam", function(param, fit) {
 setMethod(".shownLoss", "DeepMcParam", function(param, train, valid, entries)
     list(train = sqrt(train / max(1, entries * (1 + param@zero.weight))), valid = NULL,
         label = if (param@zero.weight > 0) "weighted RMSE" else "RMSE"))
+
+setMethod(".sizeAdvice", "DeepMcParam", function(param, x)
+    sprintf("'ranks', now %s", .someOf(param@ranks)))

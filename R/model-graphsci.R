@@ -439,3 +439,7 @@ graphSciParts <- function(fit, what = c("mean", "dropout", "dispersion"), genes 
         if (is.null(fit@recipe$cell.names)) fit@recipe$cells[c] else fit@recipe$cell.names[c])
     out
 }
+
+setMethod(".holdsOut", "GraphSciParam", function(param) identical(param@stop, "validation"))
+
+setMethod(".sizeAdvice", "GraphSciParam", function(param, x) "inner = \"edges\"")

@@ -261,3 +261,8 @@ setMethod(".fitBytes", "ScInnParam", function(param, x, n, keep.state) {
         (4 + 256 * ceiling(plan[4L] / 64) / 256) +
         24 * batch * max(diff(x@x@p))
 })
+
+setMethod(".holdsOut", "ScInnParam", function(param) param@valid.fraction > 0)
+
+setMethod(".sizeAdvice", "ScInnParam", function(param, x)
+    sprintf("'hidden', now %d", x@recipe$plan[4L]))

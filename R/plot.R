@@ -144,3 +144,21 @@ plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000,
             umap = "UMAP of the cells", tsne = "t-SNE of the cells")[[embedding]]) +
         ggplot2::theme_minimal()
 }
+
+# Held out against predicted, by tenth of the prediction, one panel each.
+.plotDeciles <- function(d, what, title) {
+    .needs("ggplot2", "plot()")
+    .data <- ggplot2::.data
+    d$panel <- factor(d$panel, unique(d$panel))
+    d <- d[d$predicted > 0 & d$observed > 0, ]
+    ggplot2::ggplot(d, ggplot2::aes(.data$predicted, .data$observed)) +
+        ggplot2::geom_abline(colour = "grey60", linetype = 2) +
+        ggplot2::geom_linerange(
+            ggplot2::aes(ymin = pmax(.data$observed - 2 * .data$se, .data$observed / 10),
+                ymax = .data$observed + 2 * .data$se)) +
+        ggplot2::geom_line() + ggplot2::geom_point() + ggplot2::facet_wrap("panel") +
+        ggplot2::scale_x_log10() + ggplot2::scale_y_log10() +
+        ggplot2::labs(x = sprintf("predicted %s, mean of a tenth of the entries", what),
+            y = sprintf("held-out %s", what), title = title) +
+        ggplot2::theme_minimal()
+}

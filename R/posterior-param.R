@@ -160,15 +160,42 @@ defaultPriors <- function(loss = c("poisson", "masked")) {
     stats::setNames(given, make.unique(c(taken, name), " ")[-seq_along(taken)])
 }
 
-# ---- fitting ----
-
 # Losses that `gains` always has, before those of the priors: of what is returned, of the stack of
 # all priors, of the counts, of the gene mean, of the gene mean's posterior.
 .fixedGains <- c("stack", "all priors", "counts", "gene mean alone", "gene mean posterior")
 
-.posteriorOf <-
-    function(param) StackParam(c(list(GeneMeanParam()), if (!.isGeneMean(param)) list(param)),
-        repeats = 1, seed = param@seed,
-    num.threads = param@num.threads)
-
 .isGeneMean <- function(param) is(param, "GeneMeanParam") && identical(param@over, "all")
+
+setMethod(".withPosterior", "InfillParam", function(param) StackParam(c(list(GeneMeanParam()),
+    if (!.isGeneMean(param)) list(param)), repeats = 1, seed = param@seed, num.threads = param@num.threads))
+
+setMethod(".withPosterior", "StackParam", function(param) {
+    if (!is.null(.lacksPosterior(param))) .stop(
+        "'keep' must not be \"posterior\" with loss = \"masked\", which has no posterior")
+    param
+})
+
+setMethod(".lacksPosterior", "StackParam", function(param)
+    if (param@loss != "poisson") ", and loss = \"masked\" has none")
+
+setMethod(".defaultKeep", "StackParam", function(param)
+    if (param@loss == "poisson") "posterior" else "observed")
+
+setMethod(".judgedKeep", "StackParam", function(param) "posterior")
+
+setMethod(".forEntries", "StackParam", function(param) {
+    param@loss <- "masked"
+    param
+})
+
+setMethod(".checkInput", "StackParam", function(param, counts, assay.type = NULL) {
+    if (!length(counts@x)) .stop("'x' must have counts: all are 0")
+    .checkWhole(counts, param, assay.type)
+})
+
+.checkWhole <- function(counts, param, assay.type) {
+    k <- if (param@loss == "poisson") .firstBroken(counts)
+    if (length(k)) .stop(paste("'x' (assay \"%s\") must hold whole numbers: there are no molecules to",
+        "hold out of %s. FPKM, TPM and logarithms will not do; loss = \"masked\" hides whole entries"),
+        assay.type, format(counts@x[k]), class = "infill_scale")
+}

@@ -1,68 +1,68 @@
 #' @include posterior-fit.R infill.R
 NULL
 
-# A block as infill() wants it.
-.stackFill <- function(counts, cols, fit, how, threads) {
-    seen <- if (identical(cols, seq_len(ncol(counts)))) counts else counts[, cols, drop = FALSE]
+setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows = NULL) {
+    seen <- .columns(counts, cols)
     sd <- identical(how$what, "sd")
-    out <- .stackBlock(seen, seq_len(ncol(seen)), fit, if (sd) "sd" else
-        if (how$keep == "none" && fit@param@loss == "poisson") "prior" else "mean",
-        threads)
+    out <- .stackBlock(seen, fit, if (sd) "sd" else
+        if (how$keep == "none" && fit@param@loss == "poisson") "prior" else "mean", threads, rows)
+    if (how$output != "counts") {
+        total <- Matrix::colSums(seen[.matchGenes(seen, fit@recipe), , drop = FALSE])
+        size <- rep(.sizes(total, fit@recipe$usual), each = nrow(out))
+    }
+    if (!is.null(rows)) seen <- seen[rows, , drop = FALSE]
     if (!sd && how$keep %in% c("observed", "max")) {
         at <- cbind(seen@i + 1L, rep.int(seq_len(ncol(seen)), diff(seen@p)))
         out[at] <- if (how$keep == "observed") seen@x else pmax(out[at], seen@x)
     }
-    if (how$output != "counts") {
-        size <- rep(.sizeIn(seen[.matchGenes(seen, fit@recipe), , drop = FALSE], fit),
-            each = nrow(out))
-        out <- out / size
-        if (how$output == "logcounts") out <- log2(out + 1)
-    }
+    if (how$output != "counts") out <- out / size
+    if (how$output == "logcounts") out <- log2(out + 1)
     dimnames(out) <- .namesOf(seen)
     out
-}
+})
 
-# ---- use ----
-
-# Mean (or mu, or standard deviation) of cells of counts, dense; genes of `counts` that the fit does
+# Mean (or mu, "prior", or standard deviation) of cells, dense, all genes or `rows`; genes that the fit does
 # not know as they are.
-.stackBlock <- function(counts, cols, fit, what, threads) {
-    some <- if (identical(cols, seq_len(ncol(counts)))) counts else counts[, cols, drop = FALSE]
-    at <- .matchGenes(some, fit@recipe)
-    whole <- identical(at, seq_len(nrow(some)))
-    known <- if (whole) some else some[at, , drop = FALSE]
-    values <- .knownBlock(known, fit, what, threads)
-    if (whole) return(values)
-    out <- if (what == "sd") matrix(0, nrow(some), ncol(some)) else unname(as.matrix(some))
-    out[at, ] <- values
+.stackBlock <- function(counts, fit, what, threads, rows = NULL) {
+    at <- .matchGenes(counts, fit@recipe)
+    whole <- identical(at, seq_len(nrow(counts)))
+    known <- if (whole) counts else counts[at, , drop = FALSE]
+    if (whole) return(.knownBlock(known, fit, what, threads, rows))
+    if (is.null(rows)) rows <- seq_len(nrow(counts))
+    out <- if (what == "sd") matrix(0, length(rows), ncol(counts)) else
+        unname(as.matrix(counts[rows, , drop = FALSE]))
+    from <- match(rows, at)
+    there <- !is.na(from)
+    out[there, ] <- .knownBlock(known, fit, what, threads, from[there])
     out
 }
 
 # The same of counts that have the genes of the fit in its order. What no molecule was seen of stays
 # as it is: cells without counts, and genes that had none in the fit (mu = 0).
-.knownBlock <- function(known, fit, what, threads) {
-    values <- .modelledBlock(known, fit, what, threads)
+.knownBlock <- function(known, fit, what, threads, rows) {
+    values <- .modelledBlock(known, fit, what, threads, rows)
+    if (is.null(rows)) rows <- seq_len(nrow(known))
     empty <- which(diff(known@p) == 0)
     if (length(empty)) values[, empty] <- 0
-    unseen <- which(fit@mean.fit@weights == 0)
+    unseen <- which(fit@mean.fit@weights[rows] == 0)
     if (length(unseen)) values[unseen, ] <- if (what == "mean")
-        as.matrix(known[unseen, , drop = FALSE]) else 0
+        as.matrix(known[rows[unseen], , drop = FALSE]) else 0
     values
 }
 
-.modelledBlock <- function(known, fit, what, threads) {
-    priors <-
-        lapply(fit@fits, function(f) .priorBlock(known, seq_len(ncol(known)), f, fit@mean.fit,
-            threads))
+.modelledBlock <- function(known, fit, what, threads, rows) {
+    priors <- lapply(fit@fits, function(f)
+        .priorBlock(known, seq_len(ncol(known)), f, fit@mean.fit, threads, rows))
     b <- fit@coefficients
     if (fit@param@loss == "masked") {
-        s <- rep(.sizeIn(known, fit), each = nrow(known))
+        s <- rep(.sizes(Matrix::colSums(known), fit@recipe$usual), each = nrow(priors[[1L]]))
         v <- b[1L]
         for (k in seq_along(priors)) v <- v + b[k + 1L] * log1p(priors[[k]] / s)
         return(s * expm1(pmax(v, 0)))
     }
     # predictions are at the depth of `known`, whatever the priors were fitted to
     depth <- 1 / (1 - fit@param@fraction)
+    if (!is.null(rows)) known <- known[rows, , drop = FALSE]
     .Call(C_stack_apply, unname(priors), known, 0L, unname(b), depth,
         c(what == "mean", what == "sd", what == "prior"),
         threads)[[match(what, c("mean", "sd", "prior"))]]
@@ -116,7 +116,7 @@ posteriorSd <- function(x, fit, output = c("counts", "normcounts"),
 {
     .checkStack(fit)
     how <- .how(.checkChoice(output, "output", c("counts", "normcounts")), "posterior", TRUE, "sd",
-        as)
+        as, fit@param)
     how$what <- "sd"
     .fill(.moleculesOf(x, fit, assay.type), fit, how, .threads(num.threads, fit@param))
 }
@@ -132,38 +132,38 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     if (!is.numeric(probs) || !length(probs) || anyNA(probs) || any(probs < 0 | probs > 1)) .stop(
         "'probs' must be probabilities, numbers from 0 to 1, not %s", .describe(probs))
     counts <- .moleculesOf(x, fit, assay.type)
-    pick <- function(at, n, names, arg) {
-        all <- stats::setNames(seq_len(n), names)
-        out <- if (is.null(at)) all else if (is.factor(at) || is.list(at)) NA else all[at]
-        if (anyNA(out)) .stop("'%s' must be names or positions of %s of 'x', not %s", arg, arg,
-            if (is.character(at) && length(at) > 1L) .someOf(dQuote(at[is.na(out)], FALSE)) else
-            .describe(at))
-        unname(out)
-    }
-    g <- pick(genes, nrow(counts), rownames(counts), "genes")
-    c <- pick(cells, ncol(counts), colnames(counts), "cells")
-    if (8 * length(g) * length(c) * length(probs) > .memoryLimit())
-        .stop("%d genes x %d cells x %d quantiles need %s; ask for fewer",
-        length(g), length(c), length(probs), .bytes(8 * length(g) * length(c) * length(probs)))
+    g <- .picked(genes, nrow(counts), rownames(counts), "genes")
+    cell <- .picked(cells, ncol(counts), colnames(counts), "cells")
+    need <- 8 * length(g) * length(cell) * length(probs)
+    if (need > .memoryLimit()) .stop("%d genes x %d cells x %d quantiles need %s; ask for fewer",
+        length(g), length(cell), length(probs), .bytes(need))
     threads <- .threads(num.threads, fit@param)
     theta <- exp(fit@coefficients[[1L]])
-    out <- array(0, c(length(g), length(c), length(probs)),
-        list(rownames(counts)[g], colnames(counts)[c], probs))
+    out <- array(0, c(length(g), length(cell), length(probs)),
+        list(rownames(counts)[g], colnames(counts)[cell], probs))
     unknown <- !g %in% .matchGenes(counts, fit@recipe)
-    for (at in .inBlocks(length(c), nrow(counts))) {
-        mu <- .stackBlock(counts, c[at], fit, "prior", threads)[g, , drop = FALSE]
+    for (at in .inBlocks(length(cell), nrow(counts))) {
+        mu <- .stackBlock(.columns(counts, cell[at]), fit, "prior", threads, g)
         # genes that the fit does not know, or had no counts of: as they are
         lost <- matrix(unknown, length(g), length(at)) | mu == 0
         mu[lost] <- 1
-        x <- as.matrix(counts[g, c[at], drop = FALSE])
+        x <- as.matrix(counts[g, cell[at], drop = FALSE])
         rate <- (mu + theta) / mu
         for (k in seq_along(probs)) {
-            q <- if (predictive) stats::qnbinom(probs[k], size = x + theta,
-                prob = rate / (1 + rate))
+            q <- if (predictive) stats::qnbinom(probs[k], size = x + theta, prob = rate / (1 + rate))
                 else stats::qgamma(probs[k], shape = x + theta, rate = rate)
             q[lost] <- x[lost]
             out[, at, k] <- q
         }
     }
     out
+}
+
+# Names or positions of n things as positions.
+.picked <- function(at, n, names, arg) {
+    all <- stats::setNames(seq_len(n), names)
+    out <- if (is.null(at)) all else if (is.factor(at) || is.list(at)) NA else all[at]
+    if (anyNA(out)) .stop("'%s' must be names or positions of %s of 'x', not %s", arg, arg,
+        if (is.character(at) && length(at) > 1L) .someOf(dQuote(at[is.na(out)], FALSE)) else .describe(at))
+    unname(out)
 }

@@ -1,19 +1,6 @@
 #' @include posterior-fit.R
 NULL
 
-# ---- in words ----
-
-# Means and 95 % t intervals over repeats.
-.interval <- function(v) {
-    n <- length(v)
-    list(mean = mean(v), half = if (n > 1L) stats::qt(0.975, n - 1) * stats::sd(v) / sqrt(n) else
-        NA_real_)
-}
-
-# A gain below this share of what is left to gain (to the loss of a perfect prediction) is none
-# worth the name.
-.worthTheName <- 1e-3
-
 # Is the gene mean the only prior?
 .onlyGeneMean <- function(fit) length(fit@fits) == 1L && .isGeneMean(fit@fits[[1L]]@param)
 
@@ -86,12 +73,15 @@ NULL
     if (any(is)) names(fit@fits)[is][1L]
 }
 
+setMethod(".note", "StackFit", function(fit) list(weights = fit@coefficients, left.out = fit@left.out,
+    verdict = .stackVerdict(fit)))
+
 # A model asked for by name, of which the values hold nothing.
-.sayLeftOut <- function(fit) if (length(fit@left.out)) {
+setMethod(".tidings", "StackFit", function(fit) if (length(fit@left.out)) {
     verdict <- .stackVerdict(fit)
-    message(sprintf("\"%s\" was left out. %s", fit@left.out[1L],
-        paste0(toupper(substr(verdict, 1L, 1L)), substring(verdict, 2L))))
-}
+    sprintf("\"%s\" was left out. %s%s", fit@left.out[1L], toupper(substr(verdict, 1L, 1L)),
+        substring(verdict, 2L))
+})
 
 #' @rdname StackFit-class
 #' @export
@@ -144,21 +134,3 @@ setMethod("show", "StackFit", function(object) {
 plot.StackFit <- function(x, ...) .plotDeciles(cbind(x@deciles, panel = x@deciles$when),
     if (x@param@loss == "poisson") "molecules" else "logarithms",
     "Calibration: held out against predicted")
-
-# Held out against predicted, by tenth of the prediction, one panel each.
-.plotDeciles <- function(d, what, title) {
-    .needs("ggplot2", "plot()")
-    .data <- ggplot2::.data
-    d$panel <- factor(d$panel, unique(d$panel))
-    d <- d[d$predicted > 0 & d$observed > 0, ]
-    ggplot2::ggplot(d, ggplot2::aes(.data$predicted, .data$observed)) +
-        ggplot2::geom_abline(colour = "grey60", linetype = 2) +
-        ggplot2::geom_linerange(
-            ggplot2::aes(ymin = pmax(.data$observed - 2 * .data$se, .data$observed / 10),
-                ymax = .data$observed + 2 * .data$se)) +
-        ggplot2::geom_line() + ggplot2::geom_point() + ggplot2::facet_wrap("panel") +
-        ggplot2::scale_x_log10() + ggplot2::scale_y_log10() +
-        ggplot2::labs(x = sprintf("predicted %s, mean of a tenth of the entries", what),
-            y = sprintf("held-out %s", what), title = title) +
-        ggplot2::theme_minimal()
-}

@@ -180,7 +180,7 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
     param <- .fixed(param, seed, NULL)
     scaled <- .scaledCells(param, counts)
     out <- .similarityOf(param, counts, scaled, .threads(num.threads, param), if (progress)
-        .say else function(...) NULL)
+        .say else .silent)
     .storeSimilarity(x, out, name)
 }
 

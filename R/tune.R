@@ -12,22 +12,24 @@ NULL
 #'   one combination per row. Names are arguments of the model's constructor: what it sets with one
 #'   (`method = "converged"`, `paper = TRUE`, a `preset`) is set here too, unless `param` or the
 #'   grid says otherwise. A list column holds values that are vectors.
-#' @param repeats,fraction,assay.type,seed,num.threads,progress As in [compareInfill()]. Every
+#' @param repeats,fraction,assay.type,seed,num.threads,BPPARAM,progress,check.scale As in [compareInfill()]. Every
 #'   combination sees the same splits.
 #' @param posterior Score the model with its posterior (`keep = "posterior"`)? Combinations that
 #'   gain too little over the gene mean all have its posterior, and the same score.
-#' @return `param` with the best combination, its `seed` as it was; with the table of all as
-#'   attribute `"tuning"`: the grid, `poisson` (mean over repeats), `interval` (half a 95 % t
-#'   interval), `seconds`, `error`. `plotTuning()`: a ggplot of the loss against the first column of
-#'   the grid, one line for each combination of the others.
+#' @return An `InfillTuning`, a list: `best`, `param` with the best combination, its `seed` as it was;
+#'   `table`, a data.frame of the grid with `poisson` (mean over repeats), `interval` (half a 95 % t interval),
+#'   `seconds` and `error` of each combination; `settings`. Printing it gives the table, best first; `plot()`
+#'   the loss against the first column of the grid, one line for each combination of the others.
 #' @examples
 #' x <- simulateCounts(n.genes = 100, n.cells = 60, seed = 1)
-#' best <- tuneInfill(x, DeepMcParam(), list(sweeps = c(2, 5, 20)), repeats = 2, seed = 1)
-#' attr(best, "tuning")
+#' tuned <- tuneInfill(x, DeepMcParam(), list(sweeps = c(2, 5, 20)), repeats = 2, seed = 1)
+#' tuned
+#' infill(x, tuned$best, seed = 1)
+#' @aliases InfillTuning-class
 #' @export
 tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = FALSE,
-    assay.type = "counts", seed = NA, num.threads = NULL,
-    progress = interactive())
+    assay.type = "counts", seed = NULL, num.threads = NULL, BPPARAM = NULL, progress = interactive(),
+    check.scale = TRUE)
 {
     if (!is(param, "InfillParam"))
         .stop("'param' must be the parameters of a model, such as DeepMcParam(), not %s",
@@ -38,13 +40,41 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
     if (!is.list(grid) || !length(grid) || is.null(names(grid)) || !all(nzchar(names(grid)))) .stop(
         "'grid' must be a named list of values, such as list(n.genes = c(500, 1000)), not %s",
         .describe(grid))
+    params <- .gridParams(param, grid)
+    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    spec <- .comparisonSpec(counts, repeats, fraction, "uniform", 10, NULL, seed, num.threads, progress, BPPARAM)
+    .checkTasks("molecules", counts, given = TRUE)
+    spec$methods <- params$made
+    names <- names(params$made)
+    jobs <- data.frame(task = "molecules", method = rep(names, spec$repeats),
+        posterior = posterior && !is.null(.lacksPosterior(param)),
+        rep = rep(seq_len(spec$repeats), each = length(names)))
+    done <- .runJobs(jobs, counts, spec)
+    scores <- do.call(rbind, lapply(split(done, factor(jobs$method, names)), .tuningRow))
+    if (!any(is.finite(scores$poisson))) .stop("'param' could not be fitted with any combination of 'grid': %s",
+        scores$error[1L])
+    rownames(scores) <- NULL
+    structure(list(best = params$made[[which.min(scores$poisson)]], table = cbind(params$grid, scores),
+        settings = list(model = class(param)[1L], grid = names(params$grid), repeats = spec$repeats,
+            fraction = fraction, posterior = posterior, seed = spec$seed)), class = "InfillTuning")
+}
+
+# The repeats of one combination.
+.tuningRow <- function(done) {
+    value <- vapply(done, function(d) if (is.null(d$scores)) NA_real_ else d$scores$poisson, 0)
+    sure <- .interval(value[is.finite(value)])
+    error <- unlist(lapply(done, `[[`, "error"))
+    data.frame(poisson = mean(value), interval = sure$half, seconds = mean(vapply(done, `[[`, 0, "seconds")),
+        error = error[!is.na(error)][1L])
+}
+
+# The rows of the grid, and the parameters that each stands for.
+.gridParams <- function(param, grid) {
     make <- .remaker(param)
     unknown <- setdiff(names(grid), make$takes)
-    if (length(unknown)) .stop("'grid' names what %s does not have: %s", class(param),
-        .someOf(unknown))
+    if (length(unknown)) .stop("'grid' names what %s does not have: %s", class(param), .someOf(unknown))
     if (!is.data.frame(grid)) {
-        if (!all(lengths(grid))) .stop("'grid' must have a value for %s",
-            names(grid)[lengths(grid) == 0L][1L])
+        if (!all(lengths(grid))) .stop("'grid' must have a value for %s", names(grid)[lengths(grid) == 0L][1L])
         at <- expand.grid(lapply(grid, seq_along))
         grid <- as.data.frame(Map(function(v, k) if (is.list(v)) I(v[k]) else v[k], grid, at),
             stringsAsFactors = FALSE, check.names = FALSE)
@@ -52,25 +82,23 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
     if (!nrow(grid)) .stop("'grid' must have at least one row")
     label <- do.call(paste, c(unname(lapply(grid, .gridText)), sep = ", "))
     plain <- function(v) if (is.factor(v)) as.character(v) else v
-    params <-
-        stats::setNames(lapply(seq_len(nrow(grid)),
-            function(k) tryCatch(make$with(lapply(grid, function(v) plain(v[[k]]))),
-        error = function(e) .stop("'grid', row %d: %s", k, conditionMessage(e)))),
-        sprintf("%d: %s", seq_along(label), label))
-    # whole: a model that fails has no posterior
-    scored <- if (posterior && !is(param, "StackParam"))
-        lapply(params, function(p) structure(.posteriorOf(p), whole = TRUE)) else params
-    cmp <- compareInfill(x, scored, tasks = "molecules", repeats = repeats, fraction = fraction,
-        assay.type = assay.type, seed = seed,
-        num.threads = num.threads, progress = progress)
-    s <- .summary(cmp, "molecules")
-    s <- s[match(names(params), s$method), ]
-    if (!any(is.finite(s$value)))
-        .stop("'param' could not be fitted with any combination of 'grid': %s", s$error[1L])
-    best <- params[[which.min(s$value)]]
-    attr(best, "tuning") <- cbind(grid, poisson = s$value, interval = s$interval,
-        seconds = s$seconds, error = s$error)
-    best
+    made <- lapply(seq_len(nrow(grid)), function(k) tryCatch(make$with(lapply(grid, function(v) plain(v[[k]]))),
+        error = function(e) .stop("'grid', row %d: %s", k, conditionMessage(e))))
+    list(grid = grid, made = stats::setNames(made, sprintf("%d: %s", seq_along(label), label)))
+}
+
+#' @export
+print.InfillTuning <- function(x, ...) {
+    s <- x$settings
+    cat(sprintf("InfillTuning of %s%s: %d repeats, %g %% of the molecules held out, seed %.0f\n", s$model,
+        if (s$posterior) " with its posterior" else "", s$repeats, 100 * s$fraction, s$seed))
+    t <- x$table
+    shown <- vapply(t, function(v) !is.list(v), TRUE)
+    t[!shown] <- lapply(t[!shown], .gridText)
+    t$seconds <- sprintf("%.3g", t$seconds)
+    if (all(is.na(t$error))) t$error <- NULL
+    print(format(t[order(t$poisson), ], digits = 5), row.names = FALSE)
+    invisible(x)
 }
 
 # Values of a grid in words.
@@ -85,7 +113,7 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
 # some. What the user had changed stays; what the constructor derives from a preset follows the
 # preset.
 .remaker <- function(param) {
-    known <- Filter(function(c) exists(c, asNamespace("infill"), mode = "function",
+    known <- Filter(function(name) exists(name, asNamespace("infill"), mode = "function",
         inherits = FALSE), is(param))
     if (!length(known)) .stop("'param' must be the parameters of one of infill's models, not %s",
         .describe(param))
@@ -102,30 +130,27 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
         c(c(preset, changed)[setdiff(c(names(preset), names(changed)), names(values))], values)))
 }
 
-#' @param tuned What `tuneInfill()` returned.
+#' @param y,... Not used.
 #' @rdname tuneInfill
 #' @export
-plotTuning <- function(tuned) {
-    .needs("ggplot2", "plotTuning()")
-    d <- attr(tuned, "tuning")
-    if (is.null(d)) .stop("'tuned' must be what tuneInfill() returned, not %s", .describe(tuned))
-    names <- setdiff(names(d), c("poisson", "interval", "seconds", "error"))
-    shown <- function(v) if (is.list(v)) factor(.gridText(v)) else if (is.character(v))
-        factor(v) else v
+plot.InfillTuning <- function(x, y, ...) {
+    .needs("ggplot2", "plot()")
+    d <- x$table
+    names <- x$settings$grid
+    shown <- function(v) if (is.list(v)) factor(.gridText(v)) else if (is.character(v)) factor(v) else v
     d$x <- shown(d[[names[1L]]])
-    d$rest <- if (length(names) > 1L)
-        do.call(paste, c(lapply(names[-1L], function(n) sprintf("%s %s", n, shown(d[[n]]))),
-            sep = ", ")) else ""
-    .data <- ggplot2::.data
+    d$rest <- if (length(names) > 1L) do.call(paste, c(lapply(names[-1L], function(n)
+        sprintf("%s %s", n, shown(d[[n]]))), sep = ", ")) else ""
     d <- d[is.finite(d$poisson), ]
-    p <- ggplot2::ggplot(d, ggplot2::aes(.data$x, .data$poisson, colour = .data$rest,
-        group = .data$rest)) + ggplot2::geom_line() +
-        ggplot2::geom_pointrange(ggplot2::aes(ymin = .data$poisson -
-            ifelse(is.na(.data$interval), 0, .data$interval),
-            ymax = .data$poisson + ifelse(is.na(.data$interval), 0, .data$interval))) +
-        ggplot2::labs(x = names[1L], y = "Poisson loss of held-out molecules (lower is better)",
-            colour = NULL,
-            title = sprintf("Tuning of %s", class(tuned))) + ggplot2::theme_minimal()
+    half <- ifelse(is.na(d$interval), 0, d$interval)
+    d$low <- d$poisson - half
+    d$high <- d$poisson + half
+    .data <- ggplot2::.data
+    p <- ggplot2::ggplot(d, ggplot2::aes(.data$x, .data$poisson, colour = .data$rest, group = .data$rest)) +
+        ggplot2::geom_line() +
+        ggplot2::geom_pointrange(ggplot2::aes(ymin = .data$low, ymax = .data$high)) +
+        ggplot2::labs(x = names[1L], y = "Poisson loss of held-out molecules (lower is better)", colour = NULL,
+            title = sprintf("Tuning of %s", x$settings$model)) + ggplot2::theme_minimal()
     if (length(names) == 1L) p <- p + ggplot2::guides(colour = "none")
     p
 }

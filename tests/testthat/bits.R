@@ -87,7 +87,7 @@ bitsOfRest <- function(x, name) {
 }
 
 # what has other names, or another place, from one version to the next
-bitsTuned <- function(tuned) attr(tuned, "tuning")$poisson
+bitsTuned <- function(tuned) tuned$table$poisson
 bitsGini <- function(x) giniCoefficient(x)
 bitsPermutation <- function(p) unclass(p)[c("n", "before", "after")]
 bitsGauge <- function(g) unclass(g)
