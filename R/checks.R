@@ -86,6 +86,9 @@
 # "1.5 Gb"
 .bytes <- function(n) format(structure(n, class = "object_size"), units = "auto")
 
+# So little memory need not be asked for.
+.hardlyAny <- 2^24
+
 # Bytes that can still be had; Inf where the system does not say.
 .memoryLimit <- function() {
     limit <- getOption("infill.memory.limit")

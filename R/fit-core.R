@@ -29,7 +29,7 @@ NULL
         heldout = data.frame(pearson = ifelse(is.nan(h$pearson), NA, h$pearson),
             mse = ifelse(is.nan(h$mse), NA, h$mse)), seed = param@seed,
         state = if (is.null(out$state)) numeric() else out$state,
-        entries = as.double(length(x@x@x)), cells = ncol(x@x),
+        entries = as.double(length(x@x@x)), cells = x@x@Dim[2L],
         version = as.character(packageVersion("infill"))))
 }
 

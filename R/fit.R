@@ -170,11 +170,13 @@ setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say
 }
 
 .checkMemory <- function(param, x, keep.state) {
-    n <- .Call(C_n_weights, param, nrow(x), x@recipe$plan)
+    size <- x@x@Dim
+    n <- .Call(C_n_weights, param, size[1L], x@recipe$plan)
     bytes <- .fitBytes(param, x, n, keep.state)
+    if (bytes < .hardlyAny && n <= 2^52) return(invisible())
     limit <- .memoryLimit()
     if (bytes <= limit && n <= 2^52) return(invisible())
     .stop(paste("a fit of %s to %d genes x %d cells needs about %s for %.3g weights,",
         "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
-        class(param), nrow(x), ncol(x), .bytes(bytes), n, .bytes(limit), .sizeAdvice(param, x))
+        class(param), size[1L], size[2L], .bytes(bytes), n, .bytes(limit), .sizeAdvice(param, x))
 }

@@ -196,7 +196,7 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
     }
     if (how$as == "delayed") return(DelayedArray(new("InfillSeed", fit = fit, counts = counts,
         how = how, threads = threads)))
-    if (8 * size > .memoryLimit()) .stop(
+    if (8 * size > .hardlyAny && 8 * size > .memoryLimit()) .stop(
         "a dense result of %d x %d needs %s, and %s are free; as = \"delayed\" makes none",
         nrow(counts), ncol(counts), .bytes(8 * size), .bytes(.memoryLimit()))
     blocks <- .inBlocks(ncol(counts), nrow(counts))

@@ -174,19 +174,20 @@ setMethod(".prepared", "DeepMcParam", function(param, counts, seed, threads, say
 
 # Cells, sweeps, number of layers, ranks: see model_deepmc.c.
 setMethod(".planned", "DeepMcParam", function(param, x) {
-    ranks <- pmin(param@ranks, min(dim(x)))
+    size <- x@x@Dim
+    ranks <- pmin(param@ranks, min(size))
     if (any(ranks < param@ranks))
         warning(sprintf("'ranks' (%s) are cut to %s: %d genes x %d cells are modelled",
-        .someOf(param@ranks), .someOf(ranks), nrow(x), ncol(x)), call. = FALSE)
-    share <- length(x@x@x) / prod(dim(x))
+        .someOf(param@ranks), .someOf(ranks), size[1L], size[2L]), call. = FALSE)
+    share <- length(x@x@x) / prod(size)
     sweeps <- param@sweeps
     if (is.na(sweeps)) sweeps <- if (share > 0)
         max(5, min(100, ceiling(10 / (share * (length(ranks) + 1))))) else 5
-    x@recipe$plan <- as.integer(c(ncol(x), sweeps, length(ranks), ranks))
-    empty <- sum(tabulate(x@x@i + 1L, nrow(x)) == 0)
+    x@recipe$plan <- as.integer(c(size[2L], sweeps, length(ranks), ranks))
+    empty <- sum(tabulate(x@x@i + 1L, size[1L]) == 0)
     if (empty)
         warning(sprintf("%d of the %d modelled genes have no counts; they stay as they are", empty,
-            nrow(x)),
+            size[1L]),
         call. = FALSE)
     x
 })
@@ -194,11 +195,12 @@ setMethod(".planned", "DeepMcParam", function(param, x) {
 # Factors, passes, the start (a Gram matrix or Lanczos vectors, a transposed copy) and Anderson's 17
 # copies of the factors.
 setMethod(".fitBytes", "DeepMcParam", function(param, x, n, keep.state) {
-    g <- min(dim(x))
-    factors <- as.double(sum(dim(x))) * max(param@ranks)
+    size <- as.double(x@x@Dim)
+    g <- min(size)
+    factors <- sum(size) * max(param@ranks)
     8 * (2 * n + factors * (if (param@accelerate) 18 else 2) + if (g <= 1500) 2 * g^2 else
         250 * g) +
-        (if (ncol(x) < nrow(x)) 12 * length(x@x@x) else 0) + 2^22
+        (if (size[2L] < size[1L]) 12 * length(x@x@x) else 0) + 2^22
 })
 
 # The start and the steps into the history.

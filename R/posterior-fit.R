@@ -52,7 +52,7 @@ setMethod(".fitTo", "StackParam", function(param, data, how) .inSteps(.stackJob(
     if (masked && !any(vapply(priors, detected, TRUE)))
         priors <- c(list(`detected mean` = GeneMeanParam(over = "detected")), priors)
     job <- list(param = param, counts = counts, how = how, given = given, masked = masked, priors = priors,
-        usable = names(priors), halves = list())
+        usable = names(priors), mean.param = GeneMeanParam(), halves = list())
     for (name in names(priors)) {
         valid <- validObject(priors[[name]], test = TRUE)
         if (isTRUE(valid)) next
@@ -87,8 +87,8 @@ setMethod(".fitTo", "StackParam", function(param, data, how) .inSteps(.stackJob(
 # part: train, the counts that priors see, and what is held out of them.
 .fitHalf <- function(job, part, which, quiet) {
     data <- .draw(part$train)
-    mean.fit <- .meanFit(job, data, quiet)
-    c(part, list(mean.fit = mean.fit, fits = .fitPriors(job, data, which, part$seed, quiet)))
+    fits <- .fitPriors(job, data, which, part$seed, quiet)
+    c(part, list(mean.fit = .meanFit(job, data, fits, quiet), fits = fits))
 }
 
 .checkRefit <- function(param, names, fits) {
@@ -166,13 +166,14 @@ setMethod(".fitTo", "StackParam", function(param, data, how) .inSteps(.stackJob(
     data <- .draw(job$counts)
     if (!job$param@refit) {
         job$fits <- job$halves[[1L]]$fits[job$usable]
-        job$mean.fit <- .meanFit(job, data, FALSE)           # who has no counts in one half may have some
+        # of all: who has no counts in one half may have some
+        job$mean.fit <- .meanFit(job, data, list(), FALSE)
         return(job)
     }
     job$how$say("fitting the priors to all %s", if (job$masked) "entries" else "molecules")
-    job$mean.fit <- .meanFit(job, data, FALSE)
     job$fits <- .fitPriors(job, data, setdiff(job$usable, names(job$given)), job$param@seed, FALSE)
     job$fits[names(job$given)] <- job$given
+    job$mean.fit <- .meanFit(job, data, job$fits, FALSE)
     if (!all(job$usable %in% names(job$fits))) {             # one failed on all molecules: weights without it
         job$usable <- intersect(job$usable, names(job$fits))
         parts <- c("coefficients", "gains", "deciles")

@@ -29,9 +29,13 @@
 .leftOut <- function(name, why) warning(warningCondition(sprintf("the prior \"%s\" was left out: %s", name, why),
     class = "infill_left_out", why = why))
 
-# The gene mean, for genes that a prior does not model.
-.meanFit <- function(job, data, quiet) (if (quiet) suppressWarnings else identity)(
-    .timed(.fitTo(GeneMeanParam(seed = job$param@seed), data, .partOf(job$how, GeneMeanParam(), job$param@seed))))
+# The gene mean, for genes that a prior does not model: the prior itself where it is one of them.
+.meanFit <- function(job, data, fits, quiet) {
+    is.mean <- vapply(fits, function(f) .isGeneMean(f@param), TRUE)
+    if (any(is.mean)) return(fits[is.mean][[1L]])
+    how <- .partOf(job$how, job$mean.param, job$param@seed)
+    (if (quiet) suppressWarnings else identity)(.timed(.fitTo(how$param, data, how)))
+}
 
 # Predictions of a prior for cells of counts, dense; genes that it does not model from the gene mean.
 .priorBlock <- function(counts, cols, fit, mean.fit, threads, rows = NULL) {

@@ -98,23 +98,19 @@ prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3
     log = c("log2", "log1p", "none"), check.scale = TRUE)
 {
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
-    .prepare(counts, min.count, min.cells, gene.selection, n.genes,
-        vmr.threshold, normalize, log)
+    .prepare(counts, .checkNumber(min.count, "min.count", 0, 1e9),
+        .checkNumber(min.cells, "min.cells", 0, 1e9, TRUE),
+        .checkChoice(gene.selection, "gene.selection", .selections),
+        if (!is.null(n.genes)) .checkNumber(n.genes, "n.genes", 1, 1e9, TRUE),
+        if (!is.null(vmr.threshold)) .checkNumber(vmr.threshold, "vmr.threshold", 0, 1e12),
+        .checkChoice(normalize, "normalize", c("median", "none")),
+        .checkChoice(log, "log", c("log2", "log1p", "none")))
 }
 
+# The same of arguments that have been looked at.
 .prepare <- function(counts, min.count = 3, min.cells = 3, gene.selection = "dispersion",
     n.genes = 1000, vmr.threshold = NULL, normalize = "median", log = "log2")
 {
-    min.count <- .checkNumber(min.count, "min.count", 0, 1e9)
-    min.cells <- .checkNumber(min.cells, "min.cells", 0, 1e9, TRUE)
-    gene.selection <- .checkChoice(gene.selection, "gene.selection", .selections)
-    normalize <- .checkChoice(normalize, "normalize", c("median", "none"))
-    log <- .checkChoice(log, "log", c("log2", "log1p", "none"))
-    if (!is.null(n.genes)) n.genes <- .checkNumber(n.genes, "n.genes", 1, 1e9, TRUE)
-    if (!is.null(vmr.threshold)) {
-        vmr.threshold <- .checkNumber(vmr.threshold, "vmr.threshold", 0, 1e12)
-    }
-
     detected <- if (min.count > 0) .Call(C_detected, counts, min.count)
         else rep(ncol(counts), nrow(counts))              # a zero is at least 0, too
     kept <- detected >= min.cells
