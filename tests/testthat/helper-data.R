@@ -99,3 +99,33 @@ lowRankMatrix <- function(genes, cells, rank, share, seed = 1) withSeed(seed, {
     x <- matrix(rnorm(genes * rank), genes) %*% matrix(rnorm(rank * cells), rank)
     list(x = x, seen = x * rbinom(genes * cells, 1, share))
 })
+
+# What the blocks of messages share: counts as doubles, small models and fits.
+tinyCounts <- function() smallCounts(12, 8) + 0
+tinyParam <- function() smallParam(hidden = 4, max.iter = 5, min.cells = 1)
+tinyFit <- function() fitInfill(tinyCounts(), tinyParam(), seed = 1)
+# the counts with one wrong value
+tinyWith <- function(value, i = 3, j = 5) {
+    counts <- tinyCounts()
+    counts[i, j] <- value
+    counts
+}
+
+quiet <- function(code) suppressWarnings(suppressMessages(code))
+asText <- function(a) paste(deparse(a), collapse = "")
+
+# The largest difference; that of each matrix in a list, over its largest entry.
+largest <- function(a, b) max(abs(a - b))
+mostAway <- function(a, b) max(mapply(function(x, y) {
+    off <- max(abs(x - y))
+    if (off == 0) 0 else off / max(abs(y))
+}, a, b))
+
+# Everything of a fit that must be equal after a detour.
+expectSameFit <- function(fit, whole) {
+    expect_identical(fit@weights, whole@weights)
+    expect_identical(fit@history, whole@history)
+    expect_identical(fit@best, whole@best)
+    expect_identical(fit@stopped, whole@stopped)
+    expect_identical(fit@seed, whole@seed)
+}

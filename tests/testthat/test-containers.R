@@ -1,3 +1,5 @@
+# Containers that come in and go out.
+
 suppressPackageStartupMessages({
     library(SummarizedExperiment)
     library(Matrix)
@@ -7,6 +9,20 @@ counts <- smallCounts()
 param <- smallParam()
 fit <- fitInfill(counts, param, seed = 1)
 filled <- plain(infill(counts, fit))
+
+# What infill() may not touch: everything but the new assay, its status and its note.
+expectUntouched <- function(out, x) {
+    expect_identical(assay(out, "infilled"), filled)
+    expect_identical(assayNames(out), c(assayNames(x), "infilled"))
+    expect_identical(rowData(out)$infilled.status, fit@recipe$status)
+    expect_setequal(unique(rowData(out)$infilled.status), c("modelled", "too few cells"))
+    expect_identical(metadata(out)$infilled$model, "AutoImputeParam")
+    expect_identical(metadata(out)$infilled[c("output", "keep", "seed")], list(output = "counts", keep = "observed", seed = 1))
+    assay(out, "infilled") <- NULL
+    rowData(out)$infilled.status <- NULL
+    metadata(out)$infilled <- NULL
+    expect_identical(out, x)
+}
 
 test_that("matrices of every kind give the same bits", {
     integers <- counts
@@ -48,20 +64,6 @@ test_that("explicit zeros in a sparse matrix change nothing", {
     expect_identical(geneCv(zeros), geneCv(counts))
     expect_identical(hiddenEntries(maskCounts(zeros, seed = 1)), hiddenEntries(maskCounts(counts, seed = 1)))
 })
-
-# What infill() may not touch: everything but the new assay, its status and its note.
-expectUntouched <- function(out, x) {
-    expect_identical(assay(out, "infilled"), filled)
-    expect_identical(assayNames(out), c(assayNames(x), "infilled"))
-    expect_identical(rowData(out)$infilled.status, fit@recipe$status)
-    expect_setequal(unique(rowData(out)$infilled.status), c("modelled", "too few cells"))
-    expect_identical(metadata(out)$infilled$model, "AutoImputeParam")
-    expect_identical(metadata(out)$infilled[c("output", "keep", "seed")], list(output = "counts", keep = "observed", seed = 1))
-    assay(out, "infilled") <- NULL
-    rowData(out)$infilled.status <- NULL
-    metadata(out)$infilled <- NULL
-    expect_identical(out, x)
-}
 
 test_that("a SummarizedExperiment comes back with one more assay, the rest untouched", {
     x <- SummarizedExperiment(list(logs = log2(counts + 1), counts = counts), colData = DataFrame(group = rep(1:2, 20)),
@@ -153,7 +155,7 @@ test_that("a note never changes what came in", {
     expect_identical(m@x, values)
 })
 
-test_that("DeepImpute: containers of every kind give the same bits, and say which genes are predictors", {
+test_that("DeepImpute: containers of every kind give the same bits, and say which genes predict", {
     skip_if_not_installed("SingleCellExperiment")
     few <- deepParam(n.genes = 16, n.predictors = 2)
     fit <- fitInfill(counts, few, seed = 1)
@@ -176,4 +178,39 @@ test_that("DeepImpute: containers of every kind give the same bits, and say whic
     out <- infill(SeuratObject::CreateSeuratObject(sparse(counts)), few, seed = 1)
     expect_identical(as.matrix(SeuratObject::GetAssayData(out, assay = "infilled", slot = "counts")), filled)
     expect_identical(SeuratObject::Misc(out, "infilled")$status, fit@recipe$status)
+})
+
+test_messages("containers and types that are none", {
+    counts <- tinyCounts()
+    param <- tinyParam()
+    bad(infill("counts.csv", param))
+    bad(infill(NULL, param))
+    bad(infill(list(counts), param))
+    bad(infill(as.data.frame(counts), param))
+    bad(infill(counts[1, ], param))
+    bad(infill(array(1, c(2, 2, 2)), param))
+    bad(infill(matrix(as.character(counts), 12), param))
+    bad(infill(counts * complex(imaginary = 1), param))
+    bad(infill(prepareCounts(counts, min.cells = 1), param))
+    bad(fitInfill(list(counts), param))
+    bad(prepareCounts(list(counts)))
+    bad(maskCounts(list(counts)))
+    bad(geneCv(list(counts)))
+})
+
+test_messages("the experiment without the assay asked for", {
+    counts <- tinyCounts()
+    param <- tinyParam()
+    fit <- tinyFit()
+    suppressPackageStartupMessages(library(SummarizedExperiment))
+    x <- SummarizedExperiment(list(raw = counts, logs = log2(counts + 1)))
+    bad(infill(x, param))
+    bad(infill(x, param, assay.type = "count"))
+    bad(infill(x, fit, assay.type = 1))
+    bad(infill(SummarizedExperiment(list(counts)), param))
+    bad(infill(x, param, assay.type = "logs"), "infill_scale")
+    bad(prepareCounts(x))
+    bad(maskCounts(x))
+    bad(geneCv(x))
+    expect_error(infill(SummarizedExperiment(list(counts = as.data.frame(counts))), param), class = "infill_error")
 })

@@ -1,5 +1,21 @@
+# Agreement of partitions, separability, silhouettes.
+
 labels <- function(n, k, seed) withSeed(seed, sample.int(k, n, replace = TRUE))
 all5 <- c("arithmetic", "geometric", "max", "min", "joint")
+
+all4 <- c("arithmetic", "geometric", "max", "min")
+
+# partitions that agree in part
+pairOf <- function(seed, n = 60, ka = 4, kb = 5) {
+    a <- labels(n, ka, seed)
+    list(a = a, b = ifelse(labels(n, 2, seed + 50) == 1, a, labels(n, kb, seed + 90)))
+}
+
+cells <- withSeed(4, log1p(matrix(rpois(50 * 36, 1 + rep(seq(0, 3, length.out = 50), 36) * rep(c(0, 0.4, 1), each = 600)), 50)))
+types <- rep(c("b", "a", "c"), each = 12)
+
+points <- withSeed(3, matrix(rnorm(70 * 4), 70) + rep(c(0, 2, 0, 1, 3, 0, 0), each = 10))
+rownames(points) <- paste0("p", 1:70)
 
 test_that("the adjusted Rand index is that of pair counting and of mclust", {
     for (seed in 1:8) {
@@ -58,14 +74,6 @@ test_that("limits of normalised mutual information", {
     expect_equal(normalizedMutualInfo(1:8, rep(1:4, each = 2), "min"), 1)
     expect_equal(normalizedMutualInfo(1:8, rep(1:4, each = 2), "max"), log(4) / log(8))
 })
-
-all4 <- c("arithmetic", "geometric", "max", "min")
-
-# partitions that agree in part
-pairOf <- function(seed, n = 60, ka = 4, kb = 5) {
-    a <- labels(n, ka, seed)
-    list(a = a, b = ifelse(labels(n, 2, seed + 50) == 1, a, labels(n, kb, seed + 90)))
-}
 
 test_that("adjusted mutual information is the literal one, in each normalisation", {
     for (seed in 1:6) {
@@ -175,9 +183,6 @@ test_that("the best map is that of clue", {
     }
 })
 
-cells <- withSeed(4, log1p(matrix(rpois(50 * 36, 1 + rep(seq(0, 3, length.out = 50), 36) * rep(c(0, 0.4, 1), each = 600)), 50)))
-types <- rep(c("b", "a", "c"), each = 12)
-
 test_that("separability is that of the matrix of correlations", {
     ref <- refSeparability(cells, types)
     s <- clusterSeparability(cells, types)
@@ -216,7 +221,7 @@ test_that("separability takes any container, types of one cell, and cells that d
     expect_equal(same[["inter"]], cor(cells[, 1], cells[, 2]))
 })
 
-test_that("medians over random pairs are near those of all, the same for a seed, and exact when all are taken", {
+test_that("medians over random pairs are near those of all, and exact when all are taken", {
     x <- withSeed(6, matrix(rnorm(15 * 400), 15)) + rep(c(0, 1), each = 15) * 1:15
     l <- rep(1:2, 200)
     exact <- clusterSeparability(x, l)
@@ -232,9 +237,6 @@ test_that("medians over random pairs are near those of all, the same for a seed,
     old <- withSeed(1, { clusterSeparability(x, l, max.pairs = 50); runif(1) })
     expect_identical(old, withSeed(1, runif(1)))                                          # R's generator is left alone
 })
-
-points <- withSeed(3, matrix(rnorm(70 * 4), 70) + rep(c(0, 2, 0, 1, 3, 0, 0), each = 10))
-rownames(points) <- paste0("p", 1:70)
 
 test_that("the silhouette width is that of its definition and of cluster", {
     for (k in c(2, 3, 7)) {
@@ -271,4 +273,52 @@ test_that("points in one place, one dimension, and other forms of x", {
     storage.mode(whole) <- "integer"
     expect_identical(silhouetteWidth(whole, l), silhouetteWidth(whole + 0, l))
     expect_identical(silhouetteWidth(points, factor(l, levels = 1:9)), silhouetteWidth(points, l))
+})
+
+test_messages("arguments of the cluster metrics", {
+    counts <- tinyCounts()
+    bad(adjustedRandIndex(1:3, 1:4))
+    bad(adjustedRandIndex(c(1, NA, NA), 1:3))
+    bad(adjustedRandIndex(list(1, 2), 1:2))
+    bad(adjustedRandIndex(NULL, 1:2))
+    bad(normalizedMutualInfo(1:2, 1:3))
+    bad(normalizedMutualInfo(1:2, 1:2, "mean"))
+    x <- t(counts)
+    bad(silhouetteWidth(x[, 1], 1:8))
+    bad(silhouetteWidth(x, 1:3))
+    bad(silhouetteWidth(x, rep(1, 8)))
+    bad(silhouetteWidth(x, c(NA, 1:7)))
+    bad(silhouetteWidth(x * NA, 1:8))
+    bad(silhouetteWidth(matrix("a", 8, 2), 1:8))
+    bad(silhouetteWidth(x, rep(1:2, 4), per.point = 1))
+    bad(silhouetteWidth(x, rep(1:2, 4), num.threads = 0))
+    expect_error(silhouetteWidth(x[integer(), ], integer()), "points", class = "infill_error")
+})
+
+test_messages("arguments of the other cluster metrics", {
+    counts <- tinyCounts()
+    with <- tinyWith
+    bad(adjustedMutualInfo(1:3, 1:4))
+    bad(adjustedMutualInfo(c(1, NA), 1:2))
+    bad(adjustedMutualInfo(1:2, 1:2, "joint"))
+    bad(fowlkesMallows(1:3, 1:2))
+    bad(fowlkesMallows(1:3, c(NA, 1, 1)))
+    bad(jaccardPairs(NULL, 1))
+    bad(purity(1:3, 1:4))
+    bad(purity(list(1), 1))
+    bad(clusteringAccuracy(c(1, NA), 1:2))
+    bad(clusteringAccuracy(1:3, c("a", "b")))
+    bad(clusteringAccuracy(1:8000, 1:8000))
+    bad(clusterSeparability(list(counts), 1:8))
+    bad(clusterSeparability(counts, 1:3))
+    bad(clusterSeparability(counts, c(NA, 1:7)))
+    bad(clusterSeparability(counts, rep(1, 8)))
+    bad(clusterSeparability(counts, 1:8))
+    bad(clusterSeparability(with(NA), rep(1:2, 4)))
+    bad(clusterSeparability(with(-Inf), rep(1:2, 4)))
+    bad(clusterSeparability(counts[1, , drop = FALSE], rep(1:2, 4)))
+    bad(suppressWarnings(clusterSeparability(counts * rep(c(0, 1), each = 12), rep(1:2, 4))))
+    bad(clusterSeparability(counts, rep(1:2, 4), by = "cell"))
+    bad(clusterSeparability(counts, rep(1:2, 4), max.pairs = 0))
+    bad(clusterSeparability(counts, rep(1:2, 4), seed = "a"))
 })

@@ -1,4 +1,8 @@
+# Gini, Kolmogorov-Smirnov, ROC, deviances.
+
 counts <- smallCounts()
+
+means <- withSeed(7, matrix(rexp(length(counts), 0.3), nrow(counts)))
 
 test_that("the Gini coefficient is the literal one, per gene and of a vector", {
     expect_equal(giniCoefficient(counts), apply(counts, 1, refGini), tolerance = 1e-12)
@@ -67,8 +71,6 @@ test_that("the area is that of pROC", {
     }
 })
 
-means <- withSeed(7, matrix(rexp(length(counts), 0.3), nrow(counts)))
-
 test_that("deviances and the loss are the literal ones", {
     theta <- withSeed(8, rexp(nrow(counts)) + 0.1)
     expect_equal(poissonDeviance(counts, means), refDeviance(counts, means), tolerance = 1e-12)
@@ -128,4 +130,42 @@ test_that("limits of the deviances", {
     expect_equal(nbDeviance(1e6, 1e6 + 1e-3, 1e6), 0.5e-12, tolerance = 1e-6)
     expect_equal(poissonDeviance(1e-300, 1e-300), 0)
     expect_true(is.finite(poissonDeviance(1e300, 1e299)))
+})
+
+test_messages("arguments of the metrics of expression", {
+    counts <- tinyCounts()
+    with <- tinyWith
+    bad(giniCoefficient(c(1, NA)))
+    bad(giniCoefficient(c(1, -1)))
+    bad(giniCoefficient(numeric()))
+    bad(giniCoefficient("a"))
+    bad(giniCoefficient(list(1)))
+    bad(giniCoefficient(with(-1)), "infill_scale")
+    bad(giniCoefficient(with(Inf)), "infill_scale")
+    bad(ksStatistic(numeric(), 1))
+    bad(ksStatistic(1, c(1, Inf)))
+    bad(ksStatistic("a", 1))
+    bad(rocAuc(1:3, c(TRUE, FALSE)))
+    bad(rocAuc(1:3, c(TRUE, TRUE, TRUE)))
+    bad(rocAuc(1:2, c(0, 0)))
+    bad(rocAuc(1:2, 1:2))
+    bad(rocAuc(1:2, c(TRUE, NA)))
+    bad(rocAuc(c(1, NaN), c(TRUE, FALSE)))
+    bad(rocAuc(1:2, c("a", "b")))
+    bad(poissonDeviance(1:3, 1:2))
+    bad(poissonDeviance(counts, counts[, -1]))
+    bad(poissonDeviance(counts, as.vector(counts)))
+    bad(poissonDeviance(c(1, -1), 1:2))
+    bad(poissonDeviance(with(NA), counts))
+    bad(poissonDeviance(sparse(counts), with(Inf)))
+    bad(poissonDeviance(1:2, c(1, -2)))
+    bad(poissonDeviance(numeric(), numeric()))
+    bad(poissonDeviance("a", 1))
+    bad(poissonDeviance(1, "a"))
+    bad(nbDeviance(1:2, 1:2, 0))
+    bad(nbDeviance(1:2, 1:2, NA))
+    bad(nbDeviance(counts, counts, 1:3))
+    bad(poissonLoss(1:2, 1:3))
+    bad(poissonLoss(1:2, 1:2, eps = -1))
+    bad(poissonLoss(as.data.frame(counts), counts))
 })

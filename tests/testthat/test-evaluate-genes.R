@@ -1,3 +1,5 @@
+# geneCv() and its plot.
+
 counts <- smallCounts()
 groups <- rep(c("b", "a", "c", "b"), 10)
 
@@ -38,4 +40,33 @@ test_that("filling in makes genes vary less within a group", {
     counts <- lowRankCounts(60, 40, level = 0)
     filled <- infill(counts, GeneMeanParam())
     expect_lt(median(geneCv(filled), na.rm = TRUE), median(geneCv(counts), na.rm = TRUE))
+})
+
+test_that("the plot of variation has the coefficients of geneCv", {
+    groups <- rep(c("b", "a"), c(25, 15))
+    skip_if_not_installed("ggplot2")
+    filled <- infill(counts, GeneMeanParam())
+    p <- plotCv(counts, filled, groups)
+    d <- p$data
+    b <- geneCv(counts, groups)
+    a <- geneCv(filled, groups)
+    there <- !is.na(b) & !is.na(a)
+    expect_equal(d$cv[d$when == "before"], b[there])
+    expect_equal(d$cv[d$when == "after"], a[there])
+    expect_identical(levels(d$group), c("a", "b"))
+    expect_length(unique(ggplot2::ggplot_build(p)$data[[1]]$x), 4L)
+    expect_identical(levels(plotCv(counts, filled)$data$group), "all")
+})
+
+test_messages("groups of geneCv", {
+    counts <- tinyCounts()
+    bad(geneCv(counts, groups = 1:3))
+    bad(geneCv(counts, groups = rep(NA, 8)))
+})
+
+test_messages("arguments of plotCv", {
+    counts <- tinyCounts()
+    skip_if_not_installed("ggplot2")
+    bad(plotCv(counts, counts[, -1]))
+    bad(plotCv(list(), counts))
 })

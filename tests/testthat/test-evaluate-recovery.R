@@ -1,3 +1,5 @@
+# recoveryError().
+
 counts <- smallCounts()
 m <- maskCounts(counts, fraction = 0.2, seed = 1)
 h <- hiddenEntries(m)
@@ -124,7 +126,7 @@ test_that("a constant estimate has no correlation, however many entries there ar
     expect_equal(recoveryError(t, 3 + 1e-4 * t)$pearson, 1)
 })
 
-test_that("groups of very different scale do not disturb each other, nor does an estimate far from the truth", {
+test_that("groups of very different scale do not disturb each other, nor do bad estimates", {
     y <- withSeed(1, matrix(rpois(6000, c(1e9, 1e6, rep(2, 28))), 30))
     m <- maskCounts(y, fraction = 0.4, seed = 1)
     est <- withSeed(2, matrix(abs(rnorm(6000, 2, 1)), 30)) * c(5e8, 5e5, rep(1, 28))
@@ -165,4 +167,25 @@ test_that("the scale of DeepImpute's figure, and no other scale unawares", {
     bad(plotBeforeAfter(x, logs))
     bad(plotBeforeAfter(both, both))
     bad(plotCv(x, logs))
+})
+
+test_messages("arguments of recoveryError", {
+    counts <- tinyCounts()
+    fit <- tinyFit()
+    m <- maskCounts(counts, fraction = 0.3, seed = 1)
+    bad(recoveryError(1:3, 1:2))
+    bad(recoveryError(numeric(), numeric()))
+    bad(recoveryError(c(1, NA), c(1, 2)))
+    bad(recoveryError(c(1, 2), c(1, Inf)))
+    bad(recoveryError("a", "b"))
+    bad(recoveryError(counts, fit))
+    bad(recoveryError(m, counts[-1, ]))
+    bad(recoveryError(m, hiddenEntries(m)$value))
+    bad(recoveryError(m, counts, by = "sample"))
+    bad(recoveryError(m, counts, scale = "log10"))
+    bad(recoveryError(m, counts * NA))
+    suppressPackageStartupMessages(library(SummarizedExperiment))
+    x <- SummarizedExperiment(list(counts = counts))
+    bad(recoveryError(m, x))
+    bad(recoveryError(maskCounts(counts, "molecules", seed = 1), counts))
 })

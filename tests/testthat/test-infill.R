@@ -1,3 +1,5 @@
+# infill(): scales, what is kept, genes and cells by name.
+
 counts <- smallCounts()
 counts[, 7] <- 0
 fit <- suppressWarnings(fitInfill(counts, smallParam(learning.rate = 0.01, n.genes = 40), seed = 1))
@@ -35,32 +37,6 @@ test_that("one call is the two steps", {
     expect_identical(suppressWarnings(infill(counts, fit@param, seed = 1)), infill(counts, fit))
     expect_identical(suppressWarnings(infill(counts, fit@param, seed = 1, output = "logcounts", keep = "none",
         nonneg = FALSE)), infill(counts, fit, output = "logcounts", keep = "none", nonneg = FALSE))
-})
-
-test_that("delayed results are the dense ones to the bit, whatever is asked for", {
-    for (output in c("counts", "normcounts", "logcounts")) for (keep in c("observed", "none", "max")) {
-        whole <- plain(infill(counts, fit, output = output, keep = keep))
-        late <- infill(counts, fit, output = output, keep = keep, as = "delayed")
-        expect_s4_class(late, "DelayedMatrix")
-        expect_identical(dim(late), dim(whole))
-        expect_identical(dimnames(late), dimnames(whole))
-        expect_identical(as.matrix(late), whole)
-        for (j in c(1, 7, 40)) expect_identical(as.matrix(late[, j, drop = FALSE]), whole[, j, drop = FALSE])
-        expect_identical(as.matrix(late[c(60, 1, 1), c(9, 3, 3, 40)]), whole[c(60, 1, 1), c(9, 3, 3, 40)])
-        expect_identical(dim(late[, integer()]), c(60L, 0L))
-    }
-    seed <- infill(counts, fit, as = "delayed")@seed
-    expect_s4_class(seed, "InfillSeed")
-    expect_identical(dim(seed), dim(counts))
-    expect_identical(dimnames(seed), dimnames(counts))
-    expect_identical(unname(DelayedArray::extract_array(seed, list(2:4, NULL))), unname(infill(counts, fit)[2:4, ]))
-    expect_identical(DelayedArray::chunkdim(seed), c(60L, 40L))
-    bare <- infill(unname(counts), fit, as = "delayed")
-    expect_null(dimnames(bare))
-    old <- options(infill.dense.limit = 100)
-    on.exit(options(old))
-    expect_s4_class(infill(counts, fit), "DelayedMatrix")
-    expect_true(is.matrix(infill(counts, fit, as = "matrix")))
 })
 
 test_that("blocks and counts that were not depth-normalised agree on every scale", {
@@ -145,13 +121,6 @@ test_that("genes without names are matched by position", {
     expect_error(infill(counts[-1, ], bare), "the fit has no gene names", class = "infill_mismatch")
 })
 
-test_that("too large a dense result is refused, and as = \"delayed\" is not", {
-    old <- options(infill.memory.limit = 1000)
-    on.exit(options(old))
-    expect_error(infill(counts, fit), "delayed", class = "infill_error")
-    expect_s4_class(infill(counts, fit, as = "delayed"), "DelayedMatrix")
-})
-
 test_that("a cell without counts is warned of once", {
     warnings <- character()
     withCallingHandlers(infill(counts, fit@param, seed = 1), warning = function(w) {
@@ -168,4 +137,34 @@ test_that("huge counts neither overflow nor disappear", {
     out <- infill(huge, smallParam(), seed = 1)
     expect_true(all(is.finite(out)))
     expect_identical(out[huge > 0], huge[huge > 0] + 0)
+})
+
+test_messages("arguments of infill", {
+    counts <- tinyCounts()
+    param <- tinyParam()
+    fit <- tinyFit()
+    bad(infill(counts, fit, output = "cpm"))
+    bad(infill(counts, fit, output = 1))
+    bad(infill(counts, fit, keep = "all"))
+    bad(infill(counts, fit, keep = TRUE))
+    bad(infill(counts, fit, nonneg = "no"))
+    bad(infill(counts, fit, name = ""))
+    bad(infill(counts, fit, name = NA))
+    bad(infill(counts, fit, as = "sparse"))
+    bad(infill(counts, fit, num.threads = -1))
+    bad(infill(counts, fit, check.scale = 1))
+    bad(infill(counts, param, output = "cpm", seed = 1))
+    bad(infill(counts, param, as = NULL, seed = 1))
+})
+
+test_messages("data that do not fit the fit", {
+    counts <- tinyCounts()
+    param <- tinyParam()
+    fit <- tinyFit()
+    bad(infill(counts[-(1:2), ], fit), "infill_mismatch")
+    bad(infill(unname(counts)[-1, ], fit), "infill_mismatch")
+    bad(infill(counts[c(1:12, 1), ], fit), "infill_mismatch")
+    bad(infill(counts[-1, ], fitInfill(unname(counts), param, seed = 1)), "infill_mismatch")
+    many <- smallCounts(60, 20)
+    bad(infill(many[31:60, ], fitInfill(many, smallParam(hidden = 4, min.cells = 1), seed = 1)), "infill_mismatch")
 })

@@ -1,4 +1,9 @@
+# maskCounts().
+
 counts <- smallCounts()
+
+# 200 genes x 150 cells, many of them with more non-zeros than the masks take
+wide <- lowRankCounts(200, 150, level = 0.3, spread = 1, seed = 4)
 
 test_that("the exact number of non-zeros is hidden, and the answers are kept", {
     nonzero <- sum(counts > 0)
@@ -86,9 +91,6 @@ test_that("a Seurat object comes back masked", {
     expect_identical(hiddenEntries(m), hiddenEntries(maskCounts(counts, seed = 1)))
     expect_s4_class(maskedData(m), "Seurat")
 })
-
-# 200 genes x 150 cells, many of them with more non-zeros than the masks take
-wide <- lowRankCounts(200, 150, level = 0.3, spread = 1, seed = 4)
 
 test_that("logistic masks take so many of each gene or cell, of the low values rather", {
     m <- maskCounts(wide, "logistic.gene", seed = 1)
@@ -193,4 +195,22 @@ test_that("logarithms are refused, unless told to be counts", {
     x <- log1p(withSeed(1, matrix(rpois(2000, 5), 50)))
     expect_error(maskCounts(x, seed = 1), "must hold counts", class = "infill_scale")
     expect_s4_class(maskCounts(x, seed = 1, check.scale = FALSE), "MaskedCounts")
+})
+
+test_messages("arguments of maskCounts", {
+    counts <- tinyCounts()
+    bad(maskCounts(counts, scheme = "logistic"))
+    bad(maskCounts(counts, "logistic.gene", n.entries = 0))
+    bad(maskCounts(counts, "logistic.gene", n.entries = 8))
+    bad(maskCounts(counts, "logistic.cell"))
+    bad(maskCounts(counts / 3, "molecules"))
+    bad(maskCounts(pmin(counts, 1), "molecules", fraction = 1e-6, seed = 1))
+    bad(maskCounts(counts, fraction = 0))
+    bad(maskCounts(counts, fraction = 1))
+    bad(maskCounts(counts, fraction = c(0.1, 0.2)))
+    bad(maskCounts(counts, fraction = 1e-6))
+    bad(maskCounts(counts, seed = -1))
+    bad(maskCounts(counts * 0))
+    bad(maskedData(counts))
+    bad(hiddenEntries(NULL))
 })

@@ -1,3 +1,5 @@
+# NoneParam and GeneMeanParam.
+
 counts <- smallCounts()
 
 test_that("NoneParam gives the counts back", {
@@ -62,4 +64,11 @@ test_that("one cell and one gene are enough for a baseline", {
         gene <- infill(counts[1, , drop = FALSE] + 1, param)
         expect_identical(plain(gene), counts[1, , drop = FALSE] + 1)
     }
+})
+
+test_messages("baselines", {
+    bad(GeneMeanParam(over = "median"))
+    bad(GeneMeanParam(over = 1))
+    bad(GeneMeanParam(seed = "a"))
+    bad(NoneParam(num.threads = 1.5))
 })

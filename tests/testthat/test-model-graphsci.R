@@ -1,4 +1,5 @@
-# GraphSCI as a user meets it: options, held-out edges, draws, going on with a fit.
+# GraphSCI: the fit as a whole.
+
 counts <- withSeed(5, {
     group <- rep(1:2, 40)
     matrix(rpois(60 * 80, (rexp(60) + 0.3) * (1 + 3 * outer(1:60 %% 4, group, "=="))), 60,
@@ -73,7 +74,7 @@ test_that("a fit goes on where it stopped, and from a checkpoint, with the same 
     expect_error(fitInfill(counts, GraphSciParam(max.iter = 34), seed = 3, resume = half), "another 'valid.edges'", class = "infill_mismatch")
 })
 
-test_that("the cost's window stops, dropout on cells changes the fit, and what diverges keeps what was good", {
+test_that("the cost's window stops, dropout on cells matters, what diverges keeps what was good", {
     fit <- fitInfill(counts, GraphSciParam(stop = "cost", learning.rate = 1e-6, max.iter = 100), seed = 1)
     expect_identical(fit@stopped, "the window's threshold")
     expect_lt(nrow(fitHistory(fit)), 100)

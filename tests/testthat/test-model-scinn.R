@@ -1,4 +1,4 @@
-# ScInnParam(): through infill(). The networks against an oracle: test-model-scinn-networks.R; module one: test-similarity.R.
+# scINN: the fit as a whole.
 
 scinnData <- function(seed = 6) withSeed(seed, {
     group <- rep(1:3, each = 16)
@@ -129,7 +129,7 @@ test_that("what is shown", {
     expect_message(fitInfill(scinnData(), fast(), seed = 1, progress = TRUE), "ScInn: iteration 1 of 5")
 })
 
-test_that("odd data: every case of the page's list", {
+test_that("odd data", {
     x <- scinnData()
     same <- function(x, out, g = TRUE) expect_identical(plain(out)[g, ][x[g, ] > 0], as.double(x[g, ][x[g, ] > 0]))
     # an all-zero gene, a constant gene, a cell with one non-zero, an empty cell

@@ -1,3 +1,5 @@
+# Pictures of fits and of filled-in counts.
+
 skip_if_not_installed("ggplot2")
 counts <- smallCounts()
 fit <- fitInfill(counts, smallParam(), seed = 1)
@@ -75,7 +77,7 @@ test_that("pictures and comparisons leave R's generator alone, and look the same
     expect_identical(plotBeforeAfter(m, m + 0)$data, one$data)
 })
 
-test_that("maps of cells by UMAP and t-SNE: groups that are apart stay apart, the same picture twice", {
+test_that("UMAP and t-SNE: groups that are apart stay apart, the same picture twice", {
     groups <- rep(1:2, each = 40)
     m <- withSeed(1, matrix(rpois(100 * 80, 2 * ifelse(outer(1:100 <= 50, groups == 1), 4, 1)), 100))
     for (embedding in c("umap", "tsne")) {
@@ -116,4 +118,16 @@ test_that("labels that can not be judged", {
     expect_error(smoothingGauge(x, x, clusters = as.list(1:40)), "must be a vector", class = "infill_error")
     expect_identical(silhouetteWidth(S4Vectors::DataFrame(t(x)), rep(1:2, 20)), silhouetteWidth(t(x), rep(1:2, 20)))
     expect_error(silhouetteWidth(SummarizedExperiment::SummarizedExperiment(list(counts = x)), 1:50), "must be a matrix of points", class = "infill_error")
+})
+
+test_messages("arguments of the plots", {
+    counts <- tinyCounts()
+    param <- tinyParam()
+    skip_if_not_installed("ggplot2")
+    bad(plotTraining(param))
+    bad(plotTraining(fitInfill(counts, NoneParam(), seed = 1)))
+    bad(plotBeforeAfter(counts, counts[, -1]))
+    bad(plotBeforeAfter(counts, counts, labels = 1:3))
+    expect_error(plotBeforeAfter(list(), counts), "'before'", class = "infill_error")
+    expect_error(plotBeforeAfter(counts, list()), "'after'", class = "infill_error")
 })

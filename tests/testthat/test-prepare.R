@@ -1,6 +1,8 @@
+# prepareCounts() and restoreCounts().
+
 toy <- rbind(g1 = c(3, 0, 5, 4, 9), g2 = c(3, 3, 3, 0, 1), g3 = c(0, 8, 6, 7, 3), g4 = 1)
 
-test_that("the toy example of the AutoImpute page comes out", {
+test_that("a toy example, worked out by hand from ?prepareCounts", {
     p <- prepareCounts(toy, min.cells = 3, gene.selection = "none")
     expect_identical(p@recipe$kept, c(TRUE, TRUE, TRUE, FALSE))
     expect_identical(p@total, c(6, 11, 14, 11, 13))
@@ -156,7 +158,7 @@ test_that("one cell and one gene", {
     expect_equal(as.vector(as(gene, "dgCMatrix")), rep(log2(gene@recipe$target + 1), 40), tolerance = 1e-12)
 })
 
-test_that("large values that are no whole numbers are taken, and check.scale = FALSE takes the rest", {
+test_that("large values that are not whole are taken, and check.scale = FALSE takes the rest", {
     counts <- smallCounts() * 1.37
     counts[1, 1] <- 3000.5
     expect_silent(prepareCounts(counts))
@@ -168,4 +170,24 @@ test_that("large values that are no whole numbers are taken, and check.scale = F
 test_that("a PreparedCounts shows itself", {
     expect_output(print(prepareCounts(smallCounts(), n.genes = 10)), "10 genes of 60 x 40 cells, scale log2.*depth")
     expect_output(print(prepareCounts(smallCounts(), normalize = "none")), "not depth-normalised")
+})
+
+test_messages("arguments of prepareCounts and restoreCounts", {
+    counts <- tinyCounts()
+    bad(prepareCounts(counts, min.count = -1))
+    bad(prepareCounts(counts, min.cells = 2.5))
+    bad(prepareCounts(counts, min.cells = NULL))
+    bad(prepareCounts(counts, gene.selection = "hvg"))
+    bad(prepareCounts(counts, n.genes = 0))
+    bad(prepareCounts(counts, n.genes = "many"))
+    bad(prepareCounts(counts, min.cells = 1, vmr.threshold = 2))
+    bad(prepareCounts(counts, min.cells = 1, gene.selection = "vmr", vmr.threshold = -1))
+    bad(prepareCounts(counts, min.cells = 1, gene.selection = "vmr", vmr.threshold = 1e6))
+    bad(prepareCounts(counts, normalize = "cpm"))
+    bad(prepareCounts(counts, log = 10))
+    bad(prepareCounts(counts[, 1, drop = FALSE], min.cells = 1))
+    p <- prepareCounts(counts, min.cells = 1)
+    bad(restoreCounts(counts))
+    bad(restoreCounts(p, matrix(0, 2, 3)))
+    expect_error(suppressWarnings(restoreCounts(p, matrix("a", nrow(p), ncol(p)))), "values", class = "infill_error")
 })

@@ -1,3 +1,5 @@
+# readTenx().
+
 counts <- smallCounts(12, 7)
 
 tenx <- function(counts, features = "features.tsv", gz = TRUE, ids = rownames(counts), cells = colnames(counts)) {
@@ -39,7 +41,7 @@ test_that("odd names stay as they are", {
     expect_identical(rownames(readTenx(folder)), ids)
 })
 
-test_that("a folder that is not there, and files that are missing or do not fit, are errors that say so", {
+test_that("a folder that is not there, and files that do not fit, are errors that say so", {
     expect_error(readTenx(file.path(tempdir(), "nowhere")), "nowhere", class = "infill_error")
     expect_error(readTenx(1), "path", class = "infill_error")
     expect_error(readTenx(c("a", "b")), "path", class = "infill_error")
@@ -69,4 +71,9 @@ test_that("the embedded data are read, with a label for each cell", {
     labels <- read.delim(file.path(folder, "labels.tsv"))
     expect_identical(as.character(labels[[1]]), colnames(x))
     expect_identical(length(unique(labels[[2]])), 5L)
+})
+
+test_messages("arguments of readTenx", {
+    bad(readTenx(5))
+    bad(readTenx("/no/such/folder"))
 })

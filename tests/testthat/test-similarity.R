@@ -1,5 +1,4 @@
-# similarityModule(): containers, arguments, the filter, large data, and cells without counts. What is inside: see
-# test-similarity-clusters.R and tests/core.
+# similarityModule(): containers, arguments, the filter, large data, and cells without counts.
 
 # two groups of cells that differ in half of the genes
 twoGroups <- function(genes = 60, each = 20, seed = 4) withSeed(seed, {
@@ -8,6 +7,9 @@ twoGroups <- function(genes = 60, each = 20, seed = 4) withSeed(seed, {
         dimnames = list(paste0("gene", seq_len(genes)), paste0("cell", seq_len(2 * each))))
 })
 quick <- function(...) ScInnParam(replicates = 1, snapshots = 2, log = "log2", ...)
+
+data <- scinnSeen
+counts <- data$counts
 
 test_that("a list for a matrix; the same bits for threads, sparse input, and twice", {
     x <- twoGroups()
@@ -132,4 +134,49 @@ test_that("a fit to go on from must have these cells; clusters of one's own are 
     noise <- withSeed(1, matrix(rpois(50 * 40, 1), 50))
     expect_no_warning(one <- similarityModule(noise, ScInnParam(log = "log2", snapshots = 1, cluster = rep(1:2, 20)), seed = 1))
     expect_named(one, c("latent", "cluster", "keep.genes", "losses"))
+})
+
+# ---- module one, from outside ----
+
+test_that("module one: a latent and a partition of all cells, the same ones that a fit takes", {
+    short <- list(replicates = 1, snapshots = 2, log = "log2")
+    m <- quiet(similarityModule(counts, do.call(ScInnParam, short), seed = 1))
+    expect_identical(dim(m$latent), c(40L, 15L))
+    expect_true(all(is.finite(m$latent)))
+    expect_length(m$cluster, 40)
+    expect_setequal(m$cluster, seq_len(max(m$cluster)))
+    kept <- if (is.logical(m$keep.genes)) which(m$keep.genes) else m$keep.genes
+    expect_setequal(unname(kept), which(rowSums(counts) > 0))
+    expect_identical(quiet(similarityModule(counts, do.call(ScInnParam, c(short, num.threads = 2)), seed = 1)), m)
+    # without the head that knows the numbers of clusters: streams of the two modules are their own
+    direct <- quiet(fitInfill(counts, do.call(ScInnParam, c(short, max.iter = 3, cluster.weight = 0)), seed = 1))
+    given <- scinnFit(latent = m$latent, cluster = m$cluster, max.iter = 3, cluster.weight = 0, keep.state = FALSE)
+    expect_identical(given@weights, direct@weights)
+})
+
+test_that("module one: cells of a group are more alike than others", {
+    m <- quiet(similarityModule(counts, ScInnParam(replicates = 1, snapshots = 1, k = 3, log = "log2"), seed = 1))
+    r <- cor(t(m$latent))
+    same <- outer(data$group, data$group, `==`) & upper.tri(r)
+    expect_gt(mean(r[same]), mean(r[upper.tri(r) & !same]) + 0.2)
+})
+
+test_that("module one leaves an all-zero cell out", {
+    x <- counts
+    x[, 9] <- 0
+    m <- quiet(similarityModule(x, ScInnParam(replicates = 1, snapshots = 1, log = "log2"), seed = 1))
+    expect_true(all(is.na(m$latent[9, ])) && all(is.finite(m$latent[-9, ])))
+    expect_identical(m$cluster[[9]], 1L)
+})
+
+test_messages("arguments of similarityModule", {
+    fit <- tinyFit()
+    x <- lowRankCounts(30, 12)
+    log2Param <- function(...) ScInnParam(log = "log2", ...)
+    bad(similarityModule(x, AutoImputeParam()))
+    bad(similarityModule(x, name = ""))
+    bad(similarityModule(x, progress = NA))
+    bad(similarityModule(x * 0, log2Param(), seed = 1))
+    bad(similarityModule(fit))
+    bad(similarityModule("a"))
 })

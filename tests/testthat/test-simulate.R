@@ -1,3 +1,5 @@
+# simulateCounts().
+
 skip_if_not_installed("SingleCellExperiment")
 suppressPackageStartupMessages(library(SummarizedExperiment))
 
@@ -6,7 +8,7 @@ uniform <- function(u) expect_gt(suppressWarnings(ks.test(u, "punif"))$p.value, 
 # ppois at random between the steps: uniform when k is Poisson
 smoothed <- function(k, rate) withSeed(1, ppois(k - 1, rate) + runif(length(k)) * dpois(k, rate))
 
-test_that("the result holds what its page says", {
+test_that("the result holds what ?simulateCounts says", {
     x <- simulate(n.genes = 60, n.cells = 40, group.prob = c(1, 2, 1), rates = TRUE)
     expect_s4_class(x, "SingleCellExperiment")
     expect_true(validObject(x))
@@ -145,4 +147,33 @@ test_that("one cell, one gene, one group, and nothing at all", {
     expect_identical(levels(one$group), "group1")
     expect_identical(names(rowData(one)), c("mean", "outlier", "de.group1"))
     expect_identical(sum(assay(simulate(n.genes = 30, n.cells = 8, lib.location = -40), "true")), 0)
+})
+
+test_messages("arguments of simulateCounts", {
+    skip_if_not_installed("SingleCellExperiment")
+    bad(simulateCounts("SIM-T3"))
+    bad(simulateCounts(n.genes = 0))
+    bad(simulateCounts(n.cells = 1.5))
+    bad(simulateCounts(n.cells = NA))
+    bad(simulateCounts(group.prob = c(0.5, -0.1)))
+    bad(simulateCounts(group.prob = c(0, 0)))
+    bad(simulateCounts(group.prob = c(1, NA)))
+    bad(simulateCounts(group.prob = c(1, Inf)))
+    bad(simulateCounts(group.prob = NULL))
+    bad(simulateCounts(group.prob = "a"))
+    bad(simulateCounts(de.prob = 1.1))
+    bad(simulateCounts("SIM-T2", de.scale = -1))
+    bad(simulateCounts(lib.location = Inf))
+    bad(simulateCounts(mean.shape = 0))
+    bad(simulateCounts(mean.rate = NULL))
+    bad(simulateCounts(bcv.df = NaN))
+    bad(simulateCounts(dropout.shape = NA))
+    bad(simulateCounts(dropout.mid = "0"))
+    bad(simulateCounts(rates = NA))
+    bad(simulateCounts(seed = -1))
+    bad(simulateCounts(seed = 1:2))
+    bad(simulateCounts(num.threads = 0))
+    old <- options(infill.memory.limit = 1e4)
+    on.exit(options(old))
+    bad(simulateCounts(rates = TRUE))
 })
