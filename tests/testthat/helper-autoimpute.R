@@ -1,5 +1,5 @@
-# AutoImpute in plain R (genes x cells): what the package should say, written as ?AutoImputeParam, Details, has it, with no
-# thought of speed.
+# AutoImpute in plain R (genes x cells): what the package should say, written as ?AutoImputeParam,
+# Details, has it, with no thought of speed.
 
 # ---- the network: equations 8 and 9 of the paper ----
 refForward <- function(w, x) {
@@ -45,26 +45,29 @@ refDispersion <- function(m, d) {
     }, 0)
 }
 
-refPrepare <- function(counts, min.count = 3, min.cells = 3, gene.selection = "dispersion", n.genes = 1000,
-    vmr.threshold = NULL, normalize = "median", log = "log2")
+refPrepare <- function(counts, min.count = 3, min.cells = 3, gene.selection = "dispersion",
+    n.genes = 1000, vmr.threshold = NULL, normalize = "median", log = "log2")
 {
     counts <- as.matrix(counts) + 0
     kept <- rowSums(counts >= min.count) >= min.cells
     n <- counts[kept, , drop = FALSE]
     t <- colSums(n)
     target <- stats::median(t[t > 0])
-    if (normalize == "median") for (c in seq_along(t)) if (t[c] > 0) n[, c] <- n[, c] / t[c] * target
+    if (normalize == "median") for (c in seq_along(t)) if (t[c] > 0) n[, c] <- n[, c] / t[c] *
+        target
     m <- rowMeans(n)
     v <- apply(n, 1, stats::var)
     d <- ifelse(m > 0, v / m, 0)
-    score <- switch(gene.selection, dispersion = abs(refDispersion(m, d)), dispersion.signed = refDispersion(m, d),
-        cv = ifelse(m > 0, sqrt(v) / m, 0), vmr = d, none = -seq_along(m))
+    score <- switch(gene.selection, dispersion = abs(refDispersion(m, d)),
+        dispersion.signed = refDispersion(m, d), cv = ifelse(m > 0, sqrt(v) / m, 0), vmr = d,
+        none = -seq_along(m))
     best <- order(-score)
     if (!is.null(vmr.threshold)) best <- best[score[best] > vmr.threshold]
     if (!is.null(n.genes) && gene.selection != "none") best <- utils::head(best, n.genes)
     x <- n[best, , drop = FALSE]
-    list(x = switch(log, log2 = log2(x + 1), log1p = log1p(x), none = x), kept = kept, target = target,
-        selected = unname(which(kept)[best]), score = unname(score[best]), total = unname(t))
+    list(x = switch(log, log2 = log2(x + 1), log1p = log1p(x), none = x), kept = kept,
+        target = target, selected = unname(which(kept)[best]), score = unname(score[best]),
+        total = unname(t))
 }
 
 # ---- the whole of infill() for a fit of AutoImpute ----
@@ -76,7 +79,8 @@ refInfill <- function(counts, fit, output = "counts", keep = "observed", nonneg 
     each <- rep(size, each = nrow(counts))
     x <- log2(counts / each + 1)[r$selected, , drop = FALSE]
     y <- refForward(fitWeights(fit), x)$y
-    seen <- switch(output, counts = counts, normcounts = counts / each, logcounts = log2(counts / each + 1))
+    seen <- switch(output, counts = counts, normcounts = counts / each,
+        logcounts = log2(counts / each + 1))
     scale <- rep(size, each = nrow(y))
     y <- switch(output, counts = pmax(2^y - 1, 0) * scale, normcounts = pmax(2^y - 1, 0),
         logcounts = if (nonneg) pmax(y, 0) else y)

@@ -1,5 +1,5 @@
-# DeepImpute in plain R (genes x cells): what the package should say, written as ?DeepImputeParam, Details, has it, with no
-# thought of speed.
+# DeepImpute in plain R (genes x cells): what the package should say, written as ?DeepImputeParam,
+# Details, has it, with no thought of speed.
 
 # ---- genes of the networks, then the networks ----
 refScore <- function(counts, gene.score = "vmr1") {
@@ -17,7 +17,8 @@ refTargets <- function(counts, size, gene.score = "vmr1", min.vmr = 0.5, n = NUL
 }
 
 # Predictors of a network with these targets. r is rounded, so that equal ones are equal here too.
-refPredictors <- function(counts, targets, n, log = FALSE, candidates = which(apply(counts, 1, stats::sd) > 0)) {
+refPredictors <- function(counts, targets, n, log = FALSE,
+    candidates = which(apply(counts, 1, stats::sd) > 0)) {
     x <- t(if (log) log1p(counts) else counts)
     r <- abs(suppressWarnings(stats::cor(x[, targets, drop = FALSE], x)))
     r[is.na(r)] <- 0
@@ -41,12 +42,15 @@ refDeepForward <- function(w, x, output = "softplus", mask = 1) {
 refDeepLoss <- function(yhat, y, loss.weights = "value", zero.weight = 0)
     mean(((if (loss.weights == "value") y else y > 0) + zero.weight) * (y - yhat)^2)
 
-refDeepGradient <- function(w, x, y, output = "softplus", loss.weights = "value", zero.weight = 0, mask = 1) {
+refDeepGradient <- function(w, x, y, output = "softplus", loss.weights = "value", zero.weight = 0,
+    mask = 1) {
     f <- refDeepForward(w, x, output, mask)
     weight <- (if (loss.weights == "value") y else y > 0) + zero.weight
-    dz <- 2 / length(y) * weight * (f$y - y) * switch(output, softplus = stats::plogis(f$z), relu = f$z > 0, linear = 1)
+    dz <- 2 / length(y) * weight * (f$y - y) * switch(output, softplus = stats::plogis(f$z),
+        relu = f$z > 0, linear = 1)
     da <- (w$W2 %*% dz) * (f$h > 0) * mask
-    list(W1 = tcrossprod(x, da), b1 = as.matrix(rowSums(da)), W2 = tcrossprod(f$h, dz), b2 = as.matrix(rowSums(dz)))
+    list(W1 = tcrossprod(x, da), b1 = as.matrix(rowSums(da)), W2 = tcrossprod(f$h, dz),
+        b2 = as.matrix(rowSums(dz)))
 }
 
 # Adam of Keras, step t; s: list(m, v) of the shape of w
@@ -77,27 +81,32 @@ refDeepInfill <- function(counts, fit, keep = "none") {
     out <- counts
     for (k in seq_len(nrow(nets))) {
         at <- nets$target.genes[[k]]
-        y <- refDeepForward(w[[k]], input$x[nets$predictor.genes[[k]], , drop = FALSE], fit@param@output)$y
+        y <- refDeepForward(w[[k]], input$x[nets$predictor.genes[[k]], , drop = FALSE],
+            fit@param@output)$y
         old <- counts[at, , drop = FALSE]
         new <- pmax(expm1(y), 0) * rep(input$size, each = length(at))
         new[y > as.vector(w$limit)] <- old[y > as.vector(w$limit)]
-        out[at, ] <- switch(keep, none = new, observed = ifelse(old > 0, old, new), max = pmax(old, new))
+        out[at, ] <- switch(keep, none = new, observed = ifelse(old > 0, old, new),
+            max = pmax(old, new))
     }
     out
 }
 
-# Which cells were held out? Those at which the final weights have the held-out loss that the history says.
+# Which cells were held out? Those at which the final weights have the held-out loss that the
+# history says.
 heldCells <- function(fit, x, n) {
     p <- fit@param
     nets <- subNetworks(fit)
     input <- refDeepInput(x, fit)$x
     each <- vapply(seq_len(nrow(nets)), function(k) {
-        f <- refDeepForward(fitWeights(fit)[[k]], input[nets$predictor.genes[[k]], , drop = FALSE], p@output)$y
-        vapply(seq_len(ncol(x)), function(c) refDeepLoss(f[, c], input[nets$target.genes[[k]], c], p@loss.weights,
-            p@zero.weight), 0)
+        f <- refDeepForward(fitWeights(fit)[[k]], input[nets$predictor.genes[[k]], , drop = FALSE],
+            p@output)$y
+        vapply(seq_len(ncol(x)), function(c) refDeepLoss(f[, c], input[nets$target.genes[[k]], c],
+            p@loss.weights, p@zero.weight), 0)
     }, numeric(ncol(x)))
     sets <- utils::combn(ncol(x), n, simplify = FALSE)
-    off <- vapply(sets, function(s) max(abs(colMeans(each[s, , drop = FALSE]) - nets$valid) / nets$valid), 0)
+    off <- vapply(sets,
+        function(s) max(abs(colMeans(each[s, , drop = FALSE]) - nets$valid) / nets$valid), 0)
     expect_lt(min(off), 1e-5)
     expect_gt(sort(off)[2], 1e-3)
     sets[[which.min(off)]]

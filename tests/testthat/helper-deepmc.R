@@ -14,15 +14,18 @@ refLeastSquares <- function(M, b, cut = 1e-5) {
 refMcStart <- function(y, ranks, init = "svd") {
     genes <- rowSums(y) > 0
     cells <- colSums(y) > 0
-    if (init == "mean") y <- ifelse(y == 0, ifelse(genes, rowSums(y) / pmax(rowSums(y != 0), 1), 0), y)
+    if (init == "mean") y <- ifelse(y == 0, ifelse(genes, rowSums(y) / pmax(rowSums(y != 0), 1), 0),
+        y)
     s <- svd(y, ranks[1], utils::tail(ranks, 1))
     middle <- lapply(seq_along(ranks)[-1], function(l) diag(1, ranks[l - 1], ranks[l]))
     c(list(s$u * genes), middle, list(s$d[seq_len(ncol(s$v))] * t(s$v * cells)))
 }
 
-refMcObjective <- function(f, y, w, lambda) c(sum(w * (y - refProduct(f))^2), lambda * sum(unlist(f)^2))
+refMcObjective <- function(f, y, w, lambda) c(sum(w * (y - refProduct(f))^2),
+    lambda * sum(unlist(f)^2))
 
-# The steps along delta of block k of K: exact line search. by: 1 per row, 2 per column, 0 one for all; moved: |dX|^2
+# The steps along delta of block k of K: exact line search. by: 1 per row, 2 per column, 0 one for
+# all; moved: |dX|^2
 refMcSearch <- function(k, K, F, delta, X, dX, y, w, lambda, step, nonneg) {
     if (sum(dX^2) <= 1e-24 * max(sum(X^2), 1)) return(list(F = F, t = 1, moved = 0))
     by <- if (step != "exact") 0 else if (k == 1) 1 else if (k == K) 2 else 0
@@ -33,7 +36,8 @@ refMcSearch <- function(k, K, F, delta, X, dX, y, w, lambda, step, nonneg) {
     t <- ifelse(step != "mm" & a2 > 0, b / a2, 1)
     if (nonneg && step != "mm") t <- pmin(pmax(t, 0), over(ifelse(delta < 0, F / -delta, Inf), min))
     F <- F + each(t, nrow(F)) * delta
-    list(F = if (nonneg) pmax(F, 0) else F, t = mean(t[a2 > 0]), moved = sum((each(t, nrow(y)) * dX)^2))
+    list(F = if (nonneg) pmax(F, 0) else F, t = mean(t[a2 > 0]),
+        moved = sum((each(t, nrow(y)) * dX)^2))
 }
 
 # Block k by the formulas of 2.4
@@ -44,7 +48,8 @@ refMcBlock <- function(f, k, y, w, lambda, step, nonneg = FALSE) {
     X <- A %*% F %*% C
     a <- eigen(crossprod(A), TRUE)
     c <- eigen(tcrossprod(C), TRUE)
-    if (nonneg) delta <- refMcFista(F, A, C, w * (y - X), lambda, a$values[1] * c$values[1] + lambda)
+    if (nonneg) delta <- refMcFista(F, A, C, w * (y - X), lambda,
+        a$values[1] * c$values[1] + lambda)
     else {
         ac <- outer(pmax(a$values, 0), pmax(c$values, 0))
         seen <- ac > 1e-10 * max(ac)
@@ -65,7 +70,8 @@ refMcIncrement <- function(f, k, y, w, lambda) {
     C <- refProduct(f[-seq_len(k)], ncol(y))
     M <- kronecker(t(C), A)
     E <- as.vector(w * (y - A %*% f[[k]] %*% C))
-    delta <- if (lambda > 0) refLeastSquares(rbind(M, diag(sqrt(lambda), ncol(M))), c(E, -sqrt(lambda) * f[[k]]), 0)
+    delta <- if (lambda > 0) refLeastSquares(rbind(M, diag(sqrt(lambda), ncol(M))),
+        c(E, -sqrt(lambda) * f[[k]]), 0)
         else refLeastSquares(M, E)
     f[[k]] <- f[[k]] + as.vector(delta)
     f
@@ -104,8 +110,8 @@ refMcSigma <- function(y) {
 }
 
 # A whole fit to a prepared y. start: factors to go on from, as they are.
-refMc <- function(y, ranks, sweeps, step = "mm", zero.weight = 0, lambda = 0, lambda.scale = 0.25, accelerate = FALSE,
-    tol = 0, init = "svd", nonneg = FALSE, start = NULL)
+refMc <- function(y, ranks, sweeps, step = "mm", zero.weight = 0, lambda = 0, lambda.scale = 0.25,
+    accelerate = FALSE, tol = 0, init = "svd", nonneg = FALSE, start = NULL)
 {
     K <- length(ranks) + 1
     p <- mean(y != 0)
@@ -153,7 +159,8 @@ refMc <- function(y, ranks, sweeps, step = "mm", zero.weight = 0, lambda = 0, la
         taken <- taken + c(good, !good)
         if (good) f <- better else last <- dG <- dR <- NULL
     }
-    list(x = refProduct(f), f = f, history = unname(history), steps = unname(steps), stopped = stopped, taken = taken,
+    list(x = refProduct(f), f = f, history = unname(history), steps = unname(steps),
+        stopped = stopped, taken = taken,
         summary = c(lambda = lambda, w0 = w0, p = p, sigma = sigma))
 }
 
@@ -173,12 +180,14 @@ refMcInfill <- function(counts, fit, y, output = "counts", keep = "observed", no
     undo <- if (r$log == "log2") function(v) 2^v - 1 else expm1
     all <- rep(size, each = nrow(counts))
     some <- rep(size, each = nrow(y))
-    out <- switch(output, counts = counts, normcounts = counts / all, logcounts = logs(counts / all))
+    out <- switch(output, counts = counts, normcounts = counts / all,
+        logcounts = logs(counts / all))
     y <- switch(output, counts = pmax(undo(y), 0) * some, normcounts = pmax(undo(y), 0),
         logcounts = if (nonneg) pmax(y, 0) else y)
     y[, total == 0] <- 0
     old <- out[r$selected, , drop = FALSE]
-    out[r$selected, ] <- switch(keep, none = y, observed = ifelse(old > 0, old, y), max = ifelse(old > 0, pmax(old, y), y))
+    out[r$selected, ] <- switch(keep, none = y, observed = ifelse(old > 0, old, y),
+        max = ifelse(old > 0, pmax(old, y), y))
     out
 }
 
@@ -187,16 +196,18 @@ mcFit <- function(y, ..., seed = 1, num.threads = 1)
     fitInfill(handPrepared(y), DeepMcParam(...), seed = seed, num.threads = num.threads)
 mcFactors <- function(fit) { w <- fitWeights(fit); unname(w[grep("^(D.|Z)$", names(w))]) }
 mcProduct <- function(fit) refProduct(mcFactors(fit))
-mcSummary <- function(fit) stats::setNames(as.vector(fitWeights(fit)$summary), c("data", "ridge", "lambda", "w0", "p", "passes",
-    "sigma"))
-mcSteps <- function(fit) unname(as.matrix(fitHistory(fit)[-1, grep("^step", names(fitHistory(fit))), drop = FALSE]))
+mcSummary <- function(fit) stats::setNames(as.vector(fitWeights(fit)$summary),
+    c("data", "ridge", "lambda", "w0", "p", "passes", "sigma"))
+mcSteps <- function(fit)
+    unname(as.matrix(fitHistory(fit)[-1, grep("^step", names(fitHistory(fit))), drop = FALSE]))
 mcAway <- function(a, b) max(abs(a - b)) / max(abs(b))
 mcRaw <- function(x, fit, ...) {
     out <- plain(infill(x, fit, output = "logcounts", keep = "none", nonneg = FALSE, ...))
     unname(out[match(fit@recipe$genes[fit@recipe$selected], rownames(x)), , drop = FALSE])
 }
 
-# A fit and the oracle. Steps are quotients of what is left over near the end of an iteration, hence less exact than X.
+# A fit and the oracle. Steps are quotients of what is left over near the end of an iteration, hence
+# less exact than X.
 expectMc <- function(y, a, X.off = 1e-9, steps.off = 1e-8) {
     if (is.null(a$sweeps)) a$sweeps <- 5
     f <- suppressWarnings(do.call(mcFit, c(list(y), a)))
@@ -209,7 +220,7 @@ expectMc <- function(y, a, X.off = 1e-9, steps.off = 1e-8) {
     expect_lt(mcAway(h$train, r$history[, 1]), 1e-10)
     expect_lte(max(abs(h$penalty - r$history[, 2])), 1e-10 * max(r$history[, 2]))
     expect_lt(mcAway(mcSteps(f), r$steps), steps.off)
-    expect_lt(max(abs(mcSummary(f)[names(r$summary)] / r$summary - 1)[r$summary > 0 & (names(r$summary) != "sigma" |
-        anyNA(a$lambda))]), 1e-10)
+    expect_lt(max(abs(mcSummary(f)[names(r$summary)] / r$summary - 1)[r$summary > 0 &
+        (names(r$summary) != "sigma" | anyNA(a$lambda))]), 1e-10)
     r
 }

@@ -1,15 +1,17 @@
-# Plain-R oracle of GraphSCI: ?GraphSciParam, Details, written out. Cells x genes, as in the paper; the GCN has genes as rows.
-# M cells, N genes, h1 and h2 hidden units, D columns of the latent: N, or as many as one likes of latent = "inner".
+# Plain-R oracle of GraphSCI: ?GraphSciParam, Details, written out. Cells x genes, as in the paper;
+# the GCN has genes as rows. M cells, N genes, h1 and h2 hidden units, D columns of the latent: N,
+# or as many as one likes of latent = "inner".
 
 # ---- data ----
 
-# Genes x cells, negative binomial: two groups of cells, cells of many depths; half of the genes follow the groups.
+# Genes x cells, negative binomial: two groups of cells, cells of many depths; half of the genes
+# follow the groups.
 refGraphData <- function(genes = 60, cells = 80, seed = 1) withSeed(seed, {
     group <- rep(1:2, length.out = cells)
     rate <- rexp(genes, 1 / 3) %o% rlnorm(cells, 0, 0.35)
     up <- outer(rep(c(1, 2, 0, 0), length.out = genes), group, `==`)
-    x <- matrix(rnbinom(genes * cells, mu = 0.1 + rate * ifelse(up, 3, 0.7), size = 2), genes, cells,
-        dimnames = list(paste0("g", seq_len(genes)), paste0("c", seq_len(cells))))
+    x <- matrix(rnbinom(genes * cells, mu = 0.1 + rate * ifelse(up, 3, 0.7), size = 2), genes,
+        cells, dimnames = list(paste0("g", seq_len(genes)), paste0("c", seq_len(cells))))
     list(counts = x, group = group)
 })
 
@@ -48,7 +50,8 @@ refGraphNormalised <- function(A) {
 refGraphSoftplus <- function(u) pmax(u, 0) + log1p(exp(-abs(u)))
 refGraphLogAdd <- function(a, b) pmax(a, b) + log1p(exp(-abs(a - b)))
 
-# lgamma(x + theta) - lgamma(theta), and the same of digamma: as sums of few terms where differences lose digits
+# lgamma(x + theta) - lgamma(theta), and the same of digamma: as sums of few terms where differences
+# lose digits
 refGraphGamma <- function(x, theta) {
     few <- x <= 30
     log <- psi <- 0 * x
@@ -67,10 +70,12 @@ refGraphZinb <- function(x, R, theta, l = 0 * x, dist = "zinb") {
     gamma <- refGraphGamma(x, theta)
     nb <- gamma$log - lgamma(x + 1) + n0 + ifelse(x > 0, x * (log(R) - log(theta) - log1p(u)), 0)
     zero <- x == 0
-    w <- if (dist == "nb") 0 * x else ifelse(zero, stats::plogis(l - n0), 0)   # is a zero one of dropout?
+    # is a zero one of dropout?
+    w <- if (dist == "nb") 0 * x else ifelse(zero, stats::plogis(l - n0), 0)
     NLL <- if (dist == "nb") -nb else refGraphSoftplus(l) - ifelse(zero, refGraphLogAdd(l, n0), nb)
     list(NLL = NLL, dlogR = ifelse(zero, (1 - w) * theta * R, theta * (R - x)) / (theta + R),
-        dtheta = ifelse(zero, (1 - w) * (log1p(u) - R / (theta + R)), -(gamma$psi - log1p(u) + (R - x) / (theta + R))),
+        dtheta = ifelse(zero, (1 - w) * (log1p(u) - R / (theta + R)),
+        -(gamma$psi - log1p(u) + (R - x) / (theta + R))),
         dl = if (dist == "nb") 0 * x else stats::plogis(l) - w)
 }
 
@@ -82,7 +87,8 @@ refGraphBn <- function(x, gamma, beta) {
     centred <- x - rep(m, each = M)
     root <- sqrt(colMeans(centred^2) + 1e-3)
     xh <- centred / rep(root, each = M)
-    list(y = rep(gamma, each = M) * xh + rep(beta, each = M), xh = xh, root = root, mean = m, gamma = gamma, beta = beta)
+    list(y = rep(gamma, each = M) * xh + rep(beta, each = M), xh = xh, root = root, mean = m,
+        gamma = gamma, beta = beta)
 }
 
 # g: gradient at y
@@ -90,8 +96,9 @@ refGraphBnBack <- function(g, bn) {
     M <- nrow(g)
     dgamma <- colSums(g * bn$xh)
     dbeta <- colSums(g)
-    list(dx = rep(bn$gamma / bn$root, each = M) * (g - rep(dbeta / M, each = M) - bn$xh * rep(dgamma / M, each = M)),
-        gamma = dgamma, beta = dbeta)
+    list(dx = rep(bn$gamma / bn$root, each = M) *
+        (g - rep(dbeta / M, each = M) - bn$xh * rep(dgamma / M, each = M)), gamma = dgamma,
+        beta = dbeta)
 }
 
 # x U under batch norm as x D + d0
@@ -108,12 +115,13 @@ refGraphEdgeLoss <- function(logits, A, label = A + diag(nrow(A))) {
     q <- (N^2 - a) / a
     nu <- N^2 / (2 * (N^2 - a))
     weight <- 1 + (q - 1) * label
-    list(loss = nu / N^2 * sum((1 - label) * logits + weight * refGraphSoftplus(-logits)), q = q, nu = nu,
-        gradient = nu / N^2 * ((1 - label) - weight * stats::plogis(-logits)))
+    list(loss = nu / N^2 * sum((1 - label) * logits + weight * refGraphSoftplus(-logits)), q = q,
+        nu = nu, gradient = nu / N^2 * ((1 - label) - weight * stats::plogis(-logits)))
 }
 
 # Divided by N^2 whatever the width
-refGraphKl <- function(mu, s, N = nrow(mu)) list(loss = sum(mu^2 + exp(2 * s) - 1 - 2 * s) / (2 * N^2), mu = mu / N^2,
+refGraphKl <- function(mu, s, N = nrow(mu))
+    list(loss = sum(mu^2 + exp(2 * s) - 1 - 2 * s) / (2 * N^2), mu = mu / N^2,
     s = (exp(2 * s) - 1) / N^2)
 
 # ---- forward ----
@@ -121,7 +129,8 @@ refGraphKl <- function(mu, s, N = nrow(mu)) list(loss = sum(mu^2 + exp(2 * s) - 
 refGraphHead <- c(p = "Up", t = "Ut", m = "Um")
 
 # eps: of the size of mu, or 0. masks: D0, D1, Da, Db, or NULL.
-refGraphActivations <- function(par, X, sf, A, eps = 0, masks = NULL, latent = "code", inner = "full") {
+refGraphActivations <- function(par, X, sf, A, eps = 0, masks = NULL, latent = "code",
+    inner = "full") {
     mask <- function(name) if (is.null(masks)) 1 else masks[[name]]
     M <- nrow(X)
     a <- list(Ah = refGraphNormalised(A), F = t(X) * mask("D0"))
@@ -143,8 +152,9 @@ refGraphActivations <- function(par, X, sf, A, eps = 0, masks = NULL, latent = "
     a$E1 <- pmax(a$bn1$y, 0)
     a$bn2 <- refGraphBn(a$E1 %*% par$U2, par$gamma2, par$beta2)
     a$E2 <- pmax(a$bn2$y, 0)
-    for (h in names(refGraphHead)) a[[paste0("bn", h)]] <- refGraphBn(a$E2 %*% par[[refGraphHead[[h]]]],
-        par[[paste0("gamma_", h)]], par[[paste0("beta_", h)]])
+    for (h in names(refGraphHead)) a[[paste0("bn", h)]] <-
+        refGraphBn(a$E2 %*% par[[refGraphHead[[h]]]], par[[paste0("gamma_", h)]],
+        par[[paste0("beta_", h)]])
     a$l <- a$bnp$y
     a$pi <- stats::plogis(a$l)
     a$theta <- pmin(pmax(refGraphSoftplus(a$bnt$y), 1e-4), 1e4)
@@ -153,10 +163,12 @@ refGraphActivations <- function(par, X, sf, A, eps = 0, masks = NULL, latent = "
     a
 }
 
-# All activations, `cost` and `gradient`. held: 1 for entries that leave the likelihood, and with denominator = "kept" what it
-# is divided by; with mse.held = FALSE they leave the squared error likewise.
-refGraphForward <- function(par, X, Y, sf, A, eps, masks = NULL, dist = "zinb", latent = "code", inner = "full", wd = 0.01,
-    l2 = 1e-3, held = NULL, denominator = "all", mse.held = TRUE, gradient = TRUE)
+# All activations, `cost` and `gradient`. held: 1 for entries that leave the likelihood, and with
+# denominator = "kept" what it is divided by; with mse.held = FALSE they leave the squared error
+# likewise.
+refGraphForward <- function(par, X, Y, sf, A, eps, masks = NULL, dist = "zinb", latent = "code",
+    inner = "full", wd = 0.01, l2 = 1e-3, held = NULL, denominator = "all", mse.held = TRUE,
+    gradient = TRUE)
 {
     a <- refGraphActivations(par, X, sf, A, eps, masks, latent, inner)
     mask <- function(name) if (is.null(masks)) 1 else masks[[name]]
@@ -172,7 +184,8 @@ refGraphForward <- function(par, X, Y, sf, A, eps, masks = NULL, dist = "zinb", 
     a$likelihood <- refGraphZinb(Y, a$R, a$theta, a$l, dist)
     cost <- c(adj = edges$loss, exp = sum(kept * a$likelihood$NLL) / size, kl = kl$loss,
         mse = wd / (2 * M) * sum(seen * (a$R - Y)^2) / seen.size,
-        l2 = l2 / 2 * sum(vapply(decayed, function(k) sum((par[[k]] * if (k == "W") a$on else 1)^2), 0)))
+        l2 = l2 / 2 * sum(vapply(decayed, function(k) sum((par[[k]] * if (k == "W") a$on else 1)^2),
+        0)))
     a$cost <- c(cost, total = sum(cost))
     if (!gradient) return(a)
 
@@ -209,7 +222,8 @@ refGraphForward <- function(par, X, Y, sf, A, eps, masks = NULL, dist = "zinb", 
     g$Wm <- crossprod(a$Qa, Gmu)
     g$Ws <- crossprod(a$Qb, Gs)
     # graph convolutions
-    dH2 <- (a$Ah %*% tcrossprod(Gmu, par$Wm)) * mask("Da") + (a$Ah %*% tcrossprod(Gs, par$Ws)) * mask("Db")
+    dH2 <- (a$Ah %*% tcrossprod(Gmu, par$Wm)) * mask("Da") + (a$Ah %*% tcrossprod(Gs, par$Ws)) *
+        mask("Db")
     K2 <- a$Ah %*% (dH2 * (a$T2 > 0))
     g$W1 <- crossprod(a$H1 * mask("D1"), K2)
     K1 <- a$Ah %*% (tcrossprod(K2, par$W1) * mask("D1") * (1 - a$H1^2))
@@ -225,10 +239,11 @@ refGraphForward <- function(par, X, Y, sf, A, eps, masks = NULL, dist = "zinb", 
 refGraphStart <- function(N, M, h1 = 16, h2 = 32, D = N, heads = NULL) {
     glorot <- function(r, c) matrix(stats::runif(r * c, -1, 1) * sqrt(6 / (r + c)), r, c)
     one <- function(n) rep(1, n)
-    par <- list(W0 = glorot(M, h1), W1 = glorot(h1, h2), Wm = glorot(h2, D), Ws = glorot(h2, D), W = glorot(N, N), b = numeric(N),
-        U1 = glorot(N, h1), gamma1 = one(h1), beta1 = numeric(h1), U2 = glorot(h1, h2), gamma2 = one(h2), beta2 = numeric(h2))
-    for (h in names(refGraphHead)) par[c(refGraphHead[[h]], paste0(c("gamma_", "beta_"), h))] <- list(glorot(h2, N), one(N),
-        numeric(N))
+    par <- list(W0 = glorot(M, h1), W1 = glorot(h1, h2), Wm = glorot(h2, D), Ws = glorot(h2, D),
+        W = glorot(N, N), b = numeric(N), U1 = glorot(N, h1), gamma1 = one(h1), beta1 = numeric(h1),
+        U2 = glorot(h1, h2), gamma2 = one(h2), beta2 = numeric(h2))
+    for (h in names(refGraphHead)) par[c(refGraphHead[[h]], paste0(c("gamma_", "beta_"), h))] <-
+        list(glorot(h2, N), one(N), numeric(N))
     par[names(heads)] <- heads
     par
 }
@@ -244,8 +259,8 @@ refGraphHeads <- function(Y, sf) {
     v <- apply(scaled, 2, stats::var)
     theta <- pmin(pmax(g^2 / pmax(v - g, 1e-8), 0.1), 30)
     all <- function(value) rep(value, length(g))
-    lapply(list(gamma_p = all(0.1), beta_p = all(-2), gamma_t = all(0.1), beta_t = log(expm1(theta)), gamma_m = all(0.3),
-        beta_m = log(pmax(g, 1e-5))), unname)
+    lapply(list(gamma_p = all(0.1), beta_p = all(-2), gamma_t = all(0.1),
+        beta_t = log(expm1(theta)), gamma_m = all(0.3), beta_m = log(pmax(g, 1e-5))), unname)
 }
 
 # Step e = 1, 2, ...; state NULL: before the first
@@ -264,7 +279,8 @@ refGraphAdam <- function(par, gradient, state, e, lr = 0.01) {
 
 refGraphPredict <- function(par, X, sf, A, latent = "code", inner = "full") {
     a <- refGraphActivations(par, X, sf, A, latent = latent, inner = inner)
-    heads <- lapply(names(refGraphHead), function(h) refGraphFold(par[[refGraphHead[[h]]]], a[[paste0("bn", h)]]))
+    heads <- lapply(names(refGraphHead),
+        function(h) refGraphFold(par[[refGraphHead[[h]]]], a[[paste0("bn", h)]]))
     c(a[c("mean", "pi", "theta", "R", "l", "E2", "Qa", "mu", "logits")],
         list(folded = stats::setNames(heads, names(refGraphHead))))
 }
@@ -277,7 +293,8 @@ refGraphEdges <- function(par, X, A, latent = "code") {
 
 # ---- checks ----
 
-# Differences of fourth order, block by block; f: par -> number. 1e-4: rounding and what is left out are both about 1e-11.
+# Differences of fourth order, block by block; f: par -> number. 1e-4: rounding and what is left out
+# are both about 1e-11.
 refGraphNumeric <- function(f, par, h = 1e-4) {
     g <- par
     for (name in names(par)) for (k in seq_along(par[[name]])) {

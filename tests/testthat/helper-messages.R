@@ -1,6 +1,7 @@
-# What users are told, word for word, whatever the version of testthat. A block test_messages("...", {})
-# is a test_that() in which bad(code) must stop with an error of the package, and says(code) must give
-# warnings or messages; their words stand in messages/<file>.txt for test-<file>.R, block by block:
+# What users are told, word for word, whatever the version of testthat. A block test_messages("...",
+# {}) is a test_that() in which bad(code) must stop with an error of the package, and says(code)
+# must give warnings or messages; their words stand in messages/<file>.txt for test-<file>.R, block
+# by block:
 #
 #   # the name of the block
 #
@@ -26,7 +27,8 @@ test_messages <- function(desc, code) {
     })), parent.frame())
 }
 
-# An error of class infill_error, or of the subclass asked for, with the words that are written down.
+# An error of class infill_error, or of the subclass asked for, with the words that are written
+# down.
 bad <- function(code, class = "infill_error") {
     text <- codeText(substitute(code))
     caught <- tryCatch({

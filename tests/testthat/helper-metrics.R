@@ -15,8 +15,8 @@ refMutualInfo <- function(a, b, normalization) {
     ha <- refEntropy(rowSums(joint))
     hb <- refEntropy(colSums(joint))
     hab <- refEntropy(joint)
-    (ha + hb - hab) / switch(normalization, arithmetic = (ha + hb) / 2, geometric = sqrt(ha * hb), max = max(ha, hb),
-        min = min(ha, hb), joint = hab)
+    (ha + hb - hab) / switch(normalization, arithmetic = (ha + hb) / 2, geometric = sqrt(ha * hb),
+        max = max(ha, hb), min = min(ha, hb), joint = hab)
 }
 
 # E I: the mean over the hypergeometric overlap of each pair of classes
@@ -30,7 +30,8 @@ refAdjustedMutualInfo <- function(a, b, normalization) {
     chance <- sum(outer(sizes(a), sizes(b), Vectorize(of)))
     h <- c(refEntropy(sizes(a) / n), refEntropy(sizes(b) / n))
     mutual <- sum(h) - refEntropy(table(a, b) / n)
-    (mutual - chance) / (switch(normalization, arithmetic = mean(h), geometric = sqrt(prod(h)), max = max(h), min = min(h)) - chance)
+    (mutual - chance) / (switch(normalization, arithmetic = mean(h), geometric = sqrt(prod(h)),
+        max = max(h), min = min(h)) - chance)
 }
 
 # c(in one class in both, in a, in b)
@@ -45,7 +46,8 @@ refPairs <- function(a, b) {
 refAccuracy <- function(a, b) {
     t <- unclass(table(a, b))
     if (nrow(t) > ncol(t)) t <- t(t)
-    best <- function(i, free) if (i > nrow(t)) 0 else max(vapply(free, function(j) t[i, j] + best(i + 1, setdiff(free, j)), 0))
+    best <- function(i, free) if (i > nrow(t))
+        0 else max(vapply(free, function(j) t[i, j] + best(i + 1, setdiff(free, j)), 0))
     best(1, seq_len(ncol(t))) / length(a)
 }
 
@@ -53,7 +55,8 @@ refSeparability <- function(x, labels) {
     r <- stats::cor(unname(as.matrix(x)))
     same <- outer(labels, labels, `==`)
     one <- upper.tri(r)
-    gap <- function(intra, inter) c(intra = stats::median(r[intra & one]), inter = stats::median(r[inter & one]),
+    gap <- function(intra, inter) c(intra = stats::median(r[intra & one]),
+        inter = stats::median(r[inter & one]),
         separability = stats::median(r[intra & one]) - stats::median(r[inter & one]))
     list(overall = gap(same, !same), type = t(vapply(unique(labels), function(k) {
         own <- labels == k
@@ -69,7 +72,8 @@ refGini <- function(v) {
 
 refDeviance <- function(y, m, theta = Inf) {
     part <- function(y, ratio) ifelse(y == 0, 0, y * log(ratio))
-    2 * mean(if (is.infinite(theta[1])) part(y, y / m) - (y - m) else part(y, y / m) - (y + theta) * log((y + theta) / (m + theta)))
+    2 * mean(if (is.infinite(theta[1])) part(y, y / m) - (y - m) else part(y, y / m) - (y + theta) *
+        log((y + theta) / (m + theta)))
 }
 
 refSilhouette <- function(x, labels) {
@@ -83,12 +87,15 @@ refSilhouette <- function(x, labels) {
     }, 0)
 }
 
-refCv <- function(x, groups) vapply(split(seq_len(ncol(x)), groups), function(at)
-    apply(x[, at, drop = FALSE], 1, function(v) if (length(v) > 1 && mean(v) > 0) stats::sd(v) / mean(v) else NA_real_),
+refCv <- function(x, groups) vapply(split(seq_len(ncol(x)), groups),
+    function(at) apply(x[, at, drop = FALSE], 1,
+    function(v) if (length(v) > 1 && mean(v) > 0) stats::sd(v) / mean(v) else NA_real_),
     numeric(nrow(x)))
 
 refError <- function(t, p) {
-    r <- function(method) if (length(t) > 1 && stats::sd(t) > 0 && stats::sd(p) > 0) stats::cor(t, p, method = method) else NA_real_
-    data.frame(n = length(t), rmse = sqrt(mean((t - p)^2)), mse = mean((t - p)^2), mae = mean(abs(t - p)),
-        nmse = sqrt(sum((t - p)^2)) / sqrt(sum(t^2)), pearson = r("pearson"), spearman = r("spearman"))
+    r <- function(method) if (length(t) > 1 && stats::sd(t) > 0 && stats::sd(p) > 0) stats::cor(t,
+        p, method = method) else NA_real_
+    data.frame(n = length(t), rmse = sqrt(mean((t - p)^2)), mse = mean((t - p)^2),
+        mae = mean(abs(t - p)), nmse = sqrt(sum((t - p)^2)) / sqrt(sum(t^2)),
+        pearson = r("pearson"), spearman = r("spearman"))
 }

@@ -15,7 +15,8 @@ refPosteriorMu <- function(priors, b) {
 
 # The loss of held-out molecules y; par = (eta, b), theta = exp(eta).
 refPosteriorLoss <- function(priors, x, y, f, par) {
-    mh <- f / (1 - f) * refPosterior(refPosteriorMu(priors, par[-1]), x, exp(min(max(par[1], -8), 12)))$mean
+    mh <- f / (1 - f) * refPosterior(refPosteriorMu(priors, par[-1]), x,
+        exp(min(max(par[1], -8), 12)))$mean
     mean(mh - y * log(mh + 1e-6))
 }
 
@@ -26,13 +27,15 @@ refPosteriorUse <- function(priors, x, f, par) {
     c(list(mu = mu), refPosterior(mu, x, exp(par[1])))
 }
 
-byHand <- list(x = c(0, 3, 1, 0, 12, 2), y = c(0, 1, 0, 0, 1, 0), priors = list(c(0.5, 2, 0.2, 0.05, 9, 1.5), c(1, 1, 1, 0.4, 6, 0.8)),
-    f = 0.1, par = c(log(2), 0.1, 0.6, 0.3))
+byHand <- list(x = c(0, 3, 1, 0, 12, 2), y = c(0, 1, 0, 0, 1, 0),
+    priors = list(c(0.5, 2, 0.2, 0.05, 9, 1.5), c(1, 1, 1, 0.4, 6, 0.8)), f = 0.1,
+    par = c(log(2), 0.1, 0.6, 0.3))
 
-lossOf <- function(priors, x, y, f, par, threads = 1L) .Call(infill:::C_stack_loss, log(do.call(cbind, priors) + 1e-3), x, y, f / (1 - f), par,
-    threads)
-useOf <- function(priors, x, depth, par, threads = 1L) stats::setNames(.Call(infill:::C_stack_apply, lapply(priors, as.matrix),
-    sparse(as.matrix(x)), 0L, par, depth, rep(TRUE, 3), threads), c("mean", "sd", "mu"))
+lossOf <- function(priors, x, y, f, par, threads = 1L) .Call(infill:::C_stack_loss,
+    log(do.call(cbind, priors) + 1e-3), x, y, f / (1 - f), par, threads)
+useOf <- function(priors, x, depth, par, threads = 1L)
+    stats::setNames(.Call(infill:::C_stack_apply, lapply(priors, as.matrix), sparse(as.matrix(x)),
+    0L, par, depth, rep(TRUE, 3), threads), c("mean", "sd", "mu"))
 
 # Rates with a known gamma around known means, their counts, and the same thinned.
 gammaData <- function(theta, genes = 250, cells = 200, spread = 0.8, seed = 1) withSeed(seed, {
@@ -59,11 +62,17 @@ refPosteriorFit <- function(x, priors, par, f, seed, refit = TRUE) {
     y <- x * 0
     e <- hiddenEntries(m)
     y[cbind(e$row, e$col)] <- e$value
-    says <- function(of, use) lapply(priors, function(p) plain(infill(use, suppressWarnings(fitInfill(of, p, seed = seed)), keep = "none")))
-    list(loss = refPosteriorLoss(says(half, half), half, y, f, par), counts = poissonOf(f / (1 - f) * half, y),
-        alone = vapply(says(half, half), function(p) poissonOf(f / (1 - f) * p, y), 0), use = refPosteriorUse(says(if (refit) x else half, x), x, f, par),
-        around = vapply(seq_along(par), function(k) min(vapply(c(-0.05, 0.05), function(h) refPosteriorLoss(says(half, half), half, y, f,
-            replace(par, k, par[k] + h)), 0)), 0))
+    says <- function(of, use) lapply(priors,
+        function(p) plain(infill(use, suppressWarnings(fitInfill(of, p, seed = seed)),
+        keep = "none")))
+    list(loss = refPosteriorLoss(says(half, half), half, y, f, par),
+        counts = poissonOf(f / (1 - f) * half, y),
+        alone = vapply(says(half, half), function(p) poissonOf(f / (1 - f) * p, y), 0),
+        use = refPosteriorUse(says(if (refit) x else half, x), x, f, par),
+        around = vapply(seq_along(par),
+        function(k) min(vapply(c(-0.05, 0.05),
+        function(h) refPosteriorLoss(says(half, half), half, y, f, replace(par, k, par[k] + h)),
+        0)), 0))
 }
 
 # ---- what may go wrong ----

@@ -1,4 +1,5 @@
-# Tasks of real data: slow checks are on in CI (INFILL_SLOW), off elsewhere; INFILL_DATA names the folder.
+# Tasks of real data: slow checks are on in CI (INFILL_SLOW), off elsewhere; INFILL_DATA names the
+# folder.
 
 realData <- function(set) {
     skip_if_not(nzchar(Sys.getenv("INFILL_SLOW")), "slow checks are off (INFILL_SLOW)")
@@ -7,7 +8,8 @@ realData <- function(set) {
     readRDS(file)
 }
 
-# the recorded task: 2,000 genes by variance/mean of depth-normalised counts, 10 % of the non-zeros hidden
+# the recorded task: 2,000 genes by variance/mean of depth-normalised counts, 10 % of the non-zeros
+# hidden
 recordedTask <- function(set) {
     x <- as(as(as(realData(set), "dMatrix"), "generalMatrix"), "CsparseMatrix")
     x <- x[Matrix::rowSums(x >= 3) >= 3, ]
@@ -19,7 +21,8 @@ recordedTask <- function(set) {
     x <- x[, Matrix::colSums(x) > 0]
     set.seed(1)
     at <- sort(sample.int(length(x@x), floor(0.1 * length(x@x))))
-    truth <- list(row = x@i[at] + 1L, col = rep.int(seq_len(ncol(x)), diff(x@p))[at], value = x@x[at])
+    truth <- list(row = x@i[at] + 1L, col = rep.int(seq_len(ncol(x)), diff(x@p))[at],
+        value = x@x[at])
     x@x[at] <- 0
     x <- Matrix::drop0(x)
     total <- Matrix::colSums(x)
@@ -44,7 +47,8 @@ hideReal <- function(set, genes) {
     l <- m[keep, ]
     l@x <- log2(l@x + 1)
     n <- tabulate(l@i + 1L, nrow(l))
-    truth <- data.frame(row = match(x@i[at] + 1L, keep), col = rep.int(seq_len(ncol(x)), diff(x@p))[at], value = log2(x@x[at] + 1))
+    truth <- data.frame(row = match(x@i[at] + 1L, keep),
+        col = rep.int(seq_len(ncol(x)), diff(x@p))[at], value = log2(x@x[at] + 1))
     truth <- truth[!is.na(truth$row) & n[truth$row] >= 3, ]
     list(all = m, x = m[keep, ], truth = truth, mean = (Matrix::rowSums(l) / pmax(n, 1))[truth$row])
 }

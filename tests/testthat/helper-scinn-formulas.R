@@ -1,17 +1,20 @@
-# Plain-R oracle of scINN: ?ScInnParam and ?similarityModule, Details, written out; shapes and constants
-# as in scDHA, where the paper is silent. Matrices are cells x genes here.
+# Plain-R oracle of scINN: ?ScInnParam and ?similarityModule, Details, written out; shapes and
+# constants as in scDHA, where the paper is silent. Matrices are cells x genes here.
 
 # ---- data ----
 
-# Genes x cells: three groups of cells in turn, each with raised genes of its own, genes of three cells and of fewer.
-# The groups of cells 1, 2, 3 are 1, 2, 3, so that numbering them by first appearance changes nothing.
+# Genes x cells: three groups of cells in turn, each with raised genes of its own, genes of three
+# cells and of fewer. The groups of cells 1, 2, 3 are 1, 2, 3, so that numbering them by first
+# appearance changes nothing.
 refScinnData <- function(genes = 60, cells = 40, seed = 1) withSeed(seed, {
     group <- rep(1:3, length.out = cells)
     rate <- rexp(genes, 1 / 3) %o% rlnorm(cells, 0, 0.3)
     raised <- outer(rep(1:4, length.out = genes), group, `==`)
-    x <- matrix(rpois(genes * cells, rate * ifelse(raised, 5, 0.6)) * rbinom(genes * cells, 1, 0.75), genes, cells,
+    x <- matrix(rpois(genes * cells, rate * ifelse(raised, 5, 0.6)) *
+        rbinom(genes * cells, 1, 0.75), genes, cells,
         dimnames = list(paste0("g", seq_len(genes)), paste0("c", seq_len(cells))))
-    x[c(7, 31, 59), ] <- 0                                     # none, two, three cells express these
+    # none, two, three cells express these
+    x[c(7, 31, 59), ] <- 0
     x[31, c(5, 8)] <- c(2, 97)                                  # cell 8 has its largest count here
     x[59, c(2, 11, 30)] <- c(1, 4, 1)
     latent <- matrix(rnorm(3 * 5), 3)[group, ] + matrix(rnorm(cells * 5, sd = 0.4), cells)
@@ -22,7 +25,8 @@ refScinnData <- function(genes = 60, cells = 40, seed = 1) withSeed(seed, {
 refScinnInput <- function(counts, genes = seq_len(nrow(counts)), log = "log2") {
     x <- t(unname(as.matrix(counts)) + 0)
     if (log == "log2") x <- log2(x + 1)
-    s <- apply(x, 1, max)                                      # of all genes, whether in the network or not
+    # of all genes, whether in the network or not
+    s <- apply(x, 1, max)
     s[s == 0] <- 1
     list(xs = (x / s)[, genes, drop = FALSE], s = s)
 }
@@ -43,17 +47,21 @@ refScinnShape <- function(gradient, w) {
     gradient[intersect(names(w), names(gradient))]
 }
 
-# Weights of all layers; shapes: name = c(rows, columns); a column is a bias. spread: of normal values, far from the start.
-refScinnWeights <- function(shapes, spread = 0.4) lapply(shapes, function(d) matrix(rnorm(prod(d), sd = spread), d[1], d[2]))
+# Weights of all layers; shapes: name = c(rows, columns); a column is a bias. spread: of normal
+# values, far from the start.
+refScinnWeights <- function(shapes, spread = 0.4) lapply(shapes,
+    function(d) matrix(rnorm(prod(d), sd = spread), d[1], d[2]))
 
-# theta, grad, state$m, state$v: lists of the same names. wd: one value for each of them, or one for all.
+# theta, grad, state$m, state$v: lists of the same names. wd: one value for each of them, or one for
+# all.
 refScinnAdamw <- function(theta, grad, state, t, lr, wd, eps = 1e-7) {
     if (is.null(names(wd))) wd <- stats::setNames(rep(wd, length(theta)), names(theta))
     for (k in names(theta)) {
         theta[[k]] <- theta[[k]] * (1 - lr * wd[[k]])
         state$m[[k]] <- 0.9 * state$m[[k]] + 0.1 * grad[[k]]
         state$v[[k]] <- 0.999 * state$v[[k]] + 0.001 * grad[[k]]^2
-        theta[[k]] <- theta[[k]] - lr / (1 - 0.9^t) * state$m[[k]] / (sqrt(state$v[[k]]) / sqrt(1 - 0.999^t) + eps)
+        theta[[k]] <- theta[[k]] - lr / (1 - 0.9^t) * state$m[[k]] /
+            (sqrt(state$v[[k]]) / sqrt(1 - 0.999^t) + eps)
     }
     list(theta = theta, state = state)
 }
@@ -75,8 +83,9 @@ refScinnFilterGrad <- function(w, x) {
     O <- refScinnPlus(H %*% w$W2, w$b2)
     dO <- 2 * (O - x) / length(x)
     dH <- tcrossprod(dO, w$W2)
-    list(loss = mean((O - x)^2), gradient = refScinnShape(list(W1 = crossprod(x, dH), b1 = colSums(dH), W2 = crossprod(H, dO),
-        b2 = colSums(dO)), w))
+    list(loss = mean((O - x)^2),
+        gradient = refScinnShape(list(W1 = crossprod(x, dH), b1 = colSums(dH),
+        W2 = crossprod(H, dO), b2 = colSums(dO)), w))
 }
 
 # A step of the filter: decay of everything, then no weight of the encoder below 0
@@ -101,8 +110,8 @@ refScinnBatchNorm <- function(a, gamma, delta, mean = numeric(ncol(a)), var = re
     m <- colMeans(a)
     v <- colMeans((a - rep(m, each = nrow(a)))^2)
     ah <- (a - rep(m, each = nrow(a))) / rep(sqrt(v + 1e-3), each = nrow(a))
-    list(h = refScinnPlus(ah * rep(gamma, each = nrow(a)), delta), ah = ah, v = v, mean = 0.99 * mean + 0.01 * m,
-        var = 0.99 * var + 0.01 * v * nrow(a) / (nrow(a) - 1))
+    list(h = refScinnPlus(ah * rep(gamma, each = nrow(a)), delta), ah = ah, v = v,
+        mean = 0.99 * mean + 0.01 * m, var = 0.99 * var + 0.01 * v * nrow(a) / (nrow(a) - 1))
 }
 
 refScinnBatchNormBack <- function(dh, bn, gamma) {
@@ -112,7 +121,8 @@ refScinnBatchNormBack <- function(dh, bn, gamma) {
     list(da = da, gamma = colSums(dh * bn$ah), delta = colSums(dh))
 }
 
-# 2.2. w: W, b, A, a0, V, v0, P1, p1, Q1, q1, P2, p2, Q2, q2 and, with batch norm, gamma, delta; eps: two vectors of L values
+# 2.2. w: W, b, A, a0, V, v0, P1, p1, Q1, q1, P2, p2, Q2, q2 and, with batch norm, gamma, delta;
+# eps: two vectors of L values
 refScinnEncoderGrad <- function(w, x, eps, phase, beta = 100, batchnorm = FALSE) {
     B <- nrow(x)
     L <- ncol(w$A)
@@ -153,8 +163,8 @@ refScinnEncoderGrad <- function(w, x, eps, phase, beta = 100, batchnorm = FALSE)
         g[c("gamma", "delta")] <- back[c("gamma", "delta")]
         da <- back$da
     } else da <- refScinnSeluBack(dh, a)
-    g[c("W", "b", "A", "a0", "V", "v0")] <- list(crossprod(x, da), colSums(da), crossprod(h, dmu), colSums(dmu), crossprod(h, ds),
-        colSums(ds))
+    g[c("W", "b", "A", "a0", "V", "v0")] <- list(crossprod(x, da), colSums(da), crossprod(h, dmu),
+        colSums(dmu), crossprod(h, ds), colSums(ds))
     list(loss = loss, gradient = refScinnShape(g, w), mu = mu, var = var)
 }
 
@@ -177,7 +187,8 @@ refScinnClusterLoss <- function(logits, class, loss = "softmax.bce") {
     K <- ncol(logits)
     if (K == 1) return(list(loss = 0, gradient = 0 * logits))
     y <- outer(class, seq_len(K), `==`) + 0
-    if (loss == "sigmoid.bce") return(list(loss = mean(pmax(logits, 0) - logits * y + log1p(exp(-abs(logits)))),
+    if (loss == "sigmoid.bce")
+        return(list(loss = mean(pmax(logits, 0) - logits * y + log1p(exp(-abs(logits)))),
         gradient = (stats::plogis(logits) - y) / (B * K)))
     total <- 0
     g <- logits
@@ -235,13 +246,14 @@ refScinnOutputBack <- function(O, xs, xin, dXI, lr, l0, v, hidden = 0 * xs) {
     nw <- max(sum(W), 1)                                       # a term of no entries is 0
     n0 <- max(sum(zero), 1)
     list(Lr = sum(W * (R - xs)^2) / (v * nw), L0 = sum(zero * R^2) / (v * n0),
-        dO = (O > 0) * ((xin == 0) * dXI + 2 * lr / (v * nw) * W * (R - xs) + 2 * l0 / (v * n0) * zero * R))
+        dO = (O > 0) * ((xin == 0) * dXI + 2 * lr / (v * nw) * W * (R - xs) + 2 * l0 / (v * n0) *
+        zero * R))
 }
 
-# Module two: activations, losses, gradients. keep: 0 for non-zeros left out of this step; hidden: 1 for those left out of all of them;
-# weights: lc, ls, lr, l0.
-refScinnModuleTwo <- function(w, xs, keep, labels, U, weights, v, drop = 0, predictor = "mlp", cluster.loss = "softmax.bce",
-    hidden = NULL)
+# Module two: activations, losses, gradients. keep: 0 for non-zeros left out of this step; hidden: 1
+# for those left out of all of them; weights: lc, ls, lr, l0.
+refScinnModuleTwo <- function(w, xs, keep, labels, U, weights, v, drop = 0, predictor = "mlp",
+    cluster.loss = "softmax.bce", hidden = NULL)
 {
     if (is.null(hidden)) hidden <- 0 * xs
     xin <- xs * keep * (1 - hidden)
@@ -261,12 +273,14 @@ refScinnModuleTwo <- function(w, xs, keep, labels, U, weights, v, drop = 0, pred
         g[c("W4", "b4")] <- list(crossprod(H3, dZp), colSums(dZp))
         dA3 <- refScinnSeluBack(tcrossprod(dZp, w$W4), A3)
     } else dA3 <- dZp
-    out <- refScinnOutputBack(O, xs, xin, tcrossprod(dA3, w$W3), weights[[3]], weights[[4]], v, hidden)
+    out <- refScinnOutputBack(O, xs, xin, tcrossprod(dA3, w$W3), weights[[3]], weights[[4]], v,
+        hidden)
     dA1 <- refScinnSeluBack(tcrossprod(out$dO, w$W2), A1)
-    g[c("W3", "b3", "W2", "b2", "W1", "b1")] <- list(crossprod(XI, dA3), colSums(dA3), crossprod(H1, out$dO), colSums(out$dO),
-        crossprod(xin / (1 - drop), dA1), colSums(dA1))
+    g[c("W3", "b3", "W2", "b2", "W1", "b1")] <- list(crossprod(XI, dA3), colSums(dA3),
+        crossprod(H1, out$dO), colSums(out$dO), crossprod(xin / (1 - drop), dA1), colSums(dA1))
     losses <- c(Lc = cluster$loss, Ls = similarity$loss, Lr = out$Lr, L0 = out$L0)
-    list(losses = c(losses, total = sum(weights * losses)), gradient = refScinnShape(g, w), XI = XI, Zp = Zp)
+    list(losses = c(losses, total = sum(weights * losses)), gradient = refScinnShape(g, w), XI = XI,
+        Zp = Zp)
 }
 
 # Prediction, on the scale of the logarithms

@@ -8,9 +8,11 @@ scinnParam <- function(...) {
     a[names(more)] <- more
     do.call(ScInnParam, a)
 }
-scinnFit <- function(..., x = scinnSeen$counts, seed = 1, keep.state = TRUE) quiet(fitInfill(x, scinnParam(...), seed = seed,
-    keep.state = keep.state, progress = FALSE))
-scinnFilled <- function(..., x = scinnSeen$counts, seed = 1) plain(quiet(infill(x, scinnParam(...), seed = seed)))
+scinnFit <- function(..., x = scinnSeen$counts, seed = 1,
+    keep.state = TRUE) quiet(fitInfill(x, scinnParam(...), seed = seed, keep.state = keep.state,
+    progress = FALSE))
+scinnFilled <- function(..., x = scinnSeen$counts, seed = 1)
+    plain(quiet(infill(x, scinnParam(...), seed = seed)))
 
 # One batch of all cells and nothing left out: an epoch is a step whose gradient the oracle knows.
 scinnWhole <- function(...) scinnFit(batch.size = 1000, drop = 0, ...)

@@ -14,6 +14,8 @@ grouped <- function(genes = 160, cells = 240, seed = 1) withSeed(seed, {
     mean <- rexp(genes, 1 / 3) + 0.3
     effect <- matrix(1, genes, 3)
     effect[seq_len(genes %/% 2), ] <- exp(rnorm(genes %/% 2 * 3))
-    rate <- mean * effect[, group] * rep(rlnorm(cells, 0, 0.3), each = genes) * rgamma(genes * cells, 8, 8)
-    list(counts = matrix(rpois(genes * cells, rate), genes, dimnames = list(paste0("g", 1:genes), NULL)), group = group, rate = rate)
+    rate <- mean * effect[, group] * rep(rlnorm(cells, 0, 0.3), each = genes) *
+        rgamma(genes * cells, 8, 8)
+    list(counts = matrix(rpois(genes * cells, rate), genes,
+        dimnames = list(paste0("g", 1:genes), NULL)), group = group, rate = rate)
 })

@@ -12,8 +12,8 @@ test_messages("values that are no counts, by their position", {
     bad(infill(with(-1), param), "infill_scale")
     bad(infill(unname(with(-1)), param), "infill_scale")
     bad(infill(sparse(with(-0.5, 12, 8)), param), "infill_scale")
-    for (value in c(NA, NaN, Inf, -1)) expect_error(infill(delayed(with(value, 4, 2)), fit), 'gene 4 ("g4"), cell 2 ("c2")',
-        fixed = TRUE, class = "infill_scale")
+    for (value in c(NA, NaN, Inf, -1)) expect_error(infill(delayed(with(value, 4, 2)), fit),
+        'gene 4 ("g4"), cell 2 ("c2")', fixed = TRUE, class = "infill_scale")
     bad(prepareCounts(with(NA)), "infill_scale")
     bad(maskCounts(with(-1)), "infill_scale")
     bad(geneCv(with(Inf)), "infill_scale")
@@ -39,7 +39,8 @@ test_messages("log values given as counts", {
     expect_true(all(is.finite(infill(logs, param, seed = 1, check.scale = FALSE))))
     expect_true(all(is.finite(infill(logs, fit, check.scale = FALSE))))
     expect_s4_class(fitInfill(logs, param, seed = 1, check.scale = FALSE), "InfillFit")
-    expect_identical(dim(infill(with(31.5), param, seed = 1)), dim(counts))   # not whole, but large: counts of a kind
+    # not whole, but large: counts of a kind
+    expect_identical(dim(infill(with(31.5), param, seed = 1)), dim(counts))
     expect_error(infill(with(29.5), param, seed = 1), class = "infill_scale")
     bad(infill(counts, param, check.scale = NA))
     bad(prepareCounts(counts, check.scale = "yes"))

@@ -2,23 +2,29 @@
 
 x <- simulateCounts(n.genes = 120, n.cells = 80, seed = 1)
 counts <- SummarizedExperiment::assay(x, "counts")
-cmp <- compareInfill(x, list(deepMc = DeepMcParam(sweeps = 5), StackParam(), broken = GraphSciParam(n.max = 2)), repeats = 3, seed = 1,
-    labels = x$group, posterior = TRUE)
+cmp <- compareInfill(x, list(deepMc = DeepMcParam(sweeps = 5), StackParam(),
+    broken = GraphSciParam(n.max = 2)), repeats = 3, seed = 1, labels = x$group, posterior = TRUE)
 
 test_that("a row for every task, method and repeat; a model that fails is one too", {
     d <- as.data.frame(cmp)
     expect_identical(as.integer(table(d$task)), c(18L, 24L))
-    expect_setequal(d$method[d$task == "molecules"], c("none", "gene mean", "gene mean posterior", "deepMc", "Stack", "broken",
+    expect_setequal(d$method[d$task == "molecules"],
+        c("none", "gene mean", "gene mean posterior", "deepMc", "Stack", "broken",
         "deepMc posterior", "broken posterior"))
-    expect_setequal(d$method[d$task == "entries"], c("none", "gene mean", "detected mean", "deepMc", "Stack", "broken"))
-    expect_true(all(grepl("n.max", d$error[d$method == "broken"])) && all(is.na(d$error[d$method == "deepMc"])))
-    expect_true(all(is.na(d$poisson[d$method == "broken"])) && all(is.finite(d$poisson[d$task == "molecules" & d$method == "Stack"])))
+    expect_setequal(d$method[d$task == "entries"],
+        c("none", "gene mean", "detected mean", "deepMc", "Stack", "broken"))
+    expect_true(all(grepl("n.max", d$error[d$method == "broken"])) &&
+        all(is.na(d$error[d$method == "deepMc"])))
+    expect_true(all(is.na(d$poisson[d$method == "broken"])) &&
+        all(is.finite(d$poisson[d$task == "molecules" & d$method == "Stack"])))
     ok <- is.na(d$error)
     expect_true(all(d$seconds[ok] >= 0) && all(is.finite(d$memory[ok])))
     # nor has a model that fails a posterior
-    expect_match(d$error[d$method == "broken posterior"], "without the model there is no posterior of it: .*n.max")
+    expect_match(d$error[d$method == "broken posterior"],
+        "without the model there is no posterior of it: .*n.max")
     expect_true(all(is.na(d$poisson[d$method == "broken posterior"])))
-    expect_identical(d$baseline, d$method %in% c("none", "gene mean", "gene mean posterior", "detected mean"))
+    expect_identical(d$baseline, d$method %in% c("none", "gene mean", "gene mean posterior",
+        "detected mean"))
     expect_true(all(d$ari[d$task == "molecules" & ok] <= 1))
 })
 
@@ -31,40 +37,52 @@ test_that("scores are their definitions, for the counts and for the gene mean", 
     test <- as.matrix(counts) - train
     expect_identical(sum(e$value), sum(test))
     normal <- function(v) log1p(1e4 * t(t(v) / ifelse(colSums(v) > 0, colSums(v), 1)))
-    for (how in list(list("none", train), list("gene mean", infill(train, GeneMeanParam(), keep = "none")))) {
+    for (how in list(list("none", train),
+        list("gene mean", infill(train, GeneMeanParam(), keep = "none")))) {
         p <- how[[2]] * sum(test) / sum(train)
         row <- d[d$task == "molecules" & d$method == how[[1]] & d$`repeat` == 2, ]
         expect_equal(row$poisson, mean(p - test * log(p + 1e-6)), tolerance = 1e-12)
         expect_equal(row$poisson, poissonLoss(test, unname(as.matrix(p))), tolerance = 1e-12)
-        expect_equal(row$perfect, mean(test - ifelse(test > 0, test * log(test + 1e-6), 0)), tolerance = 1e-12)
+        expect_equal(row$perfect, mean(test - ifelse(test > 0, test * log(test + 1e-6), 0)),
+            tolerance = 1e-12)
         expect_equal(row$mse, mean((normal(p) - normal(test))^2), tolerance = 1e-12)
-        r <- suppressWarnings(vapply(seq_len(nrow(p)), function(g) cor(normal(p)[g, ], normal(test)[g, ]), 0))
-        if (how[[1]] == "none") expect_equal(row$pearson.gene, median(r, na.rm = TRUE), tolerance = 1e-12)
-        expect_equal(row$pearson.cell, median(vapply(seq_len(ncol(p)), function(c) cor(normal(p)[, c], normal(test)[, c]), 0)), tolerance = 1e-12)
+        r <- suppressWarnings(vapply(seq_len(nrow(p)),
+            function(g) cor(normal(p)[g, ], normal(test)[g, ]), 0))
+        if (how[[1]] == "none") expect_equal(row$pearson.gene, median(r, na.rm = TRUE),
+            tolerance = 1e-12)
+        expect_equal(row$pearson.cell,
+            median(vapply(seq_len(ncol(p)), function(c) cor(normal(p)[, c], normal(test)[, c]), 0)),
+            tolerance = 1e-12)
     }
     m <- maskCounts(counts, fraction = 0.1, seed = seed)
     row <- d[d$task == "entries" & d$method == "gene mean" & d$`repeat` == 2, ]
     want <- recoveryError(m, infill(maskedData(m), GeneMeanParam(), keep = "none"), scale = "log1p")
-    expect_equal(row[c("rmse", "mae", "nmse", "pearson")], want[c("rmse", "mae", "nmse", "pearson")], tolerance = 1e-12, ignore_attr = TRUE)
+    expect_equal(row[c("rmse", "mae", "nmse", "pearson")],
+        want[c("rmse", "mae", "nmse", "pearson")], tolerance = 1e-12, ignore_attr = TRUE)
 })
 
 test_that("the seed decides, workers and blocks do not", {
     few <- list(deepMc = DeepMcParam(sweeps = 5))
     one <- compareInfill(counts, few, repeats = 2, seed = 3, labels = x$group)
-    numbers <- function(x) as.data.frame(x)[setdiff(names(as.data.frame(x)), c("seconds", "memory"))]
+    numbers <- function(x) as.data.frame(x)[setdiff(names(as.data.frame(x)),
+        c("seconds", "memory"))]
     skip_if_not_installed("BiocParallel")
-    two <- compareInfill(counts, few, repeats = 2, seed = 3, labels = x$group, BPPARAM = BiocParallel::SerialParam())
+    two <- compareInfill(counts, few, repeats = 2, seed = 3, labels = x$group,
+        BPPARAM = BiocParallel::SerialParam())
     expect_identical(numbers(two), numbers(one))
-    expect_false(identical(numbers(compareInfill(counts, few, repeats = 2, seed = 4)), numbers(one)))
+    expect_false(identical(numbers(compareInfill(counts, few, repeats = 2, seed = 4)),
+        numbers(one)))
 })
 
 test_that("the generator of R is left as it is", {
     set.seed(9)
     before <- .Random.seed
-    compareInfill(counts, list(DeepMcParam(sweeps = 2)), tasks = "molecules", repeats = 1, seed = 1, labels = x$group)
+    compareInfill(counts, list(DeepMcParam(sweeps = 2)), tasks = "molecules", repeats = 1, seed = 1,
+        labels = x$group)
     expect_identical(.Random.seed, before)
     # of another kind it gives the same clusters, and stays of its kind
-    run <- function() as.data.frame(compareInfill(counts, list(NoneParam()), tasks = "molecules", repeats = 2, seed = 1, labels = x$group))$ari
+    run <- function() as.data.frame(compareInfill(counts, list(NoneParam()), tasks = "molecules",
+        repeats = 2, seed = 1, labels = x$group))$ari
     want <- run()
     old <- RNGkind("L'Ecuyer-CMRG", "Ahrens-Dieter")
     set.seed(4)
@@ -77,33 +95,39 @@ test_that("the generator of R is left as it is", {
 })
 
 test_that("on a simulation the true rates have the lowest loss of all", {
-    y <- simulateCounts(n.genes = 150, n.cells = 100, dropout.shape = NULL, rates = TRUE, lib.location = 7, seed = 2)
+    y <- simulateCounts(n.genes = 150, n.cells = 100, dropout.shape = NULL, rates = TRUE,
+        lib.location = 7, seed = 2)
     k <- SummarizedExperiment::assay(y, "counts")
     rate <- SummarizedExperiment::assay(y, "rate")
     m <- maskCounts(k, "molecules", 0.1, 5)
     test <- k - maskedData(m)
     loss <- function(p) poissonLoss(as.matrix(test), unname(p) * 0.1)
-    others <- list(as.matrix(maskedData(m)) / 0.9, infill(maskedData(m), GeneMeanParam(), keep = "none", as = "matrix") / 0.9,
+    others <- list(as.matrix(maskedData(m)) / 0.9,
+        infill(maskedData(m), GeneMeanParam(), keep = "none", as = "matrix") / 0.9,
         suppressWarnings(infill(maskedData(m), StackParam(), seed = 1, as = "matrix")) / 0.9)
     for (p in others) expect_gt(loss(as.matrix(p)), loss(rate))
 })
 
 test_that("values that are not whole have entries to hide only", {
-    expect_message(half <- compareInfill(counts / 2 + 0, list(DeepMcParam(sweeps = 2)), repeats = 1, seed = 1, check.scale = FALSE), "not molecules")
+    expect_message(half <- compareInfill(counts / 2 + 0, list(DeepMcParam(sweeps = 2)), repeats = 1,
+        seed = 1, check.scale = FALSE), "not molecules")
     expect_identical(unique(as.data.frame(half)$task), "entries")
 })
 
 test_that("masks of other schemes are asked for and named; cells they leave empty are told of", {
     few <- list(deepMc = DeepMcParam(sweeps = 2))
-    one <- compareInfill(counts, few, tasks = "entries", scheme = "logistic.gene", n.entries = 3, repeats = 1, seed = 1)
+    one <- compareInfill(counts, few, tasks = "entries", scheme = "logistic.gene", n.entries = 3,
+        repeats = 1, seed = 1)
     expect_output(print(one), "entries hidden by \"logistic.gene\", 3 of each gene, 1 repeat")
     m <- maskCounts(counts, "logistic.gene", seed = 1 + 7919, n.entries = 3)
     want <- recoveryError(m, infill(maskedData(m), GeneMeanParam(), keep = "none"), scale = "log1p")
     expect_equal(as.data.frame(one)$rmse[2], want$rmse, tolerance = 1e-12)
     both <- compareInfill(counts, few, scheme = "exponential.cell", repeats = 1, seed = 1)
-    expect_output(print(both), "10 % of the molecules held out, entries hidden by \"exponential.cell\", 1 repeat")
+    expect_output(print(both),
+        "10 % of the molecules held out, entries hidden by \"exponential.cell\", 1 repeat")
     thin <- withSeed(1, matrix(rpois(60 * 40, 0.03), 60))
-    empty <- suppressWarnings(compareInfill(thin, list(mean = NoneParam()), tasks = "entries", fraction = 0.5, repeats = 1, seed = 1))
+    empty <- suppressWarnings(compareInfill(thin, list(mean = NoneParam()), tasks = "entries",
+        fraction = 0.5, repeats = 1, seed = 1))
     expect_match(empty$warnings, "the mask leaves [0-9]+ of 40 cells without counts", all = FALSE)
 })
 
@@ -113,10 +137,13 @@ test_that("what can not be judged is said at once", {
     bad("'scheme' must be one of", counts, few, scheme = "molecules")
     bad("'labels' must have fewer classes than cells: all 80", counts, few, labels = 1:80)
     bad("'x' must have counts: all are 0", counts * 0, few)
-    bad("\"a posterior\": that is the row of another", counts, list(a = DeepMcParam(), `a posterior` = DeepMcParam()), posterior = TRUE)
-    expect_s3_class(compareInfill(counts, list(a = NoneParam(), `a posterior` = NoneParam()), tasks = "entries", repeats = 1, seed = 1), "InfillComparison")
+    bad("\"a posterior\": that is the row of another", counts,
+        list(a = DeepMcParam(), `a posterior` = DeepMcParam()), posterior = TRUE)
+    expect_s3_class(compareInfill(counts, list(a = NoneParam(), `a posterior` = NoneParam()),
+        tasks = "entries", repeats = 1, seed = 1), "InfillComparison")
     # k-means may find too few different cells; the rest of the row stays
-    d <- as.data.frame(compareInfill(counts, few, labels = c(1:79, 79), tasks = "molecules", repeats = 1, seed = 1))
+    d <- as.data.frame(compareInfill(counts, few, labels = c(1:79, 79), tasks = "molecules",
+        repeats = 1, seed = 1))
     expect_identical(d$error, rep(NA_character_, 4))
     expect_true(is.na(d$ari[d$method == "gene mean"]) && all(is.finite(d$poisson)))
 })

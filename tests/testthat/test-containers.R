@@ -17,7 +17,8 @@ expectUntouched <- function(out, x) {
     expect_identical(rowData(out)$infilled.status, fit@recipe$status)
     expect_setequal(unique(rowData(out)$infilled.status), c("modelled", "too few cells"))
     expect_identical(metadata(out)$infilled$model, "AutoImputeParam")
-    expect_identical(metadata(out)$infilled[c("output", "keep", "seed")], list(output = "counts", keep = "observed", seed = 1))
+    expect_identical(metadata(out)$infilled[c("output", "keep", "seed")],
+        list(output = "counts", keep = "observed", seed = 1))
     assay(out, "infilled") <- NULL
     rowData(out)$infilled.status <- NULL
     metadata(out)$infilled <- NULL
@@ -28,16 +29,18 @@ test_that("matrices of every kind give the same bits", {
     integers <- counts
     storage.mode(integers) <- "integer"
     kinds <- list(integers, counts + 0, sparse(counts), as(sparse(counts), "TsparseMatrix"),
-        as(sparse(counts), "RsparseMatrix"), as(as(as(counts + 0, "dMatrix"), "generalMatrix"), "unpackedMatrix"), delayed(counts), delayed(sparse(counts)),
-        delayed(counts)[, seq_len(ncol(counts))] * 1)
+        as(sparse(counts), "RsparseMatrix"),
+        as(as(as(counts + 0, "dMatrix"), "generalMatrix"), "unpackedMatrix"), delayed(counts),
+        delayed(sparse(counts)), delayed(counts)[, seq_len(ncol(counts))] * 1)
     for (x in kinds) {
         out <- infill(x, param, seed = 1)
         expect_true(is.matrix(out))
         expect_identical(plain(out), filled)
         expect_identical(fitInfill(x, param, seed = 1)@weights, fit@weights)
     }
-    expect_identical(attr(infill(counts, fit), "infill"), list(model = "AutoImputeParam", output = "counts",
-        keep = "observed", seed = 1, version = as.character(packageVersion("infill"))))
+    expect_identical(attr(infill(counts, fit), "infill"),
+        list(model = "AutoImputeParam", output = "counts", keep = "observed", seed = 1,
+        version = as.character(packageVersion("infill"))))
 })
 
 test_that("symmetric and logical matrices are taken for what they mean", {
@@ -62,12 +65,14 @@ test_that("explicit zeros in a sparse matrix change nothing", {
     expect_identical(plain(infill(zeros, fit)), filled)
     expect_identical(prepareCounts(zeros), prepareCounts(counts))
     expect_identical(geneCv(zeros), geneCv(counts))
-    expect_identical(hiddenEntries(maskCounts(zeros, seed = 1)), hiddenEntries(maskCounts(counts, seed = 1)))
+    expect_identical(hiddenEntries(maskCounts(zeros, seed = 1)),
+        hiddenEntries(maskCounts(counts, seed = 1)))
 })
 
 test_that("a SummarizedExperiment comes back with one more assay, the rest untouched", {
-    x <- SummarizedExperiment(list(logs = log2(counts + 1), counts = counts), colData = DataFrame(group = rep(1:2, 20)),
-        rowData = DataFrame(length = seq_len(60)), metadata = list(note = "mine"))
+    x <- SummarizedExperiment(list(logs = log2(counts + 1), counts = counts),
+        colData = DataFrame(group = rep(1:2, 20)), rowData = DataFrame(length = seq_len(60)),
+        metadata = list(note = "mine"))
     dimnames(x) <- dimnames(counts)
     expectUntouched(infill(x, param, seed = 1), x)
     expectUntouched(infill(x, fit), x)
@@ -137,7 +142,8 @@ test_that("duplicated and missing names are kept as they are", {
     expect_identical(dimnames(out), dimnames(odd))
     expect_identical(unname(plain(out)), unname(filled))
     expect_identical(infill(odd, fitInfill(odd, param, seed = 1)), out)
-    rownames(odd)[5] <- "five"                                 # SummarizedExperiment itself takes no NA
+    # SummarizedExperiment itself takes no NA
+    rownames(odd)[5] <- "five"
     x <- SummarizedExperiment(list(counts = odd))
     back <- infill(x, param, seed = 1)
     expect_identical(dimnames(back), dimnames(x))
@@ -160,7 +166,8 @@ test_that("DeepImpute: containers of every kind give the same bits, and say whic
     few <- deepParam(n.genes = 16, n.predictors = 2)
     fit <- fitInfill(counts, few, seed = 1)
     filled <- plain(infill(counts, fit))
-    se <- SummarizedExperiment(list(logs = log2(counts + 1), counts = counts), colData = DataFrame(group = rep(1:2, 20)))
+    se <- SummarizedExperiment(list(logs = log2(counts + 1), counts = counts),
+        colData = DataFrame(group = rep(1:2, 20)))
     sce <- SingleCellExperiment::SingleCellExperiment(list(counts = sparse(counts)))
     late <- SingleCellExperiment::SingleCellExperiment(list(counts = delayed(sparse(counts))))
     for (x in list(se, sce, late)) {
@@ -171,12 +178,14 @@ test_that("DeepImpute: containers of every kind give the same bits, and say whic
         expect_identical(as.matrix(assay(infill(x, fit, as = "delayed"), "infilled")), filled)
     }
     expect_setequal(fit@recipe$status, c("modelled", "predictor", "not selected"))
-    for (x in list(sparse(counts), as(sparse(counts), "TsparseMatrix"), delayed(counts), counts + 0)) {
+    for (x in list(sparse(counts), as(sparse(counts), "TsparseMatrix"), delayed(counts),
+        counts + 0)) {
         expect_identical(plain(infill(x, few, seed = 1)), filled)
     }
     skip_if_not_installed("SeuratObject")
     out <- infill(SeuratObject::CreateSeuratObject(sparse(counts)), few, seed = 1)
-    expect_identical(as.matrix(SeuratObject::GetAssayData(out, assay = "infilled", slot = "counts")), filled)
+    expect_identical(as.matrix(SeuratObject::GetAssayData(out, assay = "infilled",
+        slot = "counts")), filled)
     expect_identical(SeuratObject::Misc(out, "infilled")$status, fit@recipe$status)
 })
 
@@ -212,5 +221,6 @@ test_messages("the experiment without the assay asked for", {
     bad(prepareCounts(x))
     bad(maskCounts(x))
     bad(geneCv(x))
-    expect_error(infill(SummarizedExperiment(list(counts = as.data.frame(counts))), param), class = "infill_error")
+    expect_error(infill(SummarizedExperiment(list(counts = as.data.frame(counts))), param),
+        class = "infill_error")
 })

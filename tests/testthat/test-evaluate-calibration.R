@@ -11,13 +11,16 @@ test_that("held-out molecules: the truth is calibrated", {
     kept <- maskedData(m)
     truth <- data$rate * 0.8
     table <- calibrationTable(m, truth)
-    expect_identical(names(table), c("bin", "lower", "upper", "n", "predicted", "observed", "ratio", "se"))
+    expect_identical(names(table), c("bin", "lower", "upper", "n", "predicted", "observed", "ratio",
+        "se"))
     expect_identical(table$bin, 1:10)
     expect_true(all(abs(table$predicted - table$observed) < 5 * table$se))
     expect_equal(sum(table$n), length(counts))
-    bin <- cut(rowMeans(kept), quantile(rowMeans(kept), 0:10 / 10), include.lowest = TRUE, labels = FALSE)
+    bin <- cut(rowMeans(kept), quantile(rowMeans(kept), 0:10 / 10), include.lowest = TRUE,
+        labels = FALSE)
     expect_equal(table$observed, as.vector(tapply(rowMeans(test), bin, mean)), tolerance = 1e-12)
-    expect_equal(table$predicted, as.vector(tapply(rowMeans(truth), bin, mean)) / 4, tolerance = 1e-12)
+    expect_equal(table$predicted, as.vector(tapply(rowMeans(truth), bin, mean)) / 4,
+        tolerance = 1e-12)
     expect_equal(table$ratio, table$predicted / table$observed)
     expect_equal(table$se[1], sd(test[bin == 1, ]) / sqrt(table$n[1]), tolerance = 1e-3)
     expect_lt(max(abs(calibrationTable(m, kept)$ratio - 1)), 0.3)

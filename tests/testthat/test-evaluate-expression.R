@@ -9,7 +9,9 @@ test_that("the Gini coefficient is the literal one, per gene and of a vector", {
     expect_identical(names(giniCoefficient(counts)), rownames(counts))
     v <- withSeed(1, rexp(101))
     expect_equal(giniCoefficient(v), refGini(v), tolerance = 1e-12)
-    expect_equal(giniCoefficient(v), sum(abs(outer(v, v, `-`))) / (2 * 101^2 * mean(v)), tolerance = 1e-7)   # but for 1e-8
+    # but for 1e-8
+    expect_equal(giniCoefficient(v), sum(abs(outer(v, v, `-`))) / (2 * 101^2 * mean(v)),
+        tolerance = 1e-7)
 })
 
 test_that("limits of the Gini coefficient", {
@@ -26,7 +28,8 @@ test_that("genes of any container", {
     one <- giniCoefficient(counts)
     expect_identical(giniCoefficient(sparse(counts)), one)
     expect_identical(giniCoefficient(delayed(counts)), one)
-    expect_identical(giniCoefficient(SummarizedExperiment(list(raw = counts)), assay.type = "raw"), one)
+    expect_identical(giniCoefficient(SummarizedExperiment(list(raw = counts)), assay.type = "raw"),
+        one)
     expect_null(names(giniCoefficient(unname(counts))))
 })
 
@@ -37,7 +40,8 @@ test_that("the Kolmogorov-Smirnov statistic is that of ks.test, with and without
         y <- withSeed(seed + 50, if (seed %% 2) rpois(17, 4) else rnorm(17, 0.5))
         expect_equal(ksStatistic(x, y), theirs(x, y), tolerance = 1e-12)
         expect_identical(ksStatistic(y, x), ksStatistic(x, y))
-        expect_equal(ksStatistic(x, y), max(abs(ecdf(x)(c(x, y)) - ecdf(y)(c(x, y)))), tolerance = 1e-12)
+        expect_equal(ksStatistic(x, y), max(abs(ecdf(x)(c(x, y)) - ecdf(y)(c(x, y)))),
+            tolerance = 1e-12)
     }
     expect_identical(ksStatistic(1:3, 4:6), 1)
     expect_identical(ksStatistic(c(2, 1), c(1, 2)), 0)
@@ -66,7 +70,8 @@ test_that("the area is that of pROC", {
     for (seed in 1:4) {
         score <- withSeed(seed, rpois(80, 4))
         truth <- withSeed(seed + 9, rbinom(80, 1, 0.3))
-        expect_equal(rocAuc(score, truth), as.double(pROC::auc(truth, score, direction = "<", levels = c(0, 1), quiet = TRUE)),
+        expect_equal(rocAuc(score, truth),
+            as.double(pROC::auc(truth, score, direction = "<", levels = c(0, 1), quiet = TRUE)),
             tolerance = 1e-12)
     }
 })
@@ -75,14 +80,20 @@ test_that("deviances and the loss are the literal ones", {
     theta <- withSeed(8, rexp(nrow(counts)) + 0.1)
     expect_equal(poissonDeviance(counts, means), refDeviance(counts, means), tolerance = 1e-12)
     for (one in c(1e-3, 0.5, 3, 100)) {
-        expect_equal(nbDeviance(counts, means, one), refDeviance(counts, means, one), tolerance = 1e-11)
+        expect_equal(nbDeviance(counts, means, one), refDeviance(counts, means, one),
+            tolerance = 1e-11)
     }
-    expect_equal(nbDeviance(counts, means, theta), refDeviance(counts, means, theta), tolerance = 1e-12)
-    expect_equal(poissonLoss(counts, means), mean(means - counts * log(means + 1e-6)), tolerance = 1e-12)
-    expect_equal(poissonLoss(counts, means, eps = 0.5), mean(means - counts * log(means + 0.5)), tolerance = 1e-12)
+    expect_equal(nbDeviance(counts, means, theta), refDeviance(counts, means, theta),
+        tolerance = 1e-12)
+    expect_equal(poissonLoss(counts, means), mean(means - counts * log(means + 1e-6)),
+        tolerance = 1e-12)
+    expect_equal(poissonLoss(counts, means, eps = 0.5), mean(means - counts * log(means + 0.5)),
+        tolerance = 1e-12)
     y <- counts[, 2]
-    expect_equal(nbDeviance(y, means[, 2], theta), refDeviance(y, means[, 2], theta), tolerance = 1e-12)
-    expect_equal(poissonLoss(y, means[, 2]), mean(means[, 2] - y * log(means[, 2] + 1e-6)), tolerance = 1e-12)
+    expect_equal(nbDeviance(y, means[, 2], theta), refDeviance(y, means[, 2], theta),
+        tolerance = 1e-12)
+    expect_equal(poissonLoss(y, means[, 2]), mean(means[, 2] - y * log(means[, 2] + 1e-6)),
+        tolerance = 1e-12)
 })
 
 test_that("the deviances are those of glm()", {
@@ -100,7 +111,8 @@ test_that("sparse counts give the same bits, and zeros may be stored", {
     expect_identical(poissonLoss(s, means), poissonLoss(counts, means))
     expect_identical(poissonDeviance(s, means), poissonDeviance(counts, means))
     expect_identical(nbDeviance(s, means, 2), nbDeviance(counts, means, 2))
-    expect_identical(poissonDeviance(delayed(counts), delayed(means)), poissonDeviance(counts, means))
+    expect_identical(poissonDeviance(delayed(counts), delayed(means)),
+        poissonDeviance(counts, means))
     expect_identical(poissonDeviance(counts, sparse(means)), poissonDeviance(counts, means))
     s@x[1] <- 0
     expect_identical(poissonLoss(s, means), poissonLoss(as.matrix(s), means))
@@ -122,7 +134,8 @@ test_that("limits of the deviances", {
     # theta from 0 to infinity
     expect_identical(nbDeviance(counts, means, Inf), poissonDeviance(counts, means))
     for (theta in c(1e8, 1e12, 1e20, 1e300)) {
-        expect_equal(nbDeviance(counts, means, theta), poissonDeviance(counts, means), tolerance = 100 / theta + 1e-14)
+        expect_equal(nbDeviance(counts, means, theta), poissonDeviance(counts, means),
+            tolerance = 100 / theta + 1e-14)
     }
     expect_equal(nbDeviance(0, 100, 1e-12), 2e-12 * log(1e14), tolerance = 1e-10)
     # next to the mean the deviance is (y - m)^2 / m, where logarithms would leave nothing of it

@@ -29,7 +29,8 @@ test_that("an oversmoother is red, raw counts and the gene mean are green", {
     expect_identical(verdict(all), "red")
     expect_gt(all$after[1], 0.99)
     expect_identical(all$before, raw$before)
-    expect_identical(verdict(permutationCheck(grouped(100, 560, 2)$counts, smoothed, seed = 1)), "red")
+    expect_identical(verdict(permutationCheck(grouped(100, 560, 2)$counts, smoothed, seed = 1)),
+        "red")
     expect_identical(verdict(permutationCheck(counts, smoothed, k = 60, seed = 1)), "red")
     for (keep in c("none", "observed")) {
         p <- permutationCheck(counts, GeneMeanParam(), keep = keep, seed = 1)
@@ -43,9 +44,15 @@ test_that("an oversmoother is red, raw counts and the gene mean are green", {
     expect_match(capture.output(print(raw))[5], "no structure")
     expect_output(print(as.data.frame(raw)[1:2]), "test")
     expect_output(print(raw[, c("test", "after")]), "markers")
-    kept <- permutationCheck(counts, function(x) { expect_true(is.matrix(x)); x }, n.genes = 7, seed = 1)
+    kept <- permutationCheck(counts, function(x) {
+        expect_true(is.matrix(x))
+        x
+    }, n.genes = 7, seed = 1)
     expect_identical(kept$n, c(21, 7, 7))
-    permutationCheck(sparse(counts), function(x) { expect_s4_class(x, "dgCMatrix"); x }, n.genes = 7, seed = 1)
+    permutationCheck(sparse(counts), function(x) {
+        expect_s4_class(x, "dgCMatrix")
+        x
+    }, n.genes = 7, seed = 1)
 })
 
 test_that("a network that fills zeros only is not red on simulated groups", {
@@ -56,8 +63,10 @@ test_that("a network that fills zeros only is not red on simulated groups", {
     gauge <- smoothingGauge(infill(x, param, seed = 1), seed = 1)
     expect_false(verdict(gauge) == "red")
     raw <- SummarizedExperiment::assay(x, "counts")
-    expect_identical(smoothingGauge(raw, SummarizedExperiment::assay(infill(x, param, seed = 1), "infilled"), seed = 1), gauge)
-    mc <- smoothingGauge(raw, infill(raw, DeepMcParam(), keep = "none", seed = 1), clusters = x$group, seed = 1)
+    expect_identical(smoothingGauge(raw,
+        SummarizedExperiment::assay(infill(x, param, seed = 1), "infilled"), seed = 1), gauge)
+    mc <- smoothingGauge(raw, infill(raw, DeepMcParam(), keep = "none", seed = 1),
+        clusters = x$group, seed = 1)
     expect_false(verdict(mc) == "red")
 })
 

@@ -6,7 +6,8 @@ counts <- data$counts
 test_that("the gauge: raw counts keep all, rates the signal, an oversmoother nothing", {
     raw <- smoothingGauge(counts, counts, seed = 1)
     expect_s3_class(raw, c("smoothingGauge", "data.frame"), exact = TRUE)
-    expect_identical(names(raw), c("detected", "signal", "before", "after", "kept", "between", "rank"))
+    expect_identical(names(raw), c("detected", "signal", "before", "after", "kept", "between",
+        "rank"))
     expect_identical(verdict(raw), "green")
     expect_setequal(rownames(raw), rownames(counts))
     expect_equal(raw$detected, unname(rowSums(counts > 0)[rownames(raw)]))
@@ -18,29 +19,41 @@ test_that("the gauge: raw counts keep all, rates the signal, an oversmoother not
     expect_identical(verdict(rate), "green")
     expect_lt(abs(median(rate$between, na.rm = TRUE) - 1), 0.4)
     expect_lt(median(rate$kept, na.rm = TRUE), median(raw$kept, na.rm = TRUE))
-    high <- which(rowMeans(counts) > 5)                             # where the logarithm hides nothing
+    # where the logarithm hides nothing
+    high <- which(rowMeans(counts) > 5)
     expect_lt(abs(median(rate[rownames(counts)[high], "kept"], na.rm = TRUE) - 1), 0.3)
     changed <- !is.na(rate$between)
     differ <- rownames(rate) %in% paste0("g", 1:80)
     expect_gt(mean(changed[differ]), 0.5)
-    expect_lt(mean(changed[!differ]), 0.3 * mean(changed[differ]))      # 0.10 to 0.15 against 0.64 to 0.68 over eight seeds
-    for (f in list(smoothed(counts), smoothed(counts, 180), infill(counts, GeneMeanParam(), keep = "none"))) {
+    # 0.10 to 0.15 against 0.64 to 0.68 over eight seeds
+    expect_lt(mean(changed[!differ]), 0.3 * mean(changed[differ]))
+    for (f in list(smoothed(counts), smoothed(counts, 180),
+        infill(counts, GeneMeanParam(), keep = "none"))) {
         expect_identical(verdict(smoothingGauge(counts, f, seed = 1)), "red")
     }
     expect_true(all(smoothingGauge(counts, smoothed(counts), seed = 1)$after == 0))
     big <- grouped(100, 560, 2)$counts
     expect_identical(verdict(smoothingGauge(big, smoothed(big), seed = 1)), "red")
-    means <- vapply(1:3, function(k) rowMeans(counts[, data$group == k]), numeric(160))[, data$group]
-    expect_identical(verdict(smoothingGauge(counts, means, clusters = data$group, seed = 1)), "yellow")
+    means <- vapply(1:3, function(k) rowMeans(counts[, data$group == k]), numeric(160))[,
+        data$group]
+    expect_identical(verdict(smoothingGauge(counts, means, clusters = data$group, seed = 1)),
+        "yellow")
     filled <- smoothingGauge(counts, infill(counts, GeneMeanParam()), seed = 1)
-    expect_lt(median(filled$between, na.rm = TRUE), 0.9 * median(raw$between, na.rm = TRUE))   # zeros that were real
+    # zeros that were real
+    expect_lt(median(filled$between, na.rm = TRUE), 0.9 * median(raw$between, na.rm = TRUE))
     expect_match(capture.output(print(raw))[1], "left after filling in: green")
     expect_output(print(filled[1:3, c("signal", "rank")]), "signal")
     expect_identical(smoothingGauge(counts, counts, seed = 1), raw)
-    withSeed(3, { before <- .Random.seed; smoothingGauge(counts, counts, seed = 1); expect_identical(.Random.seed, before) })
-    noise <- withSeed(4, matrix(rpois(50 * 100, 3), 50))             # nothing but noise: hardly a gene can be judged
+    withSeed(3, {
+        before <- .Random.seed
+        smoothingGauge(counts, counts, seed = 1)
+        expect_identical(.Random.seed, before)
+    })
+    # nothing but noise: hardly a gene can be judged
+    noise <- withSeed(4, matrix(rpois(50 * 100, 3), 50))
     expect_lt(mean(!is.na(smoothingGauge(noise, noise, seed = 1)$kept)), 0.1)
-    expect_identical(verdict(smoothingGauge(counts, counts, clusters = rep(1, 240), seed = 1)), "green")
+    expect_identical(verdict(smoothingGauge(counts, counts, clusters = rep(1, 240), seed = 1)),
+        "green")
     expect_equal(smoothingGauge(counts, delayed(counts + 0), seed = 1), raw)
 })
 
@@ -53,7 +66,9 @@ test_that("ranks within clusters are Spearman's", {
     for (gene in rownames(g)[c(1, 50, 150)]) {
         at <- split(which(counts[gene, ] > 0), data$group[counts[gene, ] > 0])
         at <- at[lengths(at) >= 10]
-        rho <- vapply(at, function(k) suppressWarnings(cor(u[gene, k], v[match(gene, rownames(counts)), k], method = "spearman")), 0)
+        rho <- vapply(at,
+            function(k) suppressWarnings(cor(u[gene, k], v[match(gene, rownames(counts)), k],
+            method = "spearman")), 0)
         expect_equal(g[gene, "rank"], sum(rho * lengths(at)) / sum(lengths(at)), tolerance = 1e-3)
     }
 })

@@ -4,8 +4,10 @@ counts <- smallCounts()
 param <- smallParam()
 
 test_that("a resumed fit ends with the same bits as one in one go", {
-    for (more in list(list(), list(stop = "paper", threshold = 0), list(stop = "window", threshold = 0), list(batch.size = 7),
-        list(batch.size = 7, stop = "paper", threshold = 0), list(bias = FALSE), list(block.cells = 7))) {
+    for (more in list(list(), list(stop = "paper", threshold = 0),
+        list(stop = "window", threshold = 0), list(batch.size = 7),
+        list(batch.size = 7, stop = "paper", threshold = 0), list(bias = FALSE),
+        list(block.cells = 7))) {
         go <- function(n) do.call(smallParam, c(list(max.iter = n), more))
         whole <- fitInfill(counts, go(30), seed = 4)
         start <- fitInfill(counts, go(11), seed = 4, keep.state = TRUE)
@@ -26,20 +28,27 @@ test_that("resuming across the end of the validation rule stops where one go doe
         start <- fitInfill(counts, p(max(1, n)), seed = 4, keep.state = TRUE)
         expectSameFit(fitInfill(counts, p(2000), resume = start), whole)
     }
-    expect_error(fitInfill(counts, p(3000), resume = fitInfill(counts, p(2000), seed = 4, keep.state = TRUE)),
-        "nothing to go on with", class = "infill_mismatch")
+    expect_error(fitInfill(counts, p(3000),
+        resume = fitInfill(counts, p(2000), seed = 4, keep.state = TRUE)), "nothing to go on with",
+        class = "infill_mismatch")
 })
 
 test_that("a fit is resumed only with what it was made of", {
     start <- fitInfill(counts, smallParam(max.iter = 5), seed = 4, keep.state = TRUE)
-    expect_error(fitInfill(counts, smallParam(lambda = 3), resume = start), "another 'lambda'", class = "infill_mismatch")
-    expect_error(fitInfill(counts, GeneMeanParam(), resume = start), "GeneMeanParam", class = "infill_mismatch")
-    expect_error(fitInfill(counts, param, seed = 5, resume = start), "seed 4, not 5", class = "infill_mismatch")
-    expect_error(fitInfill(counts[, -1], param, resume = start), "other counts", class = "infill_mismatch")
-    expect_error(fitInfill(counts, param, resume = fitInfill(counts, smallParam(max.iter = 5), seed = 4)), "no state",
+    expect_error(fitInfill(counts, smallParam(lambda = 3), resume = start), "another 'lambda'",
+        class = "infill_mismatch")
+    expect_error(fitInfill(counts, GeneMeanParam(), resume = start), "GeneMeanParam",
+        class = "infill_mismatch")
+    expect_error(fitInfill(counts, param, seed = 5, resume = start), "seed 4, not 5",
+        class = "infill_mismatch")
+    expect_error(fitInfill(counts[, -1], param, resume = start), "other counts",
+        class = "infill_mismatch")
+    expect_error(fitInfill(counts, param,
+        resume = fitInfill(counts, smallParam(max.iter = 5), seed = 4)), "no state",
         class = "infill_mismatch")
     expect_error(fitInfill(counts, param, resume = list()), "resume", class = "infill_error")
-    same <- fitInfill(counts, smallParam(max.iter = 3), resume = start)      # fewer than it has: as it is
+    # fewer than it has: as it is
+    same <- fitInfill(counts, smallParam(max.iter = 3), resume = start)
     expect_identical(same@weights, start@weights)
     expect_identical(nrow(fitHistory(same)), 5L)
 })
@@ -48,15 +57,18 @@ test_that("a checkpoint is gone on from, and removed at the end", {
     file <- tempfile(fileext = ".rds")
     on.exit(unlink(file))
     whole <- fitInfill(counts, smallParam(max.iter = 30), seed = 4)
-    expectSameFit(fitInfill(counts, smallParam(max.iter = 30), seed = 4, checkpoint = file, checkpoint.every = 7), whole)
+    expectSameFit(fitInfill(counts, smallParam(max.iter = 30), seed = 4, checkpoint = file,
+        checkpoint.every = 7), whole)
     expect_false(file.exists(file))
     saveRDS(fitInfill(counts, smallParam(max.iter = 13), seed = 4, keep.state = TRUE), file)
-    again <- fitInfill(counts, smallParam(max.iter = 30), seed = 4, checkpoint = file, checkpoint.every = 7)
+    again <- fitInfill(counts, smallParam(max.iter = 30), seed = 4, checkpoint = file,
+        checkpoint.every = 7)
     expectSameFit(again, whole)
     expect_length(again@state, 0)
     expect_false(file.exists(file))
     expect_length(list.files(dirname(file), basename(file)), 0)
-    expectSameFit(fitInfill(counts, GeneMeanParam(), seed = 4, checkpoint = file), fitInfill(counts, GeneMeanParam(), seed = 4))
+    expectSameFit(fitInfill(counts, GeneMeanParam(), seed = 4, checkpoint = file),
+        fitInfill(counts, GeneMeanParam(), seed = 4))
 })
 
 test_that("a fit that was killed goes on from its checkpoint to the same bits", {
@@ -84,9 +96,11 @@ test_that("what is no checkpoint is named as such", {
     file <- tempfile()
     on.exit(unlink(file))
     saveRDS(1, file)
-    expect_error(fitInfill(counts, param, seed = 1, checkpoint = file), "checkpoint", class = "infill_error")
+    expect_error(fitInfill(counts, param, seed = 1, checkpoint = file), "checkpoint",
+        class = "infill_error")
     writeLines("hello", file)
-    expect_error(fitInfill(counts, param, seed = 1, checkpoint = file), "checkpoint", class = "infill_error")
+    expect_error(fitInfill(counts, param, seed = 1, checkpoint = file), "checkpoint",
+        class = "infill_error")
     expect_true(file.exists(file))                             # nobody's file is removed
     expect_error(suppressWarnings(fitInfill(counts, param, seed = 1, checkpoint.every = 5,
         checkpoint = file.path(tempfile("none"), "fit.rds"))), "checkpoint", class = "infill_error")

@@ -10,7 +10,8 @@ test_that("prepared counts are used as they are", {
     expect_identical(two, one)
     few <- fitInfill(prepareCounts(counts, n.genes = 10), param, seed = 1)
     expect_identical(nrow(fitWeights(few)$E), 10L)
-    expect_identical(infill(counts, few)[-few@recipe$selected, ], counts[-few@recipe$selected, ] + 0)
+    expect_identical(infill(counts, few)[-few@recipe$selected, ],
+        counts[-few@recipe$selected, ] + 0)
 })
 
 test_that("the seed fixes the bits, wherever it is given, and another gives others", {
@@ -19,8 +20,10 @@ test_that("the seed fixes the bits, wherever it is given, and another gives othe
     expect_identical(fitInfill(counts, smallParam(seed = 1))@weights, one)
     expect_identical(fitInfill(counts, smallParam(seed = 9), seed = 1)@weights, one)
     expect_false(identical(fitInfill(counts, param, seed = 2)@weights, one))
-    expect_false(identical(fitInfill(counts, param, seed = 2^40)@weights, fitInfill(counts, param, seed = 2^40 + 1)@weights))
-    expect_false(identical(fitInfill(counts, param, seed = 2^52)@weights, fitInfill(counts, param, seed = 0)@weights))
+    expect_false(identical(fitInfill(counts, param, seed = 2^40)@weights,
+        fitInfill(counts, param, seed = 2^40 + 1)@weights))
+    expect_false(identical(fitInfill(counts, param, seed = 2^52)@weights,
+        fitInfill(counts, param, seed = 0)@weights))
 })
 
 test_that("R's generator is left alone when a seed is given, and read once when none is", {
@@ -67,11 +70,13 @@ test_that("threads come from the argument, the parameters or the option, and cha
 test_that("a fit that cannot be held in memory is refused before it starts", {
     old <- options(infill.memory.limit = 1e6)
     on.exit(options(old))
-    expect_error(fitInfill(counts, AutoImputeParam(hidden = 1000), seed = 1), "'hidden', now 1000", class = "infill_error")
+    expect_error(fitInfill(counts, AutoImputeParam(hidden = 1000), seed = 1), "'hidden', now 1000",
+        class = "infill_error")
     expect_s4_class(fitInfill(counts, param, seed = 1), "InfillFit")
     options(infill.memory.limit = NULL)
-    expect_error(fitInfill(lowRankCounts(2000, 4), AutoImputeParam(hidden = 1e6, min.cells = 1, n.genes = Inf), seed = 1),
-        "Gb", class = "infill_error")
+    expect_error(fitInfill(lowRankCounts(2000, 4),
+        AutoImputeParam(hidden = 1e6, min.cells = 1, n.genes = Inf), seed = 1), "Gb",
+        class = "infill_error")
 })
 
 test_that("a fit does not depend on when it is made: two in a row, and after an error", {
@@ -115,12 +120,14 @@ test_messages("arguments of fitInfill", {
     bad(fitInfill(counts, param, resume = fit), "infill_mismatch")
     bad(fitInfill(counts, NoneParam(), resume = fit), "infill_mismatch")
     state <- fitInfill(counts, param, seed = 1, keep.state = TRUE)
-    bad(fitInfill(counts, smallParam(hidden = 5, lambda = 2, min.cells = 1), resume = state), "infill_mismatch")
+    bad(fitInfill(counts, smallParam(hidden = 5, lambda = 2, min.cells = 1), resume = state),
+        "infill_mismatch")
     bad(fitInfill(counts, param, seed = 2, resume = state), "infill_mismatch")
     bad(fitInfill(counts[, 1:5], param, resume = state), "infill_mismatch")
-    ended <- fitInfill(counts, smallParam(hidden = 4, min.cells = 1, stop = "paper", threshold = 1e6), seed = 1, keep.state = TRUE)
-    bad(fitInfill(counts, smallParam(hidden = 4, min.cells = 1, stop = "paper", threshold = 1e6), resume = ended),
-        "infill_mismatch")
+    ended <- fitInfill(counts, smallParam(hidden = 4, min.cells = 1, stop = "paper",
+        threshold = 1e6), seed = 1, keep.state = TRUE)
+    bad(fitInfill(counts, smallParam(hidden = 4, min.cells = 1, stop = "paper", threshold = 1e6),
+        resume = ended), "infill_mismatch")
     expect_error(fitInfill(counts, param, seed = numeric()), "seed", class = "infill_error")
     expect_error(fitInfill(counts, param, seed = c(NA, 1)), "seed", class = "infill_error")
     bad(fitInfill(prepareCounts(matrix(2e38, 3, 4), log = "none", normalize = "none"),

@@ -6,13 +6,17 @@ fit <- suppressWarnings(fitInfill(counts, smallParam(learning.rate = 0.01, n.gen
 
 test_that("all outputs, keeps and floors are what they say", {
     # the reference start leaves wild values, below 0 too
-    fit <- suppressWarnings(fitInfill(counts, smallParam(init = "reference", n.genes = 40), seed = 1))
-    for (output in c("counts", "normcounts", "logcounts")) for (keep in c("observed", "none", "max"))
+    fit <- suppressWarnings(fitInfill(counts, smallParam(init = "reference", n.genes = 40),
+        seed = 1))
+    for (output in c("counts", "normcounts", "logcounts"))
+        for (keep in c("observed", "none", "max"))
         for (nonneg in c(TRUE, FALSE)) {
             out <- infill(counts, fit, output = output, keep = keep, nonneg = nonneg)
             info <- paste(output, keep, nonneg)
-            expect_equal(plain(out), refInfill(counts, fit, output, keep, nonneg), tolerance = 1e-4, info = info)
-            expect_identical(attr(out, "infill")[c("output", "keep")], list(output = output, keep = keep), info = info)
+            expect_equal(plain(out), refInfill(counts, fit, output, keep, nonneg), tolerance = 1e-4,
+                info = info)
+            expect_identical(attr(out, "infill")[c("output", "keep")],
+                list(output = output, keep = keep), info = info)
             expect_true(all(is.finite(out)), info = info)
             if (nonneg || output != "logcounts") expect_true(all(out >= 0), info = info)
         }
@@ -27,7 +31,8 @@ test_that("observed entries are kept to the bit, zeros are filled, the unmodelle
     expect_gt(mean(out[modelled, -7][counts[modelled, -7] == 0] > 0), 0.5)
     expect_identical(out[!modelled, ], counts[!modelled, ] + 0)
     expect_identical(infill(counts, fit, keep = "none")[!modelled, ], counts[!modelled, ] + 0)
-    expect_identical(unname(out[, 7]), numeric(60))            # a cell without counts stays as it came
+    # a cell without counts stays as it came
+    expect_identical(unname(out[, 7]), numeric(60))
     bigger <- infill(counts, fit, keep = "max")
     expect_true(all(bigger >= out))
     expect_identical(plain(bigger), pmax(plain(infill(counts, fit, keep = "none")), counts))
@@ -35,8 +40,9 @@ test_that("observed entries are kept to the bit, zeros are filled, the unmodelle
 
 test_that("one call is the two steps", {
     expect_identical(suppressWarnings(infill(counts, fit@param, seed = 1)), infill(counts, fit))
-    expect_identical(suppressWarnings(infill(counts, fit@param, seed = 1, output = "logcounts", keep = "none",
-        nonneg = FALSE)), infill(counts, fit, output = "logcounts", keep = "none", nonneg = FALSE))
+    expect_identical(suppressWarnings(infill(counts, fit@param, seed = 1, output = "logcounts",
+        keep = "none", nonneg = FALSE)),
+        infill(counts, fit, output = "logcounts", keep = "none", nonneg = FALSE))
 })
 
 test_that("blocks and counts that were not depth-normalised agree on every scale", {
@@ -50,7 +56,8 @@ test_that("blocks and counts that were not depth-normalised agree on every scale
         expect_true(all(is.finite(whole)))
     }
     x[, 3] <- 0
-    one <- infill(x[, 3, drop = FALSE], bare, output = "normcounts")       # nothing to take a median of
+    # nothing to take a median of
+    one <- infill(x[, 3, drop = FALSE], bare, output = "normcounts")
     expect_true(all(is.finite(one)))
     y <- refForward(fitWeights(bare), log2(smallCounts()[bare@recipe$selected, ] + 1))$y
     z <- infill(smallCounts(), bare, keep = "none")
@@ -60,7 +67,8 @@ test_that("blocks and counts that were not depth-normalised agree on every scale
 test_that("cells are filled one by one as together: blocks do not show", {
     whole <- plain(infill(counts, fit, keep = "none"))
     for (at in list(1:13, 14:40, 33, c(40, 2, 9))) {
-        expect_identical(plain(infill(counts[, at, drop = FALSE], fit, keep = "none")), whole[, at, drop = FALSE])
+        expect_identical(plain(infill(counts[, at, drop = FALSE], fit, keep = "none")),
+            whole[, at, drop = FALSE])
     }
     expect_identical(infill(counts, fit, num.threads = 3), infill(counts, fit))
 })
@@ -96,7 +104,8 @@ test_that("genes are found by name: permuted, with more of them, with fewer", {
     expect_identical(out[c("extra1", "extra2"), ], more[c("extra1", "extra2"), ] + 0)
     expect_identical(dimnames(out), dimnames(more))
     needed <- which(fit@recipe$kept)[c(2, 5)]
-    expect_error(infill(counts[-needed, ], fit), paste(rownames(counts)[needed], collapse = ", "), class = "infill_mismatch")
+    expect_error(infill(counts[-needed, ], fit), paste(rownames(counts)[needed], collapse = ", "),
+        class = "infill_mismatch")
     unused <- which(!fit@recipe$kept)[1:2]
     expect_identical(plain(infill(counts[-unused, ], fit)), whole[-unused, ])
     expect_error(infill(counts[rep(1:60, 2), ], fit), "more than once", class = "infill_mismatch")
@@ -166,5 +175,6 @@ test_messages("data that do not fit the fit", {
     bad(infill(counts[c(1:12, 1), ], fit), "infill_mismatch")
     bad(infill(counts[-1, ], fitInfill(unname(counts), param, seed = 1)), "infill_mismatch")
     many <- smallCounts(60, 20)
-    bad(infill(many[31:60, ], fitInfill(many, smallParam(hidden = 4, min.cells = 1), seed = 1)), "infill_mismatch")
+    bad(infill(many[31:60, ], fitInfill(many, smallParam(hidden = 4, min.cells = 1), seed = 1)),
+        "infill_mismatch")
 })

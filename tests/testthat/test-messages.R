@@ -12,6 +12,7 @@ test_that("every block of messages belongs to a test, and every test has its blo
     expect_setequal(list.files(test_path("messages")), sub("^test-(.*)[.]R$", "\\1.txt", tests))
     for (file in tests) {
         text <- sub("^test-(.*)[.]R$", "\\1.txt", file)
-        expect_identical(sort(names(readMessages(text))), sort(blocksOf(test_path(file))), info = file)
+        expect_identical(sort(names(readMessages(text))), sort(blocksOf(test_path(file))),
+            info = file)
     }
 })

@@ -3,11 +3,12 @@
 counts <- smallCounts()
 X <- function(x = counts, ...) unname(as.matrix(as(prepareCounts(x, ...), "dgCMatrix")))
 
-# A worked example (1 hidden unit, 2 genes, 2 cells): the start is put into a fit that is then resumed.
+# A worked example (1 hidden unit, 2 genes, 2 cells): the start is put into a fit that is then
+# resumed.
 golden <- function(steps, lambda = 0.4, arithmetic = "auto") {
     prepared <- handPrepared(rbind(c(1, 2), c(0, 3)))
-    p <- function(n) AutoImputeParam(hidden = 1, lambda = lambda, learning.rate = 0.1, max.iter = n, stop = "paper",
-        threshold = 0, arithmetic = arithmetic)
+    p <- function(n) AutoImputeParam(hidden = 1, lambda = lambda, learning.rate = 0.1, max.iter = n,
+        stop = "paper", threshold = 0, arithmetic = arithmetic)
     start <- fitInfill(prepared, p(1), seed = 1, keep.state = TRUE)
     start@weights <- c(0.5, -0.25, 1, -0.5, 0.1, 0.2, 0.3)     # E, D, b_e, b_d
     start@state <- c(start@weights, rep(1, 7))
@@ -15,10 +16,11 @@ golden <- function(steps, lambda = 0.4, arithmetic = "auto") {
 }
 
 test_that("losses and steps are those of the formulas, for every option that enters them", {
-    step <- function(n, ...) fitInfill(counts, smallParam(max.iter = n, stop = "paper", threshold = 0, learning.rate = 0.01,
-        ...), seed = 1, keep.state = TRUE)
-    for (more in list(list(), list(lambda = 0), list(lambda = 30), list(bias = FALSE), list(arithmetic = "dense"),
-        list(init = "reference"), list(block.cells = 7))) {
+    step <- function(n, ...) fitInfill(counts,
+        smallParam(max.iter = n, stop = "paper", threshold = 0, learning.rate = 0.01, ...),
+        seed = 1, keep.state = TRUE)
+    for (more in list(list(), list(lambda = 0), list(lambda = 30), list(bias = FALSE),
+        list(arithmetic = "dense"), list(init = "reference"), list(block.cells = 7))) {
         lambda <- if (is.null(more$lambda)) 1 else more$lambda
         bias <- !identical(more$bias, FALSE)
         fits <- lapply(1:4, function(n) do.call(step, c(list(n), more)))
@@ -42,13 +44,15 @@ test_that("losses and steps are those of the formulas, for every option that ent
 })
 
 test_that("the first step starts from running squares of 1, as TensorFlow 1 has it", {
-    one <- function(lr) fitInfill(counts, smallParam(max.iter = 1, stop = "paper", threshold = 0, learning.rate = lr), seed = 1,
+    one <- function(lr) fitInfill(counts,
+        smallParam(max.iter = 1, stop = "paper", threshold = 0, learning.rate = lr), seed = 1,
         keep.state = TRUE)
     start <- fitWeights(one(1e-8))
     now <- refStep(start, refGradient(start, X(), 1), 0.01)
     fit <- one(0.01)
     expect_equal(fitWeights(fit), now$w, tolerance = 1e-5)
-    expect_equal(fit@state[length(fit@weights) + seq_along(fit@weights)], unlist(now$s, use.names = FALSE), tolerance = 1e-5)
+    expect_equal(fit@state[length(fit@weights) + seq_along(fit@weights)],
+        unlist(now$s, use.names = FALSE), tolerance = 1e-5)
 })
 
 test_that("a worked example: losses (equations 8 and 9 of the paper) and two RMSProp steps", {
@@ -73,7 +77,8 @@ test_that("a worked example: losses (equations 8 and 9 of the paper) and two RMS
 })
 
 test_that("the oracle itself: gradients of the worked example", {
-    w <- list(E = cbind(c(0.5, -0.25)), D = rbind(c(1, -0.5)), b_e = cbind(0.1), b_d = cbind(c(0.2, 0.3)))
+    w <- list(E = cbind(c(0.5, -0.25)), D = rbind(c(1, -0.5)), b_e = cbind(0.1),
+        b_d = cbind(c(0.2, 0.3)))
     x <- rbind(c(1, 2), c(0, 3))
     g <- refGradient(w, x, 0.4)
     expect_equal(as.vector(g$E), c(0.404148053270, 0.312156294153), tolerance = 1e-11)

@@ -14,7 +14,8 @@ test_that("Blakeley, the paper's protocol and row of Table 2: RMSE at most 3.0, 
         q@x <- Matrix::drop0(x)
         fit <- fitInfill(q, AutoImputeParam(preset = "Blakeley", min.cells = 4), seed = seed,
             progress = FALSE, num.threads = 2)
-        predicted <- .Call(infill:::C_predict, fit@param, fit@weights, q@x, NULL, NULL, 1L)[cbind(row, col)]
+        predicted <- .Call(infill:::C_predict, fit@param, fit@weights, q@x, NULL, NULL,
+            1L)[cbind(row, col)]
         mean <- Matrix::rowSums(q@x) / pmax(1, Matrix::rowSums(q@x != 0))
         c(recoveryError(truth, predicted)$rmse, recoveryError(truth, mean[row])$rmse)
     }, c(0, 0))
@@ -22,7 +23,8 @@ test_that("Blakeley, the paper's protocol and row of Table 2: RMSE at most 3.0, 
     expect_lt(mean(rmse[1, ]), mean(rmse[2, ]))
 })
 
-for (goal in list(list("zheng500_facs", 0.355), list("jurkat_293t_338", 0.41), list("sc_dropseq_3cl", 0.49))) local({
+for (goal in list(list("zheng500_facs", 0.355), list("jurkat_293t_338", 0.41),
+    list("sc_dropseq_3cl", 0.49))) local({
     set <- goal[[1]]
     most <- goal[[2]]
     test_that(sprintf("%s, defaults: RMSE at most %g and below the gene's mean", set, most), {
@@ -36,7 +38,8 @@ for (goal in list(list("zheng500_facs", 0.355), list("jurkat_293t_338", 0.41), l
 
 test_that("init = \"reference\" fails as the authors' code does on zheng500_facs", {
     task <- recordedTask("zheng500_facs")
-    filled <- infill(task$x, AutoImputeParam(min.cells = 0, gene.selection = "none", init = "reference",
-        stop = "paper", max.iter = 500), seed = 1, progress = FALSE, num.threads = 2)
+    filled <- infill(task$x, AutoImputeParam(min.cells = 0, gene.selection = "none",
+        init = "reference", stop = "paper", max.iter = 500), seed = 1, progress = FALSE,
+        num.threads = 2)
     expect_gt(task$rmse(filled), 3)
 })

@@ -63,8 +63,8 @@ test_messages("DeepImputeParam: the range of every argument", {
 })
 
 test_that("DeepImputeParam: genes that are neither names nor positions", {
-    for (genes in list(TRUE, list("g1"), factor("g1"))) expect_error(DeepImputeParam(genes = genes), "names or positions",
-        class = "infill_error")
+    for (genes in list(TRUE, list("g1"), factor("g1"))) expect_error(DeepImputeParam(genes = genes),
+        "names or positions", class = "infill_error")
 })
 
 test_messages("DeepImpute: data and genes that cannot be fitted", {
@@ -91,7 +91,8 @@ test_messages("DeepImpute: data and genes that cannot be fitted", {
     bad(fitInfill(zero, deepParam(genes = 1:2)))
     says(fitInfill(zero, deepParam(genes = c("g1", "g2", "g6")), seed = 1))
     says(fitInfill(counts, deepParam(network.size = 512), seed = 1))
-    bad(fitInfill(counts, deepParam(n.candidates = 1, genes = c(1:4, 6:9), network.size = 4), seed = 1))
+    bad(fitInfill(counts, deepParam(n.candidates = 1, genes = c(1:4, 6:9), network.size = 4),
+        seed = 1))
     bad(fitInfill(prepareCounts(counts, min.cells = 1), deep))
     bad(subNetworks(fit))
     bad(subNetworks(deep))
@@ -120,7 +121,8 @@ test_messages("DeepImpute: what does not go with BPPARAM or a fit to resume", {
     bad(fitInfill(counts[, 1:5], deep, resume = state), "infill_mismatch")
     bad(fitInfill(counts, deep, resume = fit), "infill_mismatch")
     bad(fitInfill(counts, deep, seed = 2, resume = state), "infill_mismatch")
-    wanting <- fitInfill(counts, deepParam(network.size = 4, n.genes = 4, n.predictors = 1, max.iter = 2), seed = 1)
+    wanting <- fitInfill(counts, deepParam(network.size = 4, n.genes = 4, n.predictors = 1,
+        max.iter = 2), seed = 1)
     used <- wanting@recipe$selected
     bad(infill(counts[-used[2], ], wanting), "infill_mismatch")
 })

@@ -10,8 +10,8 @@ constant <- function(...) {
     prepared <- handPrepared(rbind(0, rep(c(0, 1, 3), 100)), "log1p")
     prepared@recipe$plan <- c(1L, 1L, 4L, 1L, 1L, 1L, 0L, 1L)
     prepared@recipe$networks <- TRUE
-    p <- DeepImputeParam(hidden = 4, max.iter = 400, learning.rate = 0.02, patience = 1e6, valid.fraction = 0.001,
-        batch.size = 0, dropout = 0, ...)
+    p <- DeepImputeParam(hidden = 4, max.iter = 400, learning.rate = 0.02, patience = 1e6,
+        valid.fraction = 0.001, batch.size = 0, dropout = 0, ...)
     f <- fitInfill(prepared, p, seed = 1)
     expect_true(is.na(f@heldout$pearson))
     c(refDeepForward(fitWeights(f)[[1]], cbind(0), p@output)$y, tail(fitHistory(f)$train, 1))
@@ -31,14 +31,15 @@ test_that("each network stops after `patience` epochs without a smaller held-out
         expect_identical(length(v), which.min(v) + 5L)
     }
     expect_identical(f@stopped, rep("no better held-out error", length(n)))
-    for (k in c(1, length(n))) {                               # a network does not know of the others
+    # a network does not know of the others
+    for (k in c(1, length(n))) {
         short <- fitted(max.iter = n[[k]], learning.rate = 0.02, patience = 5)
         expect_identical(fitWeights(short)[[k]], fitWeights(f)[[k]])
     }
     expect_identical(fitted(max.iter = 3)@stopped, rep("the most iterations allowed", 4))
 })
 
-test_that("best = TRUE keeps the weights and figures of the best epoch, and trains no differently", {
+test_that("best = TRUE keeps weights and figures of the best epoch, and trains no differently", {
     last <- fitted(max.iter = 500, learning.rate = 0.02, patience = 4)
     best <- fitted(max.iter = 500, learning.rate = 0.02, patience = 4, best = TRUE)
     expect_identical(best@history, last@history)
@@ -66,9 +67,12 @@ test_that("joint = TRUE stops all networks by the sum of their losses", {
 
 test_that("dropout is part of training only", {
     expect_false(identical(fitted(dropout = 0)@weights, fitted(dropout = 0.2)@weights))
-    for (seed in 1:2) expect_identical(fitted(dropout = 0.5, seed = seed)@weights, fitted(dropout = 0.5, seed = seed)@weights)
-    # the same mean: with a tiny step the loss of the first epoch is that of no dropout, and a bit more
-    loss <- function(rho) fitted(dropout = rho, learning.rate = 1e-8, max.iter = 1, hidden = 200)@history$train
+    for (seed in 1:2) expect_identical(fitted(dropout = 0.5, seed = seed)@weights,
+        fitted(dropout = 0.5, seed = seed)@weights)
+    # the same mean: with a tiny step the loss of the first epoch is that of no dropout, and a bit
+    # more
+    loss <- function(rho) fitted(dropout = rho, learning.rate = 1e-8, max.iter = 1,
+        hidden = 200)@history$train
     expect_lt(max(abs(loss(0.2) / loss(0) - 1)), 0.2)
     expect_false(any(loss(0.2) == loss(0)))
     expect_equal(fitted(dropout = 0.5, learning.rate = 1e-8, max.iter = 1)@history$valid,

@@ -1,4 +1,5 @@
-# GraphSCI: what the formulas in plain R (helper-graphsci-formulas.R) do and do not depend on, and their training.
+# GraphSCI: what the formulas in plain R (helper-graphsci-formulas.R) do and do not depend on, and
+# their training.
 
 counts <- graphSeen$counts
 Y <- graphSeen$Y
@@ -28,9 +29,10 @@ test_that("oracle: genes and cells can be permuted", {
         one <- go(d, latent = latent, held = d$held)
         g <- c(3, 1, 5, 2, 4)
         p <- d
-        for (k in c("U1", "b", "gamma_p", "beta_p", "gamma_t", "beta_t", "gamma_m", "beta_m")) p$par[[k]] <-
-            if (k == "U1") d$par$U1[g, ] else d$par[[k]][g]
-        for (k in c("Up", "Ut", "Um", if (latent == "code") c("Wm", "Ws"))) p$par[[k]] <- d$par[[k]][, g]
+        for (k in c("U1", "b", "gamma_p", "beta_p", "gamma_t", "beta_t", "gamma_m", "beta_m"))
+            p$par[[k]] <- if (k == "U1") d$par$U1[g, ] else d$par[[k]][g]
+        for (k in c("Up", "Ut", "Um", if (latent == "code") c("Wm", "Ws")))
+            p$par[[k]] <- d$par[[k]][, g]
         p$par$W <- d$par$W[g, g]
         for (k in c("X", "Y", "held")) p[[k]] <- d[[k]][, g]
         p$A <- d$A[g, g]
@@ -97,7 +99,8 @@ test_that("oracle: no edges, all edges, two genes", {
 test_that("oracle: what batch norm and the order of products do not change", {
     d <- graphSmall()
     r <- go(d)
-    shifted <- refGraphBn(r$E2 %*% d$par$Um + rep(c(3, -1, 0.5, 9, -4), each = 7), d$par$gamma_m, d$par$beta_m)
+    shifted <- refGraphBn(r$E2 %*% d$par$Um + rep(c(3, -1, 0.5, 9, -4), each = 7), d$par$gamma_m,
+        d$par$beta_m)
     expect_lt(largest(shifted$y, r$bnm$y), 1e-12)
     back <- refGraphBnBack(matrix(rnorm(35), 7), shifted)
     expect_lt(max(abs(colSums(back$dx))), 1e-13)               # the gradient of such a constant
@@ -123,21 +126,26 @@ test_that("oracle: data-driven heads", {
     one <- refGraphHeads(cbind(c(0, 2, 4), c(2, 2, 2), c(0, 0, 1e5), c(0, 3, 9)), c(1, 1, 1))
     expect_equal(one$beta_m, log(c(2, 2, 1e5 / 3, 4)))
     expect_equal(refGraphSoftplus(one$beta_t), c(2, 30, 1e5 / 3 / (1e5 - 1), 16 / 17))
-    expect_identical(c(one$gamma_p[1], one$beta_p[1], one$gamma_t[1], one$gamma_m[1]), c(0.1, -2, 0.1, 0.3))
+    expect_identical(c(one$gamma_p[1], one$beta_p[1], one$gamma_t[1], one$gamma_m[1]),
+        c(0.1, -2, 0.1, 0.3))
     # batch norm makes the means of the heads these to the bit
-    a <- withSeed(1, refGraphActivations(refGraphStart(60, 80, heads = h), ready$X, ready$sf, graph))
+    a <- withSeed(1, refGraphActivations(refGraphStart(60, 80, heads = h), ready$X, ready$sf,
+        graph))
     expect_lt(largest(colMeans(log(a$mean)), h$beta_m), 1e-12)
 })
 
 test_that("oracle: the steps of Adam", {
-    expect_equal(refGraphAdam(list(a = 1), list(a = 0.2), NULL, 1)$par$a, 1 - 0.01 * 0.2 / (0.2 + 1e-8 / sqrt(0.001)),
-        tolerance = 1e-15)
+    expect_equal(refGraphAdam(list(a = 1), list(a = 0.2), NULL, 1)$par$a,
+        1 - 0.01 * 0.2 / (0.2 + 1e-8 / sqrt(0.001)), tolerance = 1e-15)
     g <- c(0.3, -0.2, 0.05)
     now <- list(par = list(a = 1), state = NULL)
     for (e in 1:3) now <- refGraphAdam(now$par, list(a = g[e]), now$state, e, 0.1)
-    step <- function(e) {                                      # by the definition with sums over all steps
-        mean <- function(beta, x) sum(beta^(e - seq_len(e)) * x[seq_len(e)]) / sum(beta^(e - seq_len(e)))
-        0.1 * 0.9^((e - 1) / 50) * mean(0.9, g) / (sqrt(mean(0.999, g^2)) + 1e-8 / sqrt(1 - 0.999^e))
+    # by the definition with sums over all steps
+    step <- function(e) {
+        mean <- function(beta, x) sum(beta^(e - seq_len(e)) * x[seq_len(e)]) /
+            sum(beta^(e - seq_len(e)))
+        0.1 * 0.9^((e - 1) / 50) * mean(0.9, g) /
+            (sqrt(mean(0.999, g^2)) + 1e-8 / sqrt(1 - 0.999^e))
     }
     expect_equal(now$par$a, 1 - sum(vapply(1:3, step, 0)), tolerance = 1e-14)
 })
@@ -154,31 +162,35 @@ test_that("oracle: prediction and edges", {
         expect_identical(p, t(p))
         mu <- r$Qa %*% d$par$Wm
         if (latent == "inner") expect_lt(largest(p, stats::plogis(tcrossprod(mu))), 1e-15) else
-            expect_lt(largest(p[2, 4], (stats::plogis(mu[2, 4]) + stats::plogis(mu[4, 2])) / 2), 1e-15)
+            expect_lt(largest(p[2, 4], (stats::plogis(mu[2, 4]) + stats::plogis(mu[4, 2])) / 2),
+                1e-15)
     }
 })
 
 test_that("oracle: odd data", {
     expect_error(refGraphPrepare(Y[1, , drop = FALSE]), "one cell")
-    p <- refGraphPrepare(cbind(c(2, 2, 2, 2), c(1, 3, 2, 2), c(3, 1, 2, 2)))    # equal depths: constant before and after
+    # equal depths: constant before and after
+    p <- refGraphPrepare(cbind(c(2, 2, 2, 2), c(1, 3, 2, 2), c(3, 1, 2, 2)))
     expect_identical(p$X[, 1], numeric(4))
     flat <- cbind(Y, 2)
-    expect_gt(min(abs(range(refGraphPrepare(flat)$X[, 61]))), 0.5)               # not so where depths differ
+    # not so where depths differ
+    expect_gt(min(abs(range(refGraphPrepare(flat)$X[, 61]))), 0.5)
     expect_identical(sum(refGraphAdjacency(flat)[61, ]), 0)
     huge <- Y
     huge[2, 7] <- 1e6
     for (y in list(huge, Y[1:2, colSums(Y[1:2, ]) > 0], Y[, 1:3])) withSeed(2, {
         p <- refGraphPrepare(y)
         N <- ncol(y)
-        r <- refGraphForward(refGraphStart(N, nrow(y), heads = refGraphHeads(y, p$sf)), p$X, y, p$sf, refGraphAdjacency(y),
-            matrix(rnorm(N * N), N), refGraphMasks(N, nrow(y)))
+        r <- refGraphForward(refGraphStart(N, nrow(y), heads = refGraphHeads(y, p$sf)), p$X, y,
+            p$sf, refGraphAdjacency(y), matrix(rnorm(N * N), N), refGraphMasks(N, nrow(y)))
         expect_true(all(is.finite(unlist(r[c("cost", "gradient", "R")]))))
     })
 })
 
 test_that("oracle: the table is the oracle's", {
     for (name in c("default", "both")) for (seed in 1:2) {
-        trace <- do.call(graphOracle, c(list(16, seed), graphVariants[[name]][[2]]))$trace[c(1, 16), names(costs)]
+        trace <- do.call(graphOracle, c(list(16, seed), graphVariants[[name]][[2]]))$trace[c(1, 16),
+            names(costs)]
         for (k in 1:2) {
             known <- matrix(graphExpected[[name]][[k]], 5)
             expect_lt(max(abs(trace[k, ] - known[, 1]) / known[, 2]), 5)
@@ -203,5 +215,6 @@ test_that("oracle: the data of the tests are of use", {
     expect_gt(mean(counts == 0), 0.25)
     expect_true(sum(graph) > 100 && sum(graph) < 1000)
     # no correlation is at a threshold: single precision finds the same edges
-    for (r in list(cor(Y), cor(ready$Lg))) for (threshold in c(0.3, 0.4)) expect_gt(min(abs(abs(r) - threshold)), 1e-5)
+    for (r in list(cor(Y), cor(ready$Lg))) for (threshold in c(0.3, 0.4))
+        expect_gt(min(abs(abs(r) - threshold)), 1e-5)
 })

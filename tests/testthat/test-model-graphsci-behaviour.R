@@ -11,7 +11,8 @@ costs <- c(adj = "adjacency", exp = "expression", kl = "divergence", mse = "erro
 test_that("bits depend on the seed alone, not on threads or on the kind of matrix", {
     for (v in graphVariants[c("default", "both", "unscaled")]) {
         one <- do.call(graphFit, v[[1]])
-        for (threads in 2:3) expectSameGraph(do.call(graphFit, c(v[[1]], num.threads = threads)), one)
+        for (threads in 2:3) expectSameGraph(do.call(graphFit, c(v[[1]], num.threads = threads)),
+            one)
         expectSameGraph(do.call(graphFit, c(v[[1]], list(x = sparse(counts)))), one)
         other <- do.call(graphFit, c(v[[1]], seed = 2))
         expectOtherGraph(other, one)
@@ -29,8 +30,9 @@ test_that("bits depend on the seed alone, not on threads or on the kind of matri
 
 test_that("every argument counts", {
     one <- graphFit()
-    for (more in list(list(dist = "nb"), list(latent = "inner"), list(inner = "edges"), list(scale = FALSE), list(dropout = 0),
-        list(l2 = 0), list(mse.weight = 1), list(init = "reference"), list(learning.rate = 0.02)))
+    for (more in list(list(dist = "nb"), list(latent = "inner"), list(inner = "edges"),
+        list(scale = FALSE), list(dropout = 0), list(l2 = 0), list(mse.weight = 1),
+        list(init = "reference"), list(learning.rate = 0.02)))
         expectOtherGraph(do.call(graphFit, more), one)
     paper <- quiet(fitInfill(counts, GraphSciParam(paper = TRUE), seed = 1))
     expect_true(all(is.finite(graphFilled(counts, paper, keep = "none"))))
@@ -40,31 +42,37 @@ test_that("the depth of a cell goes through to its own values", {
     k <- which.max(colSums(counts))                            # stays above the median, which stays
     deep <- counts
     deep[, k] <- 3 * deep[, k]
-    start <- function(x) graphFilled(x, graphFit(x = x, adj = graph, max.iter = 1, learning.rate = 1e-8), keep = "none")
+    start <- function(x) graphFilled(x,
+        graphFit(x = x, adj = graph, max.iter = 1, learning.rate = 1e-8), keep = "none")
     expectClose(start(deep), start(counts) * rep(ifelse(seq_len(80) == k, 3, 1), each = 60))
 })
 
 test_that("the held-out stop keeps the weights of the lowest likelihood", {
     for (more in list(list(), list(dist = "nb", latent = "inner"))) {
-        run <- function(n) do.call(graphFit, c(more, stop = "validation", patience = 20, learning.rate = 0.05, valid.fraction = 0.2,
+        run <- function(n) do.call(graphFit,
+            c(more, stop = "validation", patience = 20, learning.rate = 0.05, valid.fraction = 0.2,
             max.iter = n))
         fit <- run(400)
         h <- fitHistory(fit)
         seen <- which(!is.na(h$valid))
-        expect_true(all(utils::head(seen, -1) %% 10 == 0) && all(seq_len(nrow(h) %/% 10) * 10 %in% seen))
+        expect_true(all(utils::head(seen, -1) %% 10 == 0) &&
+            all(seq_len(nrow(h) %/% 10) * 10 %in% seen))
         best <- seen[which.min(h$valid[seen])]
         expect_lt(nrow(h), 400)
         expect_lte(nrow(h), best + 20)
         expect_identical(fitWeights(run(best)), fitWeights(fit))
-        if (best < nrow(h)) expect_false(identical(fitHistory(run(nrow(h)))$valid[best], h$valid[nrow(h)]))
+        if (best < nrow(h)) expect_false(identical(fitHistory(run(nrow(h)))$valid[best],
+            h$valid[nrow(h)]))
         expect_equal(fitHistory(run(best)), h[seq_len(best), ], ignore_attr = TRUE)
-        expect_identical(graphFilled(counts, fit)[counts > 0], counts[counts > 0] + 0)   # held-out ones too
+        # held-out ones too
+        expect_identical(graphFilled(counts, fit)[counts > 0], counts[counts > 0] + 0)
     }
 })
 
 test_that("the held-out likelihood is that of the prediction", {
     for (dist in c("zinb", "nb")) for (fraction in c(0.2, 0.5)) {
-        fit <- graphFit(dist = dist, stop = "validation", valid.fraction = fraction, max.iter = 10, patience = 100)
+        fit <- graphFit(dist = dist, stop = "validation", valid.fraction = fraction, max.iter = 10,
+            patience = 100)
         p <- graphHeads(fit)
         l <- if (dist == "nb") 0 * Y else p$l
         NLL <- refGraphZinb(Y, p$mean * ready$sf, p$dispersion, l, dist)$NLL
@@ -81,7 +89,8 @@ test_that("the held-out likelihood is that of the prediction", {
 test_that("training gets better, and finds the graph", {
     fit <- graphFit(max.iter = 60)
     h <- fitHistory(fit)
-    for (part in c("train", "adjacency", "expression")) expect_lt(mean(h[[part]][51:60]), mean(h[[part]][1:5]))
+    for (part in c("train", "adjacency", "expression")) expect_lt(mean(h[[part]][51:60]),
+        mean(h[[part]][1:5]))
     p <- graphEdges(fit)
     expect_gt(mean(p[graph == 1]), mean(p[graph == 0 & diag(60) == 0]) + 0.05)
     reference <- fitHistory(graphFit(max.iter = 60, init = "reference"))
@@ -120,7 +129,10 @@ test_that("genes and cells without counts come back as zeros", {
     x[c(5, 17), ] <- 0
     x[, 9] <- 0
     said <- character()
-    note <- function(restart) function(c) { said <<- c(said, conditionMessage(c)); invokeRestart(restart) }
+    note <- function(restart) function(c) {
+        said <<- c(said, conditionMessage(c))
+        invokeRestart(restart)
+    }
     fit <- withCallingHandlers(fitInfill(x, GraphSciParam(max.iter = 3, stop = "none"), seed = 1),
         message = note("muffleMessage"), warning = note("muffleWarning"))
     expect_match(said, "2 .*genes?|genes?.* 2", all = FALSE)
@@ -136,7 +148,8 @@ test_that("genes and cells without counts come back as zeros", {
         expect_identical(dimnames(all), dimnames(x))
     }
     y <- t(x[-c(5, 17), -9])
-    expectClose(graphFilled(x, fit, keep = "none")[-c(5, 17), -9], t(graphHeads(fit)$mean * refGraphPrepare(y)$sf))
+    expectClose(graphFilled(x, fit, keep = "none")[-c(5, 17), -9],
+        t(graphHeads(fit)$mean * refGraphPrepare(y)$sf))
     expect_false(any(c("g5", "g17") %in% unlist(geneEdges(fit, threshold = 0.01)[1:2])))
     # a graph of all genes, those without counts included
     A <- refGraphAdjacency(t(x[, -9]))
@@ -151,16 +164,19 @@ test_that("few genes, few cells, constant genes, huge counts", {
     flat <- counts
     flat[4, ] <- 2
     two <- counts[, 2:3][rowSums(counts[, 2:3]) > 0, ]
-    for (x in list(few, huge, flat, two, counts[1:2, colSums(counts[1:2, ]) > 0], counts[, rep(1:10, 2)])) {
+    for (x in list(few, huge, flat, two, counts[1:2, colSums(counts[1:2, ]) > 0],
+        counts[, rep(1:10, 2)])) {
         fit <- graphFit(x = x, max.iter = 5)
         expect_true(all(is.finite(as.matrix(fitHistory(fit)[c("train", costs)]))))
         all <- graphFilled(x, fit, keep = "none")
         expect_true(all(is.finite(all)) && all(all > 0))
         expect_identical(graphFilled(x, fit)[x > 0], x[x > 0] + 0)
     }
-    expect_lte(max(graphFilled(huge, graphFit(x = huge, max.iter = 5), keep = "none")), 1e6 * max(colSums(huge)) / median(colSums(huge)))
+    expect_lte(max(graphFilled(huge, graphFit(x = huge, max.iter = 5), keep = "none")),
+        1e6 * max(colSums(huge)) / median(colSums(huge)))
     bare <- unname(counts)
-    expect_identical(unname(graphFilled(bare, graphFit(x = bare))), unname(graphFilled(counts, graphFit())))
+    expect_identical(unname(graphFilled(bare, graphFit(x = bare))),
+        unname(graphFilled(counts, graphFit())))
     ints <- counts
     storage.mode(ints) <- "integer"
     expectSameGraph(graphFit(x = ints), graphFit())

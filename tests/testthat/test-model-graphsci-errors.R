@@ -4,8 +4,10 @@ counts <- graphSeen$counts
 graph <- graphSeen$graph
 
 test_messages("GraphSCI: every argument", {
-    bad(GraphSciParam(threshold = 1, correlation = "spearman", dist = "poisson", latent = "Z", inner = "none", init = "zero"))
-    bad(GraphSciParam(max.iter = 0, stop = "window", valid.fraction = 0.9, patience = 0, learning.rate = 0, dropout = 1))
+    bad(GraphSciParam(threshold = 1, correlation = "spearman", dist = "poisson", latent = "Z",
+        inner = "none", init = "zero"))
+    bad(GraphSciParam(max.iter = 0, stop = "window", valid.fraction = 0.9, patience = 0,
+        learning.rate = 0, dropout = 1))
     bad(GraphSciParam(l2 = -1, mse.weight = NA, scale = NA, n.genes = 1, n.max = 0))
     bad(GraphSciParam(valid.edges = 0.7, cell.dropout = 1, eval = "mean", n.draws = -1))
     bad(GraphSciParam(adj = "g"))
@@ -57,13 +59,14 @@ test_messages("GraphSCI: graphs and data that cannot be fitted", {
 })
 
 test_that("mistakes are errors of our class that name the argument", {
-    wrong <- list(threshold = list(0, 1, -0.3, NA, c(0.2, 0.3)), correlation = list("spearman"), dist = list("poisson"),
-        latent = list("Z"), inner = list("half"), scale = list(NA, 2), dropout = list(-0.1, 1), l2 = list(-1, Inf),
-        mse.weight = list(-1, NA), init = list("zero"), max.iter = list(0, 2.5), stop = list("never"),
-        valid.fraction = list(-0.1, 1), patience = list(0), learning.rate = list(0), n.max = list(0), paper = list(NA))
+    wrong <- list(threshold = list(0, 1, -0.3, NA, c(0.2, 0.3)), correlation = list("spearman"),
+        dist = list("poisson"), latent = list("Z"), inner = list("half"), scale = list(NA, 2),
+        dropout = list(-0.1, 1), l2 = list(-1, Inf), mse.weight = list(-1, NA), init = list("zero"),
+        max.iter = list(0, 2.5), stop = list("never"), valid.fraction = list(-0.1, 1),
+        patience = list(0), learning.rate = list(0), n.max = list(0), paper = list(NA))
     for (name in names(wrong)) for (value in wrong[[name]])
-        expect_error(do.call(GraphSciParam, stats::setNames(list(value), name)), name, fixed = TRUE, class = "infill_error",
-            info = name)
+        expect_error(do.call(GraphSciParam, stats::setNames(list(value), name)), name, fixed = TRUE,
+            class = "infill_error", info = name)
     # the parameters by themselves: where S4 looks for a method, the class of their error is lost
     mistake <- function(words, ..., x = counts) expect_error({
         p <- GraphSciParam(max.iter = 2, ...)
@@ -75,10 +78,12 @@ test_that("mistakes are errors of our class that name the argument", {
         if (both) A[j, i] <- value
         A
     }
-    for (A in list(put(NA_real_), put(NaN), put(-1), put(1 - graph[1, 2], both = FALSE), "many", graph[, -1],
-        list(graph), unname(graph)[-1, -1], data.frame(gene1 = "g1"), data.frame(gene1 = c("g1", NA), gene2 = c("g2", "g3")))) {
+    for (A in list(put(NA_real_), put(NaN), put(-1), put(1 - graph[1, 2], both = FALSE), "many",
+        graph[, -1], list(graph), unname(graph)[-1, -1], data.frame(gene1 = "g1"),
+        data.frame(gene1 = c("g1", NA), gene2 = c("g2", "g3")))) {
         mistake("adj", adj = A)
-        if (is.matrix(A) && is.numeric(A) && nrow(A) == 60 && ncol(A) == 60) mistake("adj", adj = sparse(A))
+        if (is.matrix(A) && is.numeric(A) && nrow(A) == 60 && ncol(A) == 60) mistake("adj",
+            adj = sparse(A))
     }
     renamed <- graph
     dimnames(renamed)[[1]][3] <- dimnames(renamed)[[2]][3] <- "nobody"

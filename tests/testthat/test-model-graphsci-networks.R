@@ -1,4 +1,5 @@
-# GraphSCI: shapes, costs, heads and edges of a fit, against the formulas in plain R (helper-graphsci-formulas.R).
+# GraphSCI: shapes, costs, heads and edges of a fit, against the formulas in plain R
+# (helper-graphsci-formulas.R).
 
 counts <- graphSeen$counts
 Y <- graphSeen$Y
@@ -14,7 +15,8 @@ test_that("shapes of a fit", {
     expect_true(all(is.finite(as.matrix(h[c("train", costs)]))))
     expect_true(all(is.na(h$valid)))                           # of nothing held out
     w <- fitWeights(fit)
-    shape <- c(E2 = 80 * 32, P = 32 * 60, T = 32 * 60, D = 32 * 60, p0 = 60, t0 = 60, d0 = 60, Qa = 60 * 32, Wm = 32 * 60)
+    shape <- c(E2 = 80 * 32, P = 32 * 60, T = 32 * 60, D = 32 * 60, p0 = 60, t0 = 60, d0 = 60,
+        Qa = 60 * 32, Wm = 32 * 60)
     expect_identical(lengths(w)[names(shape)], vapply(shape, as.integer, 0L))
     for (k in c("E2", "Qa")) expect_identical(ncol(w[[k]]), 32L)
     for (k in c("P", "T", "D", "Wm")) expect_identical(dim(w[[k]]), c(32L, 60L))
@@ -27,30 +29,35 @@ test_that("shapes of a fit", {
 test_that("the cost is the sum of its parts", {
     for (v in graphVariants) {
         h <- fitHistory(do.call(graphFit, v[[1]]))
-        expect_lt(largest(h$train / rowSums(h[costs]), 1), 1e-5)   # sums of five single-precision numbers
+        # sums of five single-precision numbers
+        expect_lt(largest(h$train / rowSums(h[costs]), 1), 1e-5)
     }
     h <- fitHistory(graphFit(mse.weight = 0, l2 = 0))
     expect_true(all(h$error == 0) && all(h$penalty == 0))
 })
 
-# The package draws other numbers than the oracle: only means over seeds can be compared, but these are narrow.
+# The package draws other numbers than the oracle: only means over seeds can be compared, but these
+# are narrow.
 test_that("costs of epochs 1 and 16 are the oracle's: likelihoods, gradients, steps", {
     for (name in names(graphVariants)) {
-        fits <- lapply(1:4, function(seed) fitHistory(do.call(graphFit, c(graphVariants[[name]][[1]], max.iter = 16, seed = seed))))
+        fits <- lapply(1:4,
+            function(seed) fitHistory(do.call(graphFit,
+            c(graphVariants[[name]][[1]], max.iter = 16, seed = seed))))
         for (k in 1:2) {
             package <- Reduce(`+`, lapply(fits, function(h) unlist(h[c(1, 16)[k], costs]))) / 4
             known <- matrix(graphExpected[[name]][[k]], 5)
             # 5 deviations of a difference of means, of 4 fits and of the oracle's 24
             limit <- 5 * sqrt(1 / 4 + 1 / 24) * known[, 2] + 1e-4 * known[, 1] + 1e-12
             for (j in 1:5) expect_lt(abs(package[[j]] - known[j, 1]) / limit[j], 1,
-                label = sprintf("%s, %s, epoch %d: %g, not %g; over its limit", name, costs[j], c(1, 16)[k], package[[j]],
-                    known[j, 1]))
+                label = sprintf("%s, %s, epoch %d: %g, not %g; over its limit", name, costs[j],
+                c(1, 16)[k], package[[j]], known[j, 1]))
         }
     }
 })
 
 test_that("the learning rate decays as the oracle's: costs of the 100th epoch", {
-    fits <- lapply(1:4, function(seed) unlist(fitHistory(graphFit(max.iter = 100, seed = seed))[100, costs]))
+    fits <- lapply(1:4,
+        function(seed) unlist(fitHistory(graphFit(max.iter = 100, seed = seed))[100, costs]))
     package <- Reduce(`+`, fits) / 4
     # over graphOracle(100, seed) of the seeds 101:116; without decay the penalty is 0.0267
     mean <- c(0.60341, 1.8472, 0.12764, 0.0010633, 0.024167)
@@ -80,8 +87,11 @@ test_that("heads start where the data are, or at the reference's 0", {
     bound <- sqrt(6 / 92)
     expect_lte(max(abs(w$Wm)), bound + 1e-6)
     expect_equal(sd(w$Wm) * sqrt(3) / bound, 1, tolerance = 0.05)
-    a <- withSeed(1, lapply(1:20, function(k) refGraphPredict(refGraphStart(60, 80, heads = h), ready$X, ready$sf, graph)))
-    measure <- function(r, Wm) c(mean(r$Qa), mean(r$Qa^2), mean(r$E2), mean(r$E2^2), mean(r$E2 == 0), sqrt(mean((r$Qa %*% Wm)^2)))
+    a <- withSeed(1,
+        lapply(1:20, function(k) refGraphPredict(refGraphStart(60, 80, heads = h), ready$X,
+        ready$sf, graph)))
+    measure <- function(r, Wm) c(mean(r$Qa), mean(r$Qa^2), mean(r$E2), mean(r$E2^2),
+        mean(r$E2 == 0), sqrt(mean((r$Qa %*% Wm)^2)))
     known <- vapply(a, function(r) c(measure(r, 0 * w$Wm)[1:5], sqrt(mean(r$mu^2))), numeric(6))
     for (seed in 1:2) {
         w <- fitWeights(start(seed = seed))
@@ -90,7 +100,8 @@ test_that("heads start where the data are, or at the reference's 0", {
 })
 
 test_that("the graph convolution has the normalised adjacency of the graph given", {
-    # Qa is Ah times something: what Ah makes 0 is 0 in Qa. A path of five genes has such a direction, and degrees 2 and 3.
+    # Qa is Ah times something: what Ah makes 0 is 0 in Qa. A path of five genes has such a
+    # direction, and degrees 2 and 3.
     path <- outer(1:5, 1:5, function(i, j) abs(i - j) == 1) + 0
     A <- kronecker(diag(12), path)
     dimnames(A) <- dimnames(graph)
@@ -139,13 +150,18 @@ test_that("the fitted mean times the size factor is filled in", {
         expectClose(n[counts == 0, drop = FALSE], t(r$mean)[counts == 0, drop = FALSE])
         expectClose(graphSciParts(fit, what = "mean"), t(r$mean))
         expectClose(graphSciParts(fit, what = "dispersion"), t(r$dispersion))
-        if (!identical(v[[1]]$dist, "nb")) expectClose(graphSciParts(fit, what = "dropout"), t(r$dropout))
+        if (!identical(v[[1]]$dist, "nb")) expectClose(graphSciParts(fit, what = "dropout"),
+            t(r$dropout))
     }
     fit <- graphFit()
-    expect_identical(graphFilled(counts, GraphSciParam(max.iter = 3, stop = "none", valid.fraction = 0), seed = 1), graphFilled(counts, fit))
+    expect_identical(graphFilled(counts,
+        GraphSciParam(max.iter = 3, stop = "none", valid.fraction = 0), seed = 1),
+        graphFilled(counts, fit))
     expect_identical(plain(as.matrix(quiet(infill(sparse(counts), fit)))), graphFilled(counts, fit))
-    expect_identical(unname(as.matrix(infill(counts, fit, as = "delayed"))), unname(graphFilled(counts, fit)))
-    expect_identical(graphFilled(counts, fit), graphFilled(counts, fit))       # nothing random is left
+    expect_identical(unname(as.matrix(infill(counts, fit, as = "delayed"))),
+        unname(graphFilled(counts, fit)))
+    # nothing random is left
+    expect_identical(graphFilled(counts, fit), graphFilled(counts, fit))
     expect_identical(rownames(graphSciParts(fit, what = "mean")), rownames(counts))
 })
 
@@ -193,23 +209,28 @@ test_that("a graph given is the graph computed", {
     mixed[swap, ] <- table[swap, 2:1]
     back <- stats::setNames(table[2:1], names(table))
     shuffled <- withSeed(1, sample(60))
-    for (adj in list(graph, sparse(graph), Matrix::forceSymmetric(sparse(graph)), table, mixed, rbind(table, back),
-        graph[shuffled, shuffled])) expectSameGraph(graphFit(adj = adj), one)
-    for (threshold in c(0.4, 0.2)) expectSameGraph(graphFit(adj = graphNamed(refGraphAdjacency(Y, threshold))), graphFit(threshold = threshold))
-    expectSameGraph(graphFit(adj = graphNamed(refGraphAdjacency(ready$Lg))), graphFit(correlation = "lognorm"))
+    for (adj in list(graph, sparse(graph), Matrix::forceSymmetric(sparse(graph)), table, mixed,
+        rbind(table, back), graph[shuffled, shuffled])) expectSameGraph(graphFit(adj = adj), one)
+    for (threshold in c(0.4, 0.2))
+        expectSameGraph(graphFit(adj = graphNamed(refGraphAdjacency(Y, threshold))),
+        graphFit(threshold = threshold))
+    expectSameGraph(graphFit(adj = graphNamed(refGraphAdjacency(ready$Lg))),
+        graphFit(correlation = "lognorm"))
     expectOtherGraph(graphFit(threshold = 0.4), one)
     expectOtherGraph(graphFit(correlation = "lognorm"), one)
 })
 
 test_that("no edges, all edges, one edge", {
     whole <- c("full", "edges")
-    for (adj in list(0 * graph, graphNamed(1 - diag(60)), data.frame(gene1 = "g3", gene2 = "g58"))) for (inner in whole) {
+    for (adj in list(0 * graph, graphNamed(1 - diag(60)), data.frame(gene1 = "g3", gene2 = "g58")))
+        for (inner in whole) {
         fit <- graphFit(adj = adj, inner = inner)
         expect_true(all(is.finite(as.matrix(fitHistory(fit)[c("train", costs)]))))
         expect_true(all(is.finite(graphFilled(counts, fit, keep = "none"))))
         expect_true(is.data.frame(geneEdges(fit)))
     }
-    # labels are A + I, q = N - 1 and nu = N/(2 (N - 1)): the start costs about nu/N^2 (N^2 - N + N q) E softplus(noise) = 0.806
+    # labels are A + I, q = N - 1 and nu = N/(2 (N - 1)): the start costs about nu/N^2 (N^2 - N + N
+    # q) E softplus(noise) = 0.806
     h <- fitHistory(graphFit(adj = 0 * graph, max.iter = 1, learning.rate = 1e-8))
     expect_equal(h$adjacency, 0.806, tolerance = 0.25)
 })

@@ -1,7 +1,8 @@
 # edgesAgainst().
 
 test_that("edges against a reference", {
-    found <- data.frame(gene1 = c("a", "b", "c", "b", "d", "a"), gene2 = c("b", "a", "x", "c", "d", "d"), probability = 1)
+    found <- data.frame(gene1 = c("a", "b", "c", "b", "d", "a"),
+        gene2 = c("b", "a", "x", "c", "d", "d"), probability = 1)
     known <- data.frame(gene1 = c("b", "d", "e", "c", "a"), gene2 = c("a", "c", "a", "d", "a"))
     e <- edgesAgainst(found, known)
     # found: ab, cx, bc, ad; known: ab, cd, ae. x is unknown there, e here

@@ -4,7 +4,8 @@ test_that("FISH: worked by hand", {
     level <- c(GAPDH = 30, A = 2, B = 8, C = 20)
     make <- function(n, f, seed) withSeed(seed, {
         size <- rlnorm(n, 0, 0.3)
-        matrix(rpois(4 * n, level * f * rep(size, each = 4)), 4, dimnames = list(names(level), NULL))
+        matrix(rpois(4 * n, level * f * rep(size, each = 4)), 4,
+            dimnames = list(names(level), NULL))
     })
     fish <- make(200, 1, 1) + 0
     fish["B", 1:50] <- NA
@@ -23,10 +24,15 @@ test_that("FISH: worked by hand", {
     row <- got$genes[got$genes$gene == "B", ]
     expect_setequal(got$genes$gene, c("A", "B", "C"))
     expect_identical(c(row$cells, row$cells.fish), c(length(kx), length(b)) + 0)
-    gini <- function(v) { v <- sort(v); n <- length(v); sum((2 * seq_len(n) - n - 1) * v) / n / sum(v) }
+    gini <- function(v) {
+        v <- sort(v)
+        n <- length(v)
+        sum((2 * seq_len(n) - n - 1) * v) / n / sum(v)
+    }
     expect_equal(row$gini, gini(bx), tolerance = 1e-6)
     expect_equal(row$gini.fish, gini(b), tolerance = 1e-6)
-    expect_equal(row$ks, unname(suppressWarnings(ks.test(bx * mean(b) / mean(bx), b)$statistic)), tolerance = 1e-6)
+    expect_equal(row$ks, unname(suppressWarnings(ks.test(bx * mean(b) / mean(bx), b)$statistic)),
+        tolerance = 1e-6)
     expect_equal(got$summary$mse, mean((got$genes$gini - got$genes$gini.fish)^2))
     expect_equal(got$summary$pearson, cor(got$genes$gini, got$genes$gini.fish))
     expect_identical(got$summary$genes, 3L)

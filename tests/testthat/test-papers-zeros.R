@@ -6,7 +6,8 @@ test_that("zeros by bulk expression", {
     bulk <- c(rep(0, 12), seq_len(48))
     filled <- infill(counts, GeneMeanParam())
     z <- zerosByBulk(counts, filled, bulk, bins = 4)
-    expect_identical(names(z), c("bin", "lower", "upper", "genes", "before", "after", "kept", "log.after"))
+    expect_identical(names(z), c("bin", "lower", "upper", "genes", "before", "after", "kept",
+        "log.after"))
     expect_identical(z$bin, 0:4)
     expect_identical(z$genes, rep(12L, 5))
     expect_equal(z$lower, c(0, quantile(1:48, 0:3 / 4, names = FALSE)))
@@ -41,14 +42,17 @@ test_that("zeros by bin, drawn", {
     p <- plotZeros(z)
     expect_s3_class(ggplot2::ggplot_build(p)$plot, "ggplot")
     expect_equal(p$data$share, c(z$before, z$after))
-    expect_identical(levels(p$data$bin), c("none", "1 to 12.8", "12.8 to 24.5", "24.5 to 36.2", "36.2 to 48"))
+    expect_identical(levels(p$data$bin),
+        c("none", "1 to 12.8", "12.8 to 24.5", "24.5 to 36.2", "36.2 to 48"))
     two <- plotZeros(list(mean = z, none = zerosByBulk(counts, counts, bulk, bins = 4)))
     expect_identical(levels(two$data$what), c("before", "mean", "none"))
     close <- plotZeros(zerosByBulk(counts, counts, bulk = c(rep(0, 12), 10000 + 1:48), bins = 4))
     expect_identical(levels(close$data$bin)[2:3], c("10000 to 10010", "10010 to 10020"))
-    for (wrong in list(list(z), list(before = z), list(a = z, a = z))) expect_error(plotZeros(wrong), "a name of its own for each method", class = "infill_error")
+    for (wrong in list(list(z), list(before = z), list(a = z, a = z)))
+        expect_error(plotZeros(wrong), "a name of its own for each method", class = "infill_error")
     expect_error(plotZeros(counts), "zerosByBulk", class = "infill_error")
-    expect_error(plotZeros(list(a = z, b = z[-1, ])), "same counts and bins", class = "infill_error")
+    expect_error(plotZeros(list(a = z, b = z[-1, ])), "same counts and bins",
+        class = "infill_error")
 })
 
 test_messages("arguments of zerosByBulk", {

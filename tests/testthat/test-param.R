@@ -19,5 +19,6 @@ test_messages("a misspelt argument suggests the right one", {
     expect_match(message, "lambda")
     expect_match(message, "seed")
     expect_error(GeneMeanParam("all", 5), class = "infill_error")
-    expect_error(NoneParam(5), "name", class = "infill_error")  # an argument without name is not an argument ''
+    # an argument without name is not an argument ''
+    expect_error(NoneParam(5), "name", class = "infill_error")
 })

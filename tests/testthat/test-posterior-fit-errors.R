@@ -15,13 +15,15 @@ test_that("a prior that fails, is constant or not finite is left out; an error i
         expect_named(f@fits, "gene mean")
         expect_identical(f@coefficients, alone@coefficients)
         expect_identical(infill(x, f), infill(x, alone))
-        expect_named(f@gains, c("stack", "all priors", "counts", "gene mean alone", "gene mean posterior", "gene mean"))
+        expect_named(f@gains, c("stack", "all priors", "counts", "gene mean alone",
+            "gene mean posterior", "gene mean"))
     }
     same(list(NoneParam()), "None", "constant or not finite")
     same(list(graph = GraphSciParam(n.max = 2)), "graph", "n.max")
     withReplaced(".priorAt", local({ old <- infill:::.priorAt; function(counts, sample, fit, ...)
-        old(counts, sample, fit, ...) / (if (is(fit@param, "DeepMcParam")) rep(0:1, c(1, length(sample$at) - 1)) else 1) }),
-        same(list(wild = svd3), "wild", "not finite"))
+        old(counts, sample, fit, ...) /
+            (if (is(fit@param, "DeepMcParam")) rep(0:1, c(1, length(sample$at) - 1)) else 1) }),
+            same(list(wild = svd3), "wild", "not finite"))
     # an error that is not the package's own, and one of the fit to all molecules only
     failing <- function(when, code) {
         n <- 0
@@ -31,13 +33,16 @@ test_that("a prior that fails, is constant or not finite is left out; an error i
     }
     stack <- StackParam(list(low = svd3, GeneMeanParam()))
     for (when in c(1, 2, 3)) {
-        failing(when, said <- warningsOf(f <- infill:::.fitStack(sparse(x), infill:::.fixed(stack, 1, NULL), 1L, function(...) NULL, NULL)))
+        failing(when,
+            said <- warningsOf(f <- infill:::.fitStack(sparse(x), infill:::.fixed(stack, 1, NULL),
+            1L, function(...) NULL, NULL)))
         expect_identical(said, "the prior \"low\" was left out: not enough memory")
         expect_identical(f@coefficients, alone@coefficients)
         expect_identical(plain(infill(x, f)), plain(infill(x, alone)))
     }
-    for (p in list(list(NoneParam()), list(GraphSciParam(n.max = 2)), list(NoneParam(), GraphSciParam(n.max = 2)))) expect_error(
-        suppressWarnings(fitInfill(x, StackParam(p), seed = 1)), "none of the priors can be used", class = "infill_error")
+    for (p in list(list(NoneParam()), list(GraphSciParam(n.max = 2)),
+        list(NoneParam(), GraphSciParam(n.max = 2)))) expect_error(suppressWarnings(fitInfill(x,
+        StackParam(p), seed = 1)), "none of the priors can be used", class = "infill_error")
 })
 
 test_that("warnings of the data are heard once, and none of the molecules held out", {
@@ -57,7 +62,8 @@ test_that("warnings of the data are heard once, and none of the molecules held o
     }
     # what the warnings say: they stay as they are
     masked <- suppressWarnings(fitInfill(empty, StackParam(loss = "masked"), seed = 1))
-    for (out in list(infill(empty, f), infill(empty, f, keep = "none"), infill(empty, masked), posteriorSd(empty, f))) {
+    for (out in list(infill(empty, f), infill(empty, f, keep = "none"), infill(empty, masked),
+        posteriorSd(empty, f))) {
         expect_true(all(is.finite(out)))
         expect_identical(plain(out)[, 7], 0 * empty[, 7])
         expect_identical(plain(out)[5, ], 0 * empty[5, ])
@@ -72,13 +78,17 @@ test_that("warnings of the data are heard once, and none of the molecules held o
     expect_identical(unname(q[1, , ]), matrix(c(3, 0), 2, 3))
     expect_true(all(q[2, 2, ] >= 0) && all(is.finite(q)))
     thin <- withSeed(1, matrix(rpois(60 * 50, 0.03), 60))
-    expect_silent(suppressWarnings(fitInfill(thin, StackParam(GeneMeanParam()), seed = 1)))      # no message of cells that the thinning empties
+    # no message of cells that the thinning empties
+    expect_silent(suppressWarnings(fitInfill(thin, StackParam(GeneMeanParam()), seed = 1)))
 })
 
 test_that("counts only: not whole, negative, missing, all zero", {
-    for (code in list(quote(fitInfill(x / 2, two())), quote(infill(x / 2, two())), quote(infill(x / 2 + 100, svd3, keep = "posterior")),
-        quote(infill(x / 2, fitInfill(x, svd3, seed = 1), keep = "posterior", check.scale = FALSE)), quote(fitInfill(log1p(x) * 50, StackParam()))))
-        expect_error(eval(code), "(assay \"counts\") must hold whole numbers", fixed = TRUE, class = "infill_scale")
+    for (code in list(quote(fitInfill(x / 2, two())), quote(infill(x / 2, two())),
+        quote(infill(x / 2 + 100, svd3, keep = "posterior")),
+        quote(infill(x / 2, fitInfill(x, svd3, seed = 1), keep = "posterior", check.scale = FALSE)),
+        quote(fitInfill(log1p(x) * 50, StackParam()))))
+        expect_error(eval(code), "(assay \"counts\") must hold whole numbers", fixed = TRUE,
+            class = "infill_scale")
     se <- SummarizedExperiment::SummarizedExperiment(list(fpkm = x * 1.5 + 100))
     expect_error(infill(se, StackParam(), assay.type = "fpkm"), "\"fpkm\"", class = "infill_scale")
     for (value in c(NA, NaN, Inf, -1)) {
@@ -95,18 +105,22 @@ test_that("counts only: not whole, negative, missing, all zero", {
     expect_error(posteriorQuantiles(log1p(x), fit), "whole numbers", class = "infill_scale")
     expect_true(all(is.finite(infill(x * 1.5, masked))))
     expect_error(fitInfill(x * 0, two(), seed = 1), "all are 0", class = "infill_error")
-    expect_error(infill(x * 0, svd3, keep = "posterior", seed = 1), "all are 0", class = "infill_error")
-    expect_error(fitInfill(replace(x * 0, 5, 1), two(), seed = 1), "molecules", class = "infill_error")
+    expect_error(infill(x * 0, svd3, keep = "posterior", seed = 1), "all are 0",
+        class = "infill_error")
+    expect_error(fitInfill(replace(x * 0, 5, 1), two(), seed = 1), "molecules",
+        class = "infill_error")
     # zeros for a fit that is there are no mistake
     expect_true(all(is.finite(infill(x * 0, fit))))
 })
 
 test_that("priors that know the cells of their fit only are refitted, or refused at once", {
     graph <- GraphSciParam(max.iter = 2, n.max = 100)
-    f <- suppressWarnings(fitInfill(x, StackParam(list(GeneMeanParam(), graph), repeats = 1, min.gain = 0), seed = 1))
+    f <- suppressWarnings(fitInfill(x,
+        StackParam(list(GeneMeanParam(), graph), repeats = 1, min.gain = 0), seed = 1))
     expect_true(all(is.finite(infill(x, f))))
     expect_error(infill(x[, 3:1] + 1, f), "has not seen", class = "infill_error")
-    expect_error(suppressWarnings(fitInfill(x, StackParam(graph, refit = FALSE), seed = 1)), "'refit' must be TRUE", class = "infill_error")
+    expect_error(suppressWarnings(fitInfill(x, StackParam(graph, refit = FALSE), seed = 1)),
+        "'refit' must be TRUE", class = "infill_error")
 })
 
 test_messages("the posterior: arguments and counts that cannot be fitted", {
@@ -129,6 +143,8 @@ test_messages("the posterior: arguments and counts that cannot be fitted", {
     bad(fitInfill(with(-1), mean), "infill_scale")
     bad(fitInfill(counts * 0, mean))
     bad(fitInfill(replace(counts * 0, 5, 1), mean, seed = 1))
-    bad(suppressWarnings(fitInfill(counts, StackParam(list(NoneParam(), graph = GraphSciParam(n.max = 2))), seed = 1)))
-    bad(suppressWarnings(fitInfill(counts, StackParam(GraphSciParam(max.iter = 1), refit = FALSE), seed = 1)))
+    bad(suppressWarnings(fitInfill(counts,
+        StackParam(list(NoneParam(), graph = GraphSciParam(n.max = 2))), seed = 1)))
+    bad(suppressWarnings(fitInfill(counts, StackParam(GraphSciParam(max.iter = 1), refit = FALSE),
+        seed = 1)))
 })

@@ -2,17 +2,19 @@
 
 counts <- smallCounts(12, 7)
 
-tenx <- function(counts, features = "features.tsv", gz = TRUE, ids = rownames(counts), cells = colnames(counts)) {
+tenx <- function(counts, features = "features.tsv", gz = TRUE, ids = rownames(counts),
+    cells = colnames(counts)) {
     folder <- tempfile("tenx")
     dir.create(folder)
     put <- function(lines, name) {
-        con <- if (gz) gzfile(file.path(folder, paste0(name, ".gz")), "w") else file(file.path(folder, name), "w")
+        con <- if (gz) gzfile(file.path(folder, paste0(name, ".gz")),
+            "w") else file(file.path(folder, name), "w")
         on.exit(close(con))
         writeLines(lines, con)
     }
     m <- as(sparse(counts), "TsparseMatrix")
-    put(c("%%MatrixMarket matrix coordinate integer general", "% a comment", paste(nrow(m), ncol(m), length(m@x)),
-        paste(m@i + 1, m@j + 1, m@x)), "matrix.mtx")
+    put(c("%%MatrixMarket matrix coordinate integer general", "% a comment",
+        paste(nrow(m), ncol(m), length(m@x)), paste(m@i + 1, m@j + 1, m@x)), "matrix.mtx")
     put(paste(ids, paste0("name of ", ids), "Gene Expression", sep = "\t"), features)
     put(cells, "barcodes.tsv")
     folder
@@ -31,7 +33,8 @@ test_that("what was written is read, gzipped or not, old or new", {
 test_that("what is read goes into infill()", {
     folder <- tenx(smallCounts())
     on.exit(unlink(folder, recursive = TRUE))
-    expect_identical(infill(readTenx(folder), smallParam(), seed = 1), infill(smallCounts(), smallParam(), seed = 1))
+    expect_identical(infill(readTenx(folder), smallParam(), seed = 1),
+        infill(smallCounts(), smallParam(), seed = 1))
 })
 
 test_that("odd names stay as they are", {

@@ -1,13 +1,14 @@
 # Pictures of a comparison, and its page of HTML.
 
 x <- simulateCounts(n.genes = 120, n.cells = 80, seed = 1)
-cmp <- compareInfill(x, list(deepMc = DeepMcParam(sweeps = 5), StackParam(), broken = GraphSciParam(n.max = 2)), repeats = 3, seed = 1,
-    labels = x$group, posterior = TRUE)
+cmp <- compareInfill(x, list(deepMc = DeepMcParam(sweeps = 5), StackParam(),
+    broken = GraphSciParam(n.max = 2)), repeats = 3, seed = 1, labels = x$group, posterior = TRUE)
 
 test_that("pictures, and the page that reportInfill() writes", {
     skip_if_not_installed("ggplot2")
     skip_if_not_installed("knitr")
-    for (type in c("comparison", "recovery", "calibration")) expect_s3_class(plot(cmp, type), "ggplot")
+    for (type in c("comparison", "recovery", "calibration")) expect_s3_class(plot(cmp, type),
+        "ggplot")
     expect_s3_class(plot(cmp, "training"), "ggplot")
     file <- tempfile(fileext = ".html")
     expect_identical(reportInfill(cmp, file, title = "A & B"), file)

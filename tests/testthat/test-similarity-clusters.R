@@ -1,4 +1,5 @@
-# Clusters of the latents, against scINN's definitions written out without thought of speed (helper-similarity.R).
+# Clusters of the latents, against scINN's definitions written out without thought of speed
+# (helper-similarity.R).
 
 test_that("the dot products of unit rows are the correlations, and constant rows are 0", {
     z <- groupedLatent(c(10, 10), L = 15)
@@ -18,10 +19,12 @@ test_that("random sets have distinct members, each as often as any other", {
     expect_true(all(sets %in% 1:7))
     expect_true(all(apply(sets, 1L, anyDuplicated) == 0))
     expect_lt(max(abs(tabulate(sets, 7) / 2000 - 3 / 7)), 0.05)
-    expect_identical(t(apply(infill:::.randomSets(4, 4, 3, 1, 5), 1L, sort)), matrix(1:4, 3, 4, byrow = TRUE))
+    expect_identical(t(apply(infill:::.randomSets(4, 4, 3, 1, 5), 1L, sort)),
+        matrix(1:4, 3, 4, byrow = TRUE))
     expect_false(identical(infill:::.randomSets(7, 3, 2000, 1, 6), sets))
     expect_false(identical(infill:::.randomSets(7, 3, 2000, 2, 5), sets))
-    parts <- as.vector(outer(outer(infill:::.part(latent = 0:20), infill:::.part(subsample = 0:10), "+"), 0:100, "+"))
+    parts <- as.vector(outer(outer(infill:::.part(latent = 0:20), infill:::.part(subsample = 0:10),
+        "+"), 0:100, "+"))
     expect_identical(anyDuplicated(parts), 0L)
 })
 
@@ -36,10 +39,12 @@ test_that("neighbours are those of sorting all distances, ties by index", {
     for (nn in c(1, 4, 8, 9, 10, 30, 58, 59)) {
         near <- infill:::.nearest(u, nn)
         expect_identical(near$index, refNeighbours(d, nn))
-        expect_identical(near$dist, matrix(vapply(seq_len(60), function(i) d[i, near$index[i, ]], numeric(nn)),
-            ncol = nn, byrow = TRUE))
+        expect_identical(near$dist,
+            matrix(vapply(seq_len(60), function(i) d[i, near$index[i, ]], numeric(nn)), ncol = nn,
+            byrow = TRUE))
     }
-    noise <- unitRows(groupedLatent(rep(1, 60)) * rep(c(1, 0), c(50, 10)))     # many at D near 1, ten at 1
+    # many at D near 1, ten at 1
+    noise <- unitRows(groupedLatent(rep(1, 60)) * rep(c(1, 0), c(50, 10)))
     for (nn in c(15, 20, 25)) expect_identical(infill:::.nearest(noise, nn)$index,
         refNeighbours(infill:::.distances(noise, noise), nn))
     q <- unitRows(rbind(z[c(7, 5, 1), ], groupedLatent(c(5, 5), seed = 9)))
@@ -54,13 +59,14 @@ test_that("edge weights are those of the formula, one by one", {
         W <- refWeights(refDistance(z), nn)
         expect_equal(denseWeights(edges, 30), W, tolerance = 1e-10)
         expect_equal(edges$degree, rowSums(W), tolerance = 1e-10)
-        expect_equal(edges$x, (W / sqrt(outer(rowSums(W), rowSums(W))))[cbind(edges$i, edges$j)], tolerance = 1e-10)
+        expect_equal(edges$x, (W / sqrt(outer(rowSums(W), rowSums(W))))[cbind(edges$i, edges$j)],
+            tolerance = 1e-10)
     }
 })
 
 test_that("the number of neighbours grows as long as the graph has too many components", {
-    for (z in list(groupedLatent(c(10, 12, 15, 9, 20), 0.02), groupedLatent(c(40, 12), 0.01), groupedLatent(30, 1),
-        groupedLatent(c(3, 3), 0.1))) {
+    for (z in list(groupedLatent(c(10, 12, 15, 9, 20), 0.02), groupedLatent(c(40, 12), 0.01),
+        groupedLatent(30, 1), groupedLatent(c(3, 3), 0.1))) {
         graph <- infill:::.spectralGraph(z)
         d <- refDistance(z)
         components <- function(nn) {
@@ -85,10 +91,13 @@ test_that("leading eigenvectors are those of the whole matrix, eigenvalues multi
     angle <- function(a, b) 1 - min(svd(crossprod(qr.Q(qr(a)), b))$d)
     cases <- list(list(z = groupedLatent(rep(40, 6), 0.02), nn = 7, k = 8),       # six components
         list(z = groupedLatent(rep(30, 12), 0.02), nn = 7, k = 12),
-        list(z = groupedLatent(rep(40, 6), 0.02), nn = 41, k = 6),                # joined by least weights
+        # joined by least weights
+        list(z = groupedLatent(rep(40, 6), 0.02), nn = 41, k = 6),
         list(z = groupedLatent(c(150, 150), 0.7), nn = 7, k = 5),
-        list(z = groupedLatent(9:36, 0.05, L = 15), nn = 27, k = 7),              # 28 groups, eigenvalues 1e-13 apart
-        list(z = groupedLatent(rep(40, 6), 0.005), nn = 47, k = 10))              # beyond the groups: too slow
+        # 28 groups, eigenvalues 1e-13 apart
+        list(z = groupedLatent(9:36, 0.05, L = 15), nn = 27, k = 7),
+        # beyond the groups: too slow
+        list(z = groupedLatent(rep(40, 6), 0.005), nn = 47, k = 10))
     for (case in cases) {
         u <- unitRows(case$z)
         W <- denseWeights(infill:::.similarityEdges(u, case$nn), nrow(u))
@@ -131,7 +140,8 @@ test_that("k-means statistics of spectral clustering are those of its labels", {
     found <- spectral(z, 4, 1, 0)
     centre <- rowsum(x, found$labels) / as.vector(table(found$labels))
     expect_equal(found$within, sum((x - centre[found$labels, ])^2), tolerance = 1e-10)
-    expect_equal(found$between.total, 1 - found$within / sum(scale(x, scale = FALSE)^2), tolerance = 1e-10)
+    expect_equal(found$between.total, 1 - found$within / sum(scale(x, scale = FALSE)^2),
+        tolerance = 1e-10)
 })
 
 test_that("duplicated cells count once and share their label; no more groups than cells", {
@@ -147,9 +157,11 @@ test_that("duplicated cells count once and share their label; no more groups tha
 })
 
 test_that("one cell very far from a tight group does no harm", {
-    for (size in c(20, 150)) {                           # all eigenvectors, or the leading ones alone
+    # all eigenvectors, or the leading ones alone
+    for (size in c(20, 150)) {
         z <- groupedLatent(rep(size, 2), 1e-5)
-        far <- z[1, ] + 0.3 * sin(1:10)                  # 1e9 times farther than the group is wide, but nearest to it
+        # 1e9 times farther than the group is wide, but nearest to it
+        far <- z[1, ] + 0.3 * sin(1:10)
         scaled <- 1e6 * z[size + 1, ]
         found <- spectral(rbind(z, far, scaled), 2, 1, 0)
         expect_identical(adjustedRandIndex(found$labels, c(truth(z), 1, 2)), 1)
@@ -159,14 +171,16 @@ test_that("one cell very far from a tight group does no harm", {
     same <- rbind(outer(2^(1:15), sin(1:10)), outer(2^(1:15), cos(1:10)))    # all D of a group 0
     expect_identical(adjustedRandIndex(spectral(same, 2, 1, 0)$labels, rep(1:2, each = 15)), 1)
     expect_identical(unique(infill:::.similarityEdges(unitRows(same), 7)$weight), dnorm(0))
-    sides <- cbind(1:20, c(20:11, 1:10 + 0.5))                               # two coordinates: D is 0 or 2
+    # two coordinates: D is 0 or 2
+    sides <- cbind(1:20, c(20:11, 1:10 + 0.5))
     expect_identical(adjustedRandIndex(spectral(sides, 2, 1, 0)$labels, sides[, 1] > sides[, 2]), 1)
 })
 
 test_that("the number of clusters is that of groups apart", {
     z <- groupedLatent(rep(40, 4), 0.1)
     expect_identical(infill:::.clusterNumber(z, 1, 65536, 5), 4L)
-    expect_identical(infill:::.clusterNumber(groupedLatent(rep(180, 3), 0.1), 1, 65536, 4), 3L)     # subsamples of 500
+    # subsamples of 500
+    expect_identical(infill:::.clusterNumber(groupedLatent(rep(180, 3), 0.1), 1, 65536, 4), 3L)
     expect_identical(infill:::.clusterNumber(z[1:5, ], 1, 65536, 10), 1L)     # kmax = 1
     expect_identical(infill:::.clusterNumber(z[rep(1, 30), ], 1, 65536, 10), 1L)
     expect_identical(infill:::.clusterNumber(z[c(1:3, 41:43), ], 1, 65536, 10), 2L)
@@ -176,10 +190,12 @@ test_that("k-means from spread starts finds groups that random starts may miss",
     z <- withSeed(1, matrix(rnorm(400), 200) + c(rep(0, 190), rep(c(30, 60), each = 5)))
     fit <- infill:::.spreadKmeans(z, 3, 5L, 1, 0)
     expect_identical(adjustedRandIndex(fit$cluster, rep(1:3, c(190, 5, 5))), 1)
-    expect_equal(sort(as.vector(table(infill:::.spreadKmeans(z[rep(191:192, 10), ], 2, 5L, 1, 0)$cluster))), c(10, 10))
+    expect_equal(sort(as.vector(table(infill:::.spreadKmeans(z[rep(191:192, 10), ], 2, 5L, 1,
+        0)$cluster))), c(10, 10))
     expect_null(infill:::.randomKmeans(z[rep(1:2, 10), ], 3, 5L, 1, 0))
     # a start that cannot be is left out
-    expect_equal(infill:::.bestKmeans(z, rbind(c(1, 1, 1), c(1, 191, 196)))$tot.withinss, fit$tot.withinss)
+    expect_equal(infill:::.bestKmeans(z, rbind(c(1, 1, 1), c(1, 191, 196)))$tot.withinss,
+        fit$tot.withinss)
     expect_null(infill:::.bestKmeans(z, rbind(c(1, 1, 1))))
 })
 
@@ -218,13 +234,14 @@ test_that("latents: no matter how many threads, without R's generator; no warnin
     expect_identical(one$k, apply(one$partitions, 2L, max))
     expect_identical(one$k[1L], 3L)
     expect_identical(infill:::.clusterLatents(latents, k = 6, seed = 5)$k, c(6L, 6L, 6L))
-    expect_identical(infill:::.clusterLatents(latents[1L], k = 3)$partitions, matrix(truth(latents[[1L]])))
+    expect_identical(infill:::.clusterLatents(latents[1L], k = 3)$partitions,
+        matrix(truth(latents[[1L]])))
     few <- rep(list(groupedLatent(c(3, 3))), 3)
     for (threads in 1:2) {
         said <- capture_warnings(infill:::.clusterLatents(few, k = 8, threads = threads))
         expect_length(said, 1L)
         expect_match(said, "8 groups")
-        expect_error(infill:::.clusterLatents(list(few[[1L]], matrix(letters, 13)), k = 5, threads = threads),
-            "non-numeric")
+        expect_error(infill:::.clusterLatents(list(few[[1L]], matrix(letters, 13)), k = 5,
+            threads = threads), "non-numeric")
     }
 })

@@ -1,20 +1,24 @@
-# The consensus of partitions, and its way to the other cells, against literal definitions (helper-similarity.R).
+# The consensus of partitions, and its way to the other cells, against literal definitions
+# (helper-similarity.R).
 
 test_that("the consensus is the literal one", {
     base <- rep(1:4, c(9, 12, 7, 14))
     for (seed in 1:3) {
-        partitions <- vapply(1:9, function(p) as.integer(noisyLabels(base, c(0.1, 0.3, 0.6)[p %% 3 + 1], 2 + p %% 4,
+        partitions <- vapply(1:9,
+            function(p) as.integer(noisyLabels(base, c(0.1, 0.3, 0.6)[p %% 3 + 1], 2 + p %% 4,
             10 * seed + p)), base)
         found <- consensus(partitions, 1)
         ref <- refConsensus(partitions)
         expect_equal(found$weight, ref$w, tolerance = 1e-12)
         expect_identical(found$cluster, infill:::.renumbered(ref$labels(found$k.meta)))
         expect_identical(found$K, max(found$cluster))
-        own <- outer(1:9, 1:9, Vectorize(function(a, b) adjustedRandIndex(partitions[, a], partitions[, b])))
+        own <- outer(1:9, 1:9,
+            Vectorize(function(a, b) adjustedRandIndex(partitions[, a], partitions[, b])))
         diag(own) <- (colSums(own) - 1) / 8
         expect_equal(found$agreement, own, tolerance = 1e-12)
         expect_equal(found$mean.agreement, mean(own[row(own) != col(own)]), tolerance = 1e-12)
-        expect_identical(found$chosen, which.max(apply(partitions, 2L, adjustedRandIndex, found$cluster)))
+        expect_identical(found$chosen,
+            which.max(apply(partitions, 2L, adjustedRandIndex, found$cluster)))
     }
 })
 
@@ -61,8 +65,8 @@ test_that("identical partitions give themselves back; order and copies of cells 
 test_that("one partition is the result; two are enough", {
     one <- consensus(matrix(c(4L, 4L, 2L, 9L, 2L)), 1)
     expect_identical(one$cluster, c(1L, 1L, 2L, 3L, 2L))
-    expect_identical(one[c("K", "chosen", "k.meta", "mean.agreement")], list(K = 3L, chosen = 1L, k.meta = NA_integer_,
-        mean.agreement = NA_real_))
+    expect_identical(one[c("K", "chosen", "k.meta", "mean.agreement")],
+        list(K = 3L, chosen = 1L, k.meta = NA_integer_, mean.agreement = NA_real_))
     two <- consensus(cbind(rep(1:2, each = 6), rep(1:3, each = 4)), 1)
     expect_length(two$cluster, 12L)
     expect_identical(two$k.meta, 4L)                     # (2 + 3)/2, halves up, and one
@@ -82,7 +86,8 @@ test_that("the partitions that agree best decide on the number of groups", {
     three <- matrix(0.3, 3, 3)
     three[1:2, 1:2] <- 0.95
     expect_identical(best(three), 1:2)
-    pair <- block                                        # alone is not a group, however well it agrees with itself
+    # alone is not a group, however well it agrees with itself
+    pair <- block
     pair[c(1, 3), ] <- pair[, c(1, 3)] <- 0
     expect_identical(best(pair), c(2L, 4:7))
 })
@@ -102,9 +107,12 @@ test_that("propagation: the vote of the ten nearest, first met on ties, in block
         near[which.max(votes)]
     })
     expect_identical(found, unname(expected))
-    expect_identical(found[3], label[which.max(vapply(label[1:10], function(l) sum(label[1:10] == l), 0L))])
-    for (block in c(1, 7, 64, 1e4)) expect_identical(propagate(all, sample, label, block = block), found)
-    expect_identical(propagate(all[1:9, ], sample[1:4, ], c(2L, 5L, 5L, 2L))[3], 2L)          # a tie: the first met
+    expect_identical(found[3],
+        label[which.max(vapply(label[1:10], function(l) sum(label[1:10] == l), 0L))])
+    for (block in c(1, 7, 64, 1e4)) expect_identical(propagate(all, sample, label, block = block),
+        found)
+    # a tie: the first met
+    expect_identical(propagate(all[1:9, ], sample[1:4, ], c(2L, 5L, 5L, 2L))[3], 2L)
     expect_identical(propagate(all[1:9, ], sample[1, , drop = FALSE], 6L), rep(6L, 9))
 })
 
