@@ -77,7 +77,7 @@ refMcIncrement <- function(f, k, y, w, lambda) {
     f
 }
 
-# 2.10: five accelerated steps of projected gradient
+# Five accelerated steps of projected gradient
 refMcFista <- function(F, A, C, E, lambda, lip) {
     V <- G <- F
     s <- 1

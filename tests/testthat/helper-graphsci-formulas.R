@@ -189,7 +189,7 @@ refGraphForward <- function(par, X, Y, sf, A, eps, masks = NULL, dist = "zinb", 
     a$cost <- c(cost, total = sum(cost))
     if (!gradient) return(a)
 
-    # 2.5: heads
+    # heads
     G <- list(m = (a$bnm$y > log(1e-5) & a$bnm$y < log(1e6)) *
         (kept * a$likelihood$dlogR / size + seen * wd / M * (a$R - Y) * a$R / seen.size))
     plus <- refGraphSoftplus(a$bnt$y)
@@ -275,7 +275,7 @@ refGraphAdam <- function(par, gradient, state, e, lr = 0.01) {
     list(par = par, state = state)
 }
 
-# ---- prediction, row 16: Z = mu, nothing dropped, statistics of all cells ----
+# ---- prediction: Z = mu, nothing dropped, statistics of all cells ----
 
 refGraphPredict <- function(par, X, sf, A, latent = "code", inner = "full") {
     a <- refGraphActivations(par, X, sf, A, latent = latent, inner = inner)
@@ -283,12 +283,6 @@ refGraphPredict <- function(par, X, sf, A, latent = "code", inner = "full") {
         function(h) refGraphFold(par[[refGraphHead[[h]]]], a[[paste0("bn", h)]]))
     c(a[c("mean", "pi", "theta", "R", "l", "E2", "Qa", "mu", "logits")],
         list(folded = stats::setNames(heads, names(refGraphHead))))
-}
-
-# Probabilities of edges, of either direction
-refGraphEdges <- function(par, X, A, latent = "code") {
-    p <- stats::plogis(refGraphActivations(par, X, 1, A, latent = latent)$logits)
-    (p + t(p)) / 2
 }
 
 # ---- checks ----

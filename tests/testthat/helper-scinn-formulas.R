@@ -75,102 +75,9 @@ refScinnNumeric <- function(f, w, h = 1e-6) {
     g
 }
 
-# ---- module one ----
-
-# 2.1
-refScinnFilterGrad <- function(w, x) {
-    H <- refScinnPlus(x %*% w$W1, w$b1)
-    O <- refScinnPlus(H %*% w$W2, w$b2)
-    dO <- 2 * (O - x) / length(x)
-    dH <- tcrossprod(dO, w$W2)
-    list(loss = mean((O - x)^2),
-        gradient = refScinnShape(list(W1 = crossprod(x, dH), b1 = colSums(dH),
-        W2 = crossprod(H, dO), b2 = colSums(dO)), w))
-}
-
-# A step of the filter: decay of everything, then no weight of the encoder below 0
-refScinnFilterStep <- function(w, x, state, t, wd = 1e-6) {
-    new <- refScinnAdamw(w, refScinnFilterGrad(w, x)$gradient, state, t, 1e-3, wd)
-    new$theta$W1 <- pmax(new$theta$W1, 0)
-    new
-}
-
-refScinnLogSoftmax <- function(s) {
-    s <- s - apply(s, 1, max)
-    s - log(rowSums(exp(s)))
-}
-
-# KL of every cell, from the logits of the variances
-refScinnKl <- function(mu, s) {
-    lv <- refScinnLogSoftmax(s)
-    -rowMeans(1 + lv - mu^2 - exp(lv)) / 2
-}
-
-refScinnBatchNorm <- function(a, gamma, delta, mean = numeric(ncol(a)), var = rep(1, ncol(a))) {
-    m <- colMeans(a)
-    v <- colMeans((a - rep(m, each = nrow(a)))^2)
-    ah <- (a - rep(m, each = nrow(a))) / rep(sqrt(v + 1e-3), each = nrow(a))
-    list(h = refScinnPlus(ah * rep(gamma, each = nrow(a)), delta), ah = ah, v = v,
-        mean = 0.99 * mean + 0.01 * m, var = 0.99 * var + 0.01 * v * nrow(a) / (nrow(a) - 1))
-}
-
-refScinnBatchNormBack <- function(dh, bn, gamma) {
-    B <- nrow(dh)
-    da <- rep(gamma / sqrt(bn$v + 1e-3), each = B) *
-        (dh - rep(colMeans(dh), each = B) - bn$ah * rep(colMeans(dh * bn$ah), each = B))
-    list(da = da, gamma = colSums(dh * bn$ah), delta = colSums(dh))
-}
-
-# 2.2. w: W, b, A, a0, V, v0, P1, p1, Q1, q1, P2, p2, Q2, q2 and, with batch norm, gamma, delta;
-# eps: two vectors of L values
-refScinnEncoderGrad <- function(w, x, eps, phase, beta = 100, batchnorm = FALSE) {
-    B <- nrow(x)
-    L <- ncol(w$A)
-    a <- refScinnPlus(x %*% w$W, w$b)
-    bn <- if (batchnorm) refScinnBatchNorm(a, w$gamma, w$delta)
-    h <- if (batchnorm) bn$h else refScinnSelu(a)
-    mu <- refScinnPlus(h %*% w$A, w$a0)
-    s <- refScinnPlus(h %*% w$V, w$v0)
-    lv <- refScinnLogSoftmax(s)
-    var <- exp(lv)
-    sd <- exp(lv / 2)
-    kl <- if (phase == 2) mean(refScinnKl(mu, s)) else 0
-    g <- list()
-    loss <- 0
-    dmu <- if (phase == 2) 2 * mu / (L * B) else 0 * mu
-    ds <- if (phase == 2) (var - 1 / L) / B else 0 * s
-    for (e in 1:2) {
-        P <- w[[paste0("P", e)]]
-        Q <- w[[paste0("Q", e)]]
-        noise <- rep(eps[[e]], each = B)                       # the same for all cells
-        z <- mu + 0.25 * sd * noise
-        pre <- refScinnPlus(z %*% P, w[[paste0("p", e)]])
-        d <- refScinnSelu(pre)
-        off <- refScinnPlus(d %*% Q, w[[paste0("q", e)]]) - x
-        loss <- loss + if (phase == 2) beta * mean(off^2) + kl else mean(abs(off))
-        dx <- (if (phase == 2) 2 * beta * off else sign(off)) / length(x)
-        dD <- refScinnSeluBack(tcrossprod(dx, Q), pre)
-        dz <- tcrossprod(dD, P)
-        more <- list(crossprod(z, dD), colSums(dD), crossprod(d, dx), colSums(dx))
-        g[paste0(c("P", "p", "Q", "q"), e)] <- more
-        T <- 0.25 / 2 * dz * noise * sd
-        dmu <- dmu + dz
-        ds <- ds + T - var * rowSums(T)
-    }
-    dh <- tcrossprod(dmu, w$A) + tcrossprod(ds, w$V)
-    if (batchnorm) {
-        back <- refScinnBatchNormBack(dh, bn, w$gamma)
-        g[c("gamma", "delta")] <- back[c("gamma", "delta")]
-        da <- back$da
-    } else da <- refScinnSeluBack(dh, a)
-    g[c("W", "b", "A", "a0", "V", "v0")] <- list(crossprod(x, da), colSums(da), crossprod(h, dmu),
-        colSums(dmu), crossprod(h, ds), colSums(ds))
-    list(loss = loss, gradient = refScinnShape(g, w), mu = mu, var = var)
-}
-
 # ---- module two ----
 
-# 2.4: unit rows; S is their product
+# Unit rows; S is their product
 refScinnUnit <- function(latent) {
     c <- latent - rowMeans(latent)
     long <- sqrt(rowSums(c^2))
@@ -230,7 +137,7 @@ refScinnSimilarityLoss <- function(z, S) {
     list(loss = sum(E^2) / B^2, gradient = dc - rowMeans(dc), Sp = Sp)
 }
 
-# v of 2.6: 1 where it would be 0
+# The variance of the reconstruction loss: 1 where it would be 0
 refScinnVariance <- function(xs, hidden = 0 * xs) {
     seen <- xs > 0 & hidden == 0
     means <- colSums(xs * seen) / pmax(colSums(seen), 1)

@@ -75,15 +75,3 @@ test_that("a worked example: losses (equations 8 and 9 of the paper) and two RMS
         near(two$b_d, c(0.541934868415, 0.780896849218))
     }
 })
-
-test_that("the oracle itself: gradients of the worked example", {
-    w <- list(E = cbind(c(0.5, -0.25)), D = rbind(c(1, -0.5)), b_e = cbind(0.1),
-        b_d = cbind(c(0.2, 0.3)))
-    x <- rbind(c(1, 2), c(0, 3))
-    g <- refGradient(w, x, 0.4)
-    expect_equal(as.vector(g$E), c(0.404148053270, 0.312156294153), tolerance = 1e-11)
-    expect_equal(as.vector(g$D), c(-1.22288887474, -3.71185511005), tolerance = 1e-11)
-    expect_equal(as.vector(g$b_e), 0.0667626218856, tolerance = 1e-11)
-    expect_equal(as.vector(g$b_d), c(-2.73545222971, -5.98661757892), tolerance = 1e-11)
-    expect_equal(sum(refLoss(w, x, 0.4)), 10.7685163847, tolerance = 1e-11)
-})

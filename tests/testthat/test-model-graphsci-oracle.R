@@ -1,9 +1,11 @@
 # GraphSCI: the formulas in plain R (helper-graphsci-formulas.R) by themselves: numbers by hand,
-# differences.
+# differences, algebra. What the likelihood does far out is in tests/core/test_zinb.c.
 
 Y <- graphSeen$Y
 ready <- graphSeen$ready
 graph <- graphSeen$graph
+counts <- graphSeen$counts
+costs <- c(adj = "adjacency", exp = "expression", kl = "divergence", mse = "error", l2 = "penalty")
 
 go <- function(d, par = d$par, masks = d$masks, held = NULL, ...)
     refGraphForward(par, d$X, d$Y, d$sf, d$A, d$eps, masks, held = held, ...)
@@ -92,73 +94,6 @@ test_that("oracle: the preparation (e), and the graph", {
     expect_identical(refGraphAdjacency(cbind(1, 1:3, -(1:3)))[, 1:2], cbind(0, c(0, 0, 1)))
 })
 
-# ---- the oracle: the likelihood far out ----
-
-test_that("oracle: probabilities sum to one, with the mean that they should have", {
-    x <- 0:20000
-    for (at in list(c(3, 2, -1), c(0.5, 0.1, 0), c(50, 1e4, -5), c(0.001, 1e-4, 2)))
-        for (dist in c("zinb", "nb")) {
-        p <- exp(-refGraphZinb(x, at[1] + 0 * x, at[2] + 0 * x, at[3] + 0 * x, dist)$NLL)
-        expect_lt(abs(sum(p) - 1), 1e-9)
-        expect_lt(abs(sum(x * p) - at[1] * if (dist == "nb") 1 else stats::plogis(-at[3])), 1e-9)
-    }
-    x <- rep(0:40, each = 5)
-    size <- rep(c(0.01, 0.5, 2, 50, 1e4), 41)
-    for (R in c(0.01, 1, 7.5, 30)) {
-        p <- exp(-refGraphZinb(x, R + 0 * x, size, dist = "nb")$NLL)
-        # lgamma of 1e4 has lost 12 digits of what is beyond the sum
-        expect_lt(largest(p, dnbinom(x, size, mu = R)), 1e-11)
-        expect_lt(largest(p[x <= 30], dnbinom(x, size, mu = R)[x <= 30]), 1e-13)
-        far <- exp(-refGraphZinb(x, R + 0 * x, 1e6 + 0 * x, dist = "nb")$NLL)
-        expect_lt(largest(far, dpois(x, R)), 1e-4)
-        # dnbinom() itself is off by 1e-10 here
-        expect_lt(largest(far, dnbinom(x, 1e6, mu = R)), 1e-9)
-    }
-    # to 16 digits, by another program with 60
-    by <- function(x, R, theta) exp(-refGraphZinb(x, R, theta, dist = "nb")$NLL)
-    expect_equal(c(by(30, 30, 1e6), by(7, 7.5, 1e6), by(1, 1, 1e6), by(7, 7.5, 1e4)),
-        c(0.07263343697802638, 0.14648333778361153, 0.367879257231829, 0.146434417947468),
-        tolerance = 1e-13)
-})
-
-test_that("oracle: everything stays finite", {
-    all <- expand.grid(x = c(0, 1, 2, 30, 31, 1e3, 1e6), R = 10^(-5:6), theta = 10^(-4:4),
-        l = c(-700, -30, 0, 30, 700))
-    for (dist in c("zinb", "nb")) for (part in refGraphZinb(all$x, all$R, all$theta, all$l, dist))
-        expect_true(all(is.finite(part)))
-    r <- refGraphZinb(all$x, all$R, all$theta, all$l)
-    expect_gt(min(r$NLL), -1e-6)
-    expect_true(all(abs(r$dl) <= 1))
-})
-
-test_that("oracle: derivatives of the likelihood by differences", {
-    all <- expand.grid(x = c(0, 1, 4, 30, 31, 90), R = c(0.02, 1, 25), theta = c(0.05, 1, 40),
-        l = c(-6, 0, 3))
-    for (dist in c("zinb", "nb")) {
-        r <- refGraphZinb(all$x, all$R, all$theta, all$l, dist)
-        by <- function(logR = 0, theta = 0, l = 0)
-            refGraphZinb(all$x, all$R * exp(logR), all$theta + theta, all$l + l, dist)$NLL
-        h <- 1e-5
-        g <- list(by(logR = h) - by(-h), by(theta = h) - by(theta = -h), by(l = h) - by(l = -h))
-        for (k in 1:3) expect_lt(max(abs(g[[k]] / (2 * h) - r[[1 + k]]) / (1 + abs(r[[1 + k]]))),
-            2e-5)
-    }
-})
-
-test_that("oracle: without dropout the likelihood is the negative binomial's", {
-    all <- expand.grid(x = c(0, 1, 2, 30, 300), R = c(1e-5, 0.1, 1, 20, 500),
-        theta = c(1e-4, 0.1, 1, 20, 1e4))
-    zinb <- refGraphZinb(all$x, all$R, all$theta, -50 + 0 * all$x)
-    nb <- refGraphZinb(all$x, all$R, all$theta, dist = "nb")
-    # an impossible zero is better explained by dropout of exp(-50) than by the negative binomial
-    possible <- all$x > 0 | nb$NLL < 20
-    expect_gt(sum(!possible), 0)
-    expect_gt(sum(possible & all$x == 0), 20)
-    for (part in c("NLL", "dlogR", "dtheta"))
-        expect_lt(max(abs((zinb[[part]] - nb[[part]]) / (1 + abs(nb[[part]])))[possible]), 1e-12)
-    expect_lt(largest(zinb$NLL[!possible & all$R == 500 & all$theta == 1e4], 50), 1e-9)
-})
-
 test_that("oracle: gradients of all 21 blocks, both latents, both likelihoods, masked or not", {
     for (latent in c("code", "inner")) {
         d <- graphSmall(latent)
@@ -210,14 +145,66 @@ test_that("oracle: what is held out does not matter where it should not", {
     expect_identical(go(d, held = 0 * h, denominator = "kept")$cost, go(d)$cost)
 })
 
-test_that("oracle: clipped values have no derivative", {
+# ---- the oracle: algebra ----
+
+test_that("oracle: labels of 2 have no minimum; ours are 0 and 1", {
     d <- graphSmall()
-    d$par$beta_m[1:2] <- c(60, -60)
-    d$par$beta_t[3:4] <- c(2e4, -60)
-    expect_warning(r <- go(d), NA)
-    expect_equal(range(r$mean), c(1e-5, 1e6))
-    expect_equal(range(r$theta), c(1e-4, 1e4))
-    expect_true(all(is.finite(unlist(r$gradient))))
-    expect_identical(c(r$gradient$beta_m[1:2], r$gradient$beta_t[3:4]), numeric(4))
-    expect_true(all(r$gradient$beta_m[-(1:2)] != 0))
+    label <- d$A + diag(5)
+    expect_true(all(label %in% 0:1) && sum(label) > 5)
+    twice <- label + d$A
+    at <- function(z, label) refGraphEdgeLoss(z * d$A, d$A, label)$loss
+    expect_lt(at(1e6, twice), at(1e3, twice) - 1000)
+    expect_true(all(diff(vapply(10^(0:6), at, 0, label = label)) <= 0) && at(1e6, label) > 0)
+})
+
+test_that("oracle: genes and cells can be permuted", {
+    for (latent in c("code", "inner")) {
+        d <- graphSmall(latent)
+        d$A[4, 5] <- d$A[5, 4] <- 1 - d$A[4, 5]
+        one <- go(d, latent = latent, held = d$held)
+        g <- c(3, 1, 5, 2, 4)
+        p <- d
+        for (k in c("U1", "b", "gamma_p", "beta_p", "gamma_t", "beta_t", "gamma_m", "beta_m"))
+            p$par[[k]] <- if (k == "U1") d$par$U1[g, ] else d$par[[k]][g]
+        for (k in c("Up", "Ut", "Um", if (latent == "code") c("Wm", "Ws")))
+            p$par[[k]] <- d$par[[k]][, g]
+        p$par$W <- d$par$W[g, g]
+        for (k in c("X", "Y", "held")) p[[k]] <- d[[k]][, g]
+        p$A <- d$A[g, g]
+        p$eps <- if (latent == "code") d$eps[g, g] else d$eps[g, ]
+        p$masks <- lapply(d$masks, function(m) m[g, ])
+        two <- go(p, latent = latent, held = p$held)
+        expect_equal(two$cost, one$cost, tolerance = 1e-12)
+        expect_lt(largest(two$R, one$R[, g]), 1e-12 * max(one$R))
+        expect_lt(largest(two$gradient$W, one$gradient$W[g, g]), 1e-13)
+        cells <- c(7, 2, 3, 1, 6, 5, 4)
+        p <- d
+        p$par$W0 <- d$par$W0[cells, ]
+        for (k in c("X", "Y", "held")) p[[k]] <- d[[k]][cells, ]
+        p$sf <- d$sf[cells]
+        p$masks$D0 <- d$masks$D0[, cells]
+        two <- go(p, latent = latent, held = p$held)
+        expect_equal(two$cost, one$cost, tolerance = 1e-12)
+        expect_lt(largest(two$R, one$R[cells, ]), 1e-12 * max(one$R))
+    }
+})
+
+test_that("oracle: the table is the oracle's", {
+    for (name in c("default", "both")) for (seed in 1:2) {
+        trace <- do.call(graphOracle, c(list(16, seed), graphVariants[[name]][[2]]))$trace[c(1, 16),
+            names(costs)]
+        for (k in 1:2) {
+            known <- matrix(graphExpected[[name]][[k]], 5)
+            expect_lt(max(abs(trace[k, ] - known[, 1]) / known[, 2]), 5)
+        }
+    }
+})
+
+test_that("oracle: the data of the tests are of use", {
+    expect_true(all(rowSums(counts) > 0) && all(colSums(counts) > 0))
+    expect_gt(mean(counts == 0), 0.25)
+    expect_true(sum(graph) > 100 && sum(graph) < 1000)
+    # no correlation is at a threshold: single precision finds the same edges
+    for (r in list(cor(Y), cor(ready$Lg))) for (threshold in c(0.3, 0.4))
+        expect_gt(min(abs(abs(r) - threshold)), 1e-5)
 })

@@ -1,5 +1,5 @@
 # scINN: the formulas in plain R (helper-scinn-formulas.R) by themselves: numbers by hand,
-# differences, algebra.
+# differences, algebra. Module one is in tests/core/test_scinn_encoder.c and test_scinn_filter.c.
 
 data <- scinnSeen
 counts <- data$counts
@@ -24,15 +24,6 @@ shapesTwo <- function(G, K, predictor, hI = 4, h3 = 6, L = 5) {
 
 # ---- the oracle: numbers worked out by hand ----
 
-test_that("oracle: SELU", {
-    expect_equal(refScinnSelu(-1), -1.1113307, tolerance = 1e-7)
-    expect_equal(refScinnSeluBack(1, 1e-12), 1.0507010, tolerance = 1e-7)
-    at <- c(-800, -3, -0.1, 0.2, 5)
-    expect_equal(refScinnSeluBack(rep(2, 5), at),
-        (refScinnSelu(at + 1e-6) - refScinnSelu(at - 1e-6)) / 1e-6, tolerance = 1e-8)
-    expect_true(all(is.finite(refScinnSelu(c(-1e5, 800)))))
-})
-
 test_that("oracle: the similarity loss", {
     r <- refScinnSimilarityLoss(rbind(1:3, c(1, 3, 2)), matrix(0, 2, 2))
     expect_equal(r$Sp[1, 2], 0.5, tolerance = 1e-7)
@@ -52,21 +43,6 @@ test_that("oracle: the cluster loss", {
     expect_identical(c(one$loss, one$gradient), c(0, 0, 0))    # off
 })
 
-test_that("oracle: KL, batch norm", {
-    # doubled, as both decoders have it; only the logits of the variance are free
-    doubled <- function(s, mu) refScinnNumeric(function(w) 2 * refScinnKl(mu, w$s), list(s = s))$s
-    mu <- cbind(1, 0)
-    expect_equal(refScinnKl(mu, cbind(0, 0)), 0.3465736, tolerance = 1e-7)
-    expect_lt(max(abs(doubled(cbind(0, 0), mu))), 1e-9)
-    expect_equal(refScinnKl(mu, cbind(0, log(3))), 0.4184941, tolerance = 1e-7)
-    expect_equal(doubled(cbind(0, log(3)), mu), cbind(-0.25, 0.25), tolerance = 1e-8)
-    bn <- refScinnBatchNorm(cbind(c(1, 3, 5)), 2, 0.5)
-    expect_lt(max(abs(bn$h - c(-1.9490, 0.5, 2.9490))), 5e-5)
-    expect_equal(c(bn$mean, bn$var), c(0.03, 1.03))
-    expect_lt(max(abs(refScinnBatchNormBack(cbind(c(1, 0, 0)), bn, 2)$da -
-        c(0.2043, -0.4082, 0.2039))), 5e-5)
-})
-
 test_that("oracle: masking", {
     xs <- rbind(c(0.5, 0, 0))
     r <- refScinnOutputBack(rbind(c(0.3, 0.4, -0.2)), xs, xs, rbind(1:3), 1, 1, 1)
@@ -78,85 +54,6 @@ test_that("oracle: masking", {
     r <- refScinnModuleTwo(w, xs, 1, 1, matrix(0, 1, 2), c(1, 1, 1, 1), 1, predictor = "linear")
     expect_equal(r$XI, rbind(c(0.5, 0.4, 0)))
     expect_equal(refScinnPredict(w, xs, 7), 7 * rbind(c(0.5, 0.4, 0)))
-})
-
-test_that("oracle: the first step of AdamW, and of what decays", {
-    zero <- list(m = list(a = 0), v = list(a = 0))
-    expect_equal(refScinnAdamw(list(a = 1), list(a = 0.2), zero, 1, 1e-3, 0)$theta$a,
-        1 - 1e-3 * 0.2 / (0.2 + 1e-7), tolerance = 1e-15)
-    expect_equal(refScinnAdamw(list(a = 2), list(a = 0), zero, 1, 0.1, 0.5)$theta$a, 1.9)
-    # by the definition with sums over all steps
-    g <- c(0.3, -0.2, 0.05)
-    now <- list(theta = list(a = 1), state = zero)
-    for (t in 1:3) now <- refScinnAdamw(now$theta, list(a = g[t]), now$state, t, 0.1, 0)
-    step <- function(t) {
-        mean <- function(beta, x) sum(beta^(t - seq_len(t)) * x[seq_len(t)]) /
-            sum(beta^(t - seq_len(t)))
-        mean(0.9, g) / (sqrt(mean(0.999, g^2)) + 1e-7)
-    }
-    expect_equal(now$theta$a, 1 - 0.1 * sum(vapply(1:3, step, 0)))
-})
-
-test_that("oracle: the measures of partitions", {
-    a <- c(1, 1, 2, 2)
-    b <- c(1, 1, 2, 3)
-    expect_equal(refMutualInfo(a, b, "arithmetic"), 0.8)
-    expect_equal(refMutualInfo(a, b, "max"), 2 / 3)
-    expect_equal(refRand(a, b), 0.571429, tolerance = 1e-6)
-    pairs <- utils::combn(4, 2)
-    together <- function(l) l[pairs[1, ]] == l[pairs[2, ]]
-    expect_equal(sum(together(a) & together(b)) / sum(together(a) | together(b)), 0.5)
-    expect_equal(mean(refSilhouette(cbind(c(0, 1, 10, 11)), a)), 0.899749, tolerance = 1e-6)
-})
-
-test_that("oracle: the gradient of the filter", {
-    withSeed(1, {
-        x <- smallInput(7, 9)
-        w <- refScinnWeights(list(W1 = c(9, 4), b1 = c(4, 1), W2 = c(4, 9), b2 = c(9, 1)))
-        expect_lt(mostAway(refScinnFilterGrad(w, x)$gradient,
-            refScinnNumeric(function(w) refScinnFilterGrad(w, x)$loss, w)), 1e-5)
-        # the first step would do that, and cost more than it gains
-        w$W1 <- pmax(w$W1, 0)
-        now <- list(theta = w, state = list(m = lapply(w, `*`, 0), v = lapply(w, `*`, 0)))
-        for (t in 1:20) {
-            now <- refScinnFilterStep(now$theta, x, now$state, t)
-            expect_gte(min(now$theta$W1), 0)
-            expect_lt(min(now$theta$W2), 0)
-        }
-        expect_lt(refScinnFilterGrad(now$theta, x)$loss, refScinnFilterGrad(w, x)$loss)
-    })
-})
-
-test_that("oracle: the gradient of the Bayesian autoencoder", {
-    withSeed(2, {
-        x <- smallInput(6, 8)
-        shapes <- list(W = c(8, 5), b = c(5, 1), A = c(5, 3), a0 = c(3, 1), V = c(5, 3),
-            v0 = c(3, 1), P1 = c(3, 5), p1 = c(5, 1), Q1 = c(5, 8), q1 = c(8, 1), P2 = c(3, 5),
-            p2 = c(5, 1), Q2 = c(5, 8), q2 = c(8, 1))
-        norm <- c(shapes, list(gamma = c(5, 1), delta = c(5, 1)))
-        for (phase in 1:2) for (batchnorm in c(FALSE, TRUE)) for (beta in c(1, 100)) {
-            w <- refScinnWeights(if (batchnorm) norm else shapes)
-            if (batchnorm) w$gamma <- 1 + w$gamma
-            eps <- list(rnorm(3), rnorm(3))
-            r <- refScinnEncoderGrad(w, x, eps, phase, beta, batchnorm)
-            numeric <- refScinnNumeric(function(w) refScinnEncoderGrad(w, x, eps, phase, beta,
-                batchnorm)$loss, w)
-            expect_identical(names(r$gradient), names(w))
-            # under batch norm its gradient is 0
-            free <- setdiff(names(w), if (batchnorm) "b")
-            expect_lt(mostAway(r$gradient[free], numeric[free]), 1e-5)
-            if (batchnorm) {
-                expect_lt(max(abs(r$gradient$b)), 1e-12)
-                expect_lt(max(abs(numeric$b)), 1e-6)
-            }
-            expect_equal(rowSums(r$var), rep(1, 6))
-        }
-        # with these noises the mean over cells is a sum of single ones
-        sum <- 0
-        w <- refScinnWeights(shapes)
-        for (i in 1:6) sum <- sum + refScinnEncoderGrad(w, x[i, , drop = FALSE], eps, 2)$loss
-        expect_equal(refScinnEncoderGrad(w, x, eps, 2)$loss, sum / 6)
-    })
 })
 
 test_that("oracle: the gradient of the cluster loss, also of logits of +-800", {
