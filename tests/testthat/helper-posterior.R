@@ -85,3 +85,10 @@ warningsOf <- function(code) {
     })
     said
 }
+
+# One of the default priors, at another rank
+svdPrior <- function(rank) {
+    p <- defaultPriors()[["SVD 5"]]
+    p@ranks <- rank
+    p
+}

@@ -2,7 +2,7 @@
 
 # Data that the fits below share: low rank, so that the decomposition has something to say.
 x <- lowRankCounts(60, 50, level = 0.3, spread = 1)
-svd3 <- infill:::.svdParam(3)
+svd3 <- svdPrior(3)
 two <- function(...) StackParam(list(GeneMeanParam(), low = svd3), ...)
 
 test_that("loss = \"masked\" is least squares on logarithms at hidden non-zeros", {

@@ -2,7 +2,7 @@
 
 # Data that the fits below share: low rank, so that the decomposition has something to say.
 x <- lowRankCounts(60, 50, level = 0.3, spread = 1)
-svd3 <- infill:::.svdParam(3)
+svd3 <- svdPrior(3)
 two <- function(...) StackParam(list(GeneMeanParam(), low = svd3), ...)
 fit <- fitInfill(x, two(), seed = 4)
 
@@ -25,7 +25,7 @@ test_that("priors are left out where the gene mean's posterior is as good, else 
     expect_named(quiet(apart, StackParam(min.gain = 0))@fits,
         c("gene mean", "SVD 5", "SVD 10", "SVD 20"))
     # no gene mean among them, and no better
-    useless <- quiet(apart, StackParam(list(svd3, infill:::.svdParam(5))))
+    useless <- quiet(apart, StackParam(list(svd3, svdPrior(5))))
     expect_match(infill:::.stackVerdict(useless),
         "its posterior alone predicts held-out molecules better")
     # no gene mean among them: nothing to fall back on
@@ -94,7 +94,7 @@ test_that("a model that the posterior leaves out is named, and the result says w
     se <- SummarizedExperiment::SummarizedExperiment(list(counts = x))
     expect_identical(S4Vectors::metadata(infill(se, fit))$infilled$weights, fit@coefficients)
     # a model alone, without the gene mean, is told when that one's posterior is better
-    f <- fitInfill(apart, StackParam(infill:::.svdParam(40)), seed = 1)
+    f <- fitInfill(apart, StackParam(svdPrior(40)), seed = 1)
     expect_output(print(f),
         paste0("gain over the gene mean's posterior: -.*Verdict: ",
             "the gene mean is enough as a prior: its posterior alone predicts held-out.*better"))
