@@ -9,7 +9,8 @@ withSeed <- function(seed, code) {
 }
 
 # Poisson counts around exp(rank-3 structure): genes x cells, all genes expressed in many cells.
-lowRankCounts <- function(genes = 200, cells = 100, rank = 3, level = 1.5, spread = 0.8, seed = 1) withSeed(seed, {
+lowRankCounts <- function(genes = 200, cells = 100, rank = 3, level = 1.5, spread = 0.8,
+    seed = 1) withSeed(seed, {
     u <- matrix(rnorm(genes * rank), genes)
     v <- matrix(rnorm(cells * rank), rank)
     mean <- exp(level + spread * u %*% v / sqrt(rank) + rnorm(genes, sd = 0.5))
@@ -25,7 +26,8 @@ smallCounts <- function(genes = 60, cells = 40, seed = 2) withSeed(seed, {
         dimnames = list(paste0("g", seq_len(genes)), paste0("c", seq_len(cells))))
 })
 
-smallParam <- function(hidden = 8, max.iter = 25, ...) AutoImputeParam(hidden = hidden, max.iter = max.iter, ...)
+smallParam <- function(hidden = 8, max.iter = 25, ...) AutoImputeParam(hidden = hidden,
+    max.iter = max.iter, ...)
 
 sparse <- function(x) as(as(as(x + 0, "dMatrix"), "generalMatrix"), "CsparseMatrix")
 plain <- function(x) { attr(x, "infill") <- NULL; x }
@@ -35,12 +37,13 @@ delayed <- function(x) DelayedArray::DelayedArray(x)
 handPrepared <- function(x, log = "log2") {
     dimnames(x) <- NULL
     new("PreparedCounts", x = sparse(x), total = rep(1, ncol(x)),
-        recipe = list(genes = NULL, kept = rep(TRUE, nrow(x)), target = 0, log = log, normalize = "none",
-            min.count = 0, min.cells = 0, gene.selection = "none", selected = seq_len(nrow(x)), score = NULL,
-            status = rep("modelled", nrow(x))))
+        recipe = list(genes = NULL, kept = rep(TRUE, nrow(x)), target = 0, log = log,
+        normalize = "none", min.count = 0, min.cells = 0, gene.selection = "none",
+        selected = seq_len(nrow(x)), score = NULL, status = rep("modelled", nrow(x))))
 }
 
-# The folder of real data sets, or NULL: INFILL_DATA, or shared/data beside some folder above the tests.
+# The folder of real data sets, or NULL: INFILL_DATA, or shared/data beside some folder above the
+# tests.
 dataFolder <- function() {
     there <- Sys.getenv("INFILL_DATA")
     if (nzchar(there)) return(if (dir.exists(there)) there)
@@ -55,7 +58,8 @@ dataFolder <- function() {
 
 realCounts <- function(name) {
     file <- file.path(c(dataFolder(), "nowhere")[1L], name, "counts.rds")
-    testthat::skip_if_not(file.exists(file), sprintf("no %s: set INFILL_DATA to the folder of real data", name))
+    testthat::skip_if_not(file.exists(file),
+        sprintf("no %s: set INFILL_DATA to the folder of real data", name))
     readRDS(file)
 }
 
@@ -63,7 +67,8 @@ realCounts <- function(name) {
 rscript <- function(code, folder, wait = FALSE, timeout = 60) {
     file <- file.path(folder, "script.R")
     libs <- c(dirname(system.file(package = "infill")), .libPaths())
-    writeLines(c(sprintf("folder <- %s", deparse(folder)), sprintf(".libPaths(%s)", paste(deparse(libs), collapse = "")),
+    writeLines(c(sprintf("folder <- %s", deparse(folder)),
+        sprintf(".libPaths(%s)", paste(deparse(libs), collapse = "")),
         "suppressMessages(library(infill))", code), file)
     system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", shQuote(file)), wait = wait,
         timeout = if (wait) timeout else 0,
@@ -81,14 +86,19 @@ soon <- function(check, seconds = 30) {
 }
 
 # Small networks, several of them for 60 genes.
-deepParam <- function(hidden = 12, network.size = 16, max.iter = 8, learning.rate = 1e-3, ...) DeepImputeParam(
-    hidden = hidden, network.size = network.size, max.iter = max.iter, learning.rate = learning.rate, ...)
+deepParam <- function(hidden = 12, network.size = 16, max.iter = 8, learning.rate = 1e-3,
+    ...) DeepImputeParam(hidden = hidden, network.size = network.size, max.iter = max.iter,
+    learning.rate = learning.rate, ...)
 
 # `code` with a function of the package replaced (testthat's own way needs 3.1.7).
 withReplaced <- function(name, by, code) {
     space <- asNamespace("infill")
     old <- get(name, space)
-    put <- function(f) { unlockBinding(name, space); assign(name, f, space); lockBinding(name, space) }
+    put <- function(f) {
+        unlockBinding(name, space)
+        assign(name, f, space)
+        lockBinding(name, space)
+    }
     on.exit(put(old))
     put(by)
     code
@@ -99,3 +109,33 @@ lowRankMatrix <- function(genes, cells, rank, share, seed = 1) withSeed(seed, {
     x <- matrix(rnorm(genes * rank), genes) %*% matrix(rnorm(rank * cells), rank)
     list(x = x, seen = x * rbinom(genes * cells, 1, share))
 })
+
+# What the blocks of messages share: counts as doubles, small models and fits.
+tinyCounts <- function() smallCounts(12, 8) + 0
+tinyParam <- function() smallParam(hidden = 4, max.iter = 5, min.cells = 1)
+tinyFit <- function() fitInfill(tinyCounts(), tinyParam(), seed = 1)
+# the counts with one wrong value
+tinyWith <- function(value, i = 3, j = 5) {
+    counts <- tinyCounts()
+    counts[i, j] <- value
+    counts
+}
+
+quiet <- function(code) suppressWarnings(suppressMessages(code))
+asText <- function(a) paste(deparse(a), collapse = "")
+
+# The largest difference; that of each matrix in a list, over its largest entry.
+largest <- function(a, b) max(abs(a - b))
+mostAway <- function(a, b) max(mapply(function(x, y) {
+    off <- max(abs(x - y))
+    if (off == 0) 0 else off / max(abs(y))
+}, a, b))
+
+# Everything of a fit that must be equal after a detour.
+expectSameFit <- function(fit, whole) {
+    expect_identical(fit@weights, whole@weights)
+    expect_identical(fit@history, whole@history)
+    expect_identical(fit@best, whole@best)
+    expect_identical(fit@stopped, whole@stopped)
+    expect_identical(fit@seed, whole@seed)
+}

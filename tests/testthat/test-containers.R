@@ -1,3 +1,5 @@
+# Containers that come in and go out.
+
 suppressPackageStartupMessages({
     library(SummarizedExperiment)
     library(Matrix)
@@ -8,20 +10,37 @@ param <- smallParam()
 fit <- fitInfill(counts, param, seed = 1)
 filled <- plain(infill(counts, fit))
 
+# What infill() may not touch: everything but the new assay, its status and its note.
+expectUntouched <- function(out, x) {
+    expect_identical(assay(out, "infilled"), filled)
+    expect_identical(assayNames(out), c(assayNames(x), "infilled"))
+    expect_identical(rowData(out)$infilled.status, fit@recipe$status)
+    expect_setequal(unique(rowData(out)$infilled.status), c("modelled", "too few cells"))
+    expect_identical(metadata(out)$infilled$model, "AutoImputeParam")
+    expect_identical(metadata(out)$infilled[c("output", "keep", "seed")],
+        list(output = "counts", keep = "observed", seed = 1))
+    assay(out, "infilled") <- NULL
+    rowData(out)$infilled.status <- NULL
+    metadata(out)$infilled <- NULL
+    expect_identical(out, x)
+}
+
 test_that("matrices of every kind give the same bits", {
     integers <- counts
     storage.mode(integers) <- "integer"
     kinds <- list(integers, counts + 0, sparse(counts), as(sparse(counts), "TsparseMatrix"),
-        as(sparse(counts), "RsparseMatrix"), as(as(as(counts + 0, "dMatrix"), "generalMatrix"), "unpackedMatrix"), delayed(counts), delayed(sparse(counts)),
-        delayed(counts)[, seq_len(ncol(counts))] * 1)
+        as(sparse(counts), "RsparseMatrix"),
+        as(as(as(counts + 0, "dMatrix"), "generalMatrix"), "unpackedMatrix"), delayed(counts),
+        delayed(sparse(counts)), delayed(counts)[, seq_len(ncol(counts))] * 1)
     for (x in kinds) {
         out <- infill(x, param, seed = 1)
         expect_true(is.matrix(out))
         expect_identical(plain(out), filled)
         expect_identical(fitInfill(x, param, seed = 1)@weights, fit@weights)
     }
-    expect_identical(attr(infill(counts, fit), "infill"), list(model = "AutoImputeParam", output = "counts",
-        keep = "observed", seed = 1, version = as.character(packageVersion("infill"))))
+    expect_identical(attr(infill(counts, fit), "infill"),
+        list(model = "AutoImputeParam", output = "counts", keep = "observed", seed = 1,
+        version = as.character(packageVersion("infill"))))
 })
 
 test_that("symmetric and logical matrices are taken for what they mean", {
@@ -46,26 +65,14 @@ test_that("explicit zeros in a sparse matrix change nothing", {
     expect_identical(plain(infill(zeros, fit)), filled)
     expect_identical(prepareCounts(zeros), prepareCounts(counts))
     expect_identical(geneCv(zeros), geneCv(counts))
-    expect_identical(hiddenEntries(maskCounts(zeros, seed = 1)), hiddenEntries(maskCounts(counts, seed = 1)))
+    expect_identical(hiddenEntries(maskCounts(zeros, seed = 1)),
+        hiddenEntries(maskCounts(counts, seed = 1)))
 })
 
-# What infill() may not touch: everything but the new assay, its status and its note.
-expectUntouched <- function(out, x) {
-    expect_identical(assay(out, "infilled"), filled)
-    expect_identical(assayNames(out), c(assayNames(x), "infilled"))
-    expect_identical(rowData(out)$infilled.status, fit@recipe$status)
-    expect_setequal(unique(rowData(out)$infilled.status), c("modelled", "too few cells"))
-    expect_identical(metadata(out)$infilled$model, "AutoImputeParam")
-    expect_identical(metadata(out)$infilled[c("output", "keep", "seed")], list(output = "counts", keep = "observed", seed = 1))
-    assay(out, "infilled") <- NULL
-    rowData(out)$infilled.status <- NULL
-    metadata(out)$infilled <- NULL
-    expect_identical(out, x)
-}
-
 test_that("a SummarizedExperiment comes back with one more assay, the rest untouched", {
-    x <- SummarizedExperiment(list(logs = log2(counts + 1), counts = counts), colData = DataFrame(group = rep(1:2, 20)),
-        rowData = DataFrame(length = seq_len(60)), metadata = list(note = "mine"))
+    x <- SummarizedExperiment(list(logs = log2(counts + 1), counts = counts),
+        colData = DataFrame(group = rep(1:2, 20)), rowData = DataFrame(length = seq_len(60)),
+        metadata = list(note = "mine"))
     dimnames(x) <- dimnames(counts)
     expectUntouched(infill(x, param, seed = 1), x)
     expectUntouched(infill(x, fit), x)
@@ -135,7 +142,8 @@ test_that("duplicated and missing names are kept as they are", {
     expect_identical(dimnames(out), dimnames(odd))
     expect_identical(unname(plain(out)), unname(filled))
     expect_identical(infill(odd, fitInfill(odd, param, seed = 1)), out)
-    rownames(odd)[5] <- "five"                                 # SummarizedExperiment itself takes no NA
+    # SummarizedExperiment itself takes no NA
+    rownames(odd)[5] <- "five"
     x <- SummarizedExperiment(list(counts = odd))
     back <- infill(x, param, seed = 1)
     expect_identical(dimnames(back), dimnames(x))
@@ -153,12 +161,13 @@ test_that("a note never changes what came in", {
     expect_identical(m@x, values)
 })
 
-test_that("DeepImpute: containers of every kind give the same bits, and say which genes are predictors", {
+test_that("DeepImpute: containers of every kind give the same bits, and say which genes predict", {
     skip_if_not_installed("SingleCellExperiment")
     few <- deepParam(n.genes = 16, n.predictors = 2)
     fit <- fitInfill(counts, few, seed = 1)
     filled <- plain(infill(counts, fit))
-    se <- SummarizedExperiment(list(logs = log2(counts + 1), counts = counts), colData = DataFrame(group = rep(1:2, 20)))
+    se <- SummarizedExperiment(list(logs = log2(counts + 1), counts = counts),
+        colData = DataFrame(group = rep(1:2, 20)))
     sce <- SingleCellExperiment::SingleCellExperiment(list(counts = sparse(counts)))
     late <- SingleCellExperiment::SingleCellExperiment(list(counts = delayed(sparse(counts))))
     for (x in list(se, sce, late)) {
@@ -169,11 +178,49 @@ test_that("DeepImpute: containers of every kind give the same bits, and say whic
         expect_identical(as.matrix(assay(infill(x, fit, as = "delayed"), "infilled")), filled)
     }
     expect_setequal(fit@recipe$status, c("modelled", "predictor", "not selected"))
-    for (x in list(sparse(counts), as(sparse(counts), "TsparseMatrix"), delayed(counts), counts + 0)) {
+    for (x in list(sparse(counts), as(sparse(counts), "TsparseMatrix"), delayed(counts),
+        counts + 0)) {
         expect_identical(plain(infill(x, few, seed = 1)), filled)
     }
     skip_if_not_installed("SeuratObject")
     out <- infill(SeuratObject::CreateSeuratObject(sparse(counts)), few, seed = 1)
-    expect_identical(as.matrix(SeuratObject::GetAssayData(out, assay = "infilled", slot = "counts")), filled)
+    expect_identical(as.matrix(SeuratObject::GetAssayData(out, assay = "infilled",
+        slot = "counts")), filled)
     expect_identical(SeuratObject::Misc(out, "infilled")$status, fit@recipe$status)
+})
+
+test_messages("containers and types that are none", {
+    counts <- tinyCounts()
+    param <- tinyParam()
+    bad(infill("counts.csv", param))
+    bad(infill(NULL, param))
+    bad(infill(list(counts), param))
+    bad(infill(as.data.frame(counts), param))
+    bad(infill(counts[1, ], param))
+    bad(infill(array(1, c(2, 2, 2)), param))
+    bad(infill(matrix(as.character(counts), 12), param))
+    bad(infill(counts * complex(imaginary = 1), param))
+    bad(infill(prepareCounts(counts, min.cells = 1), param))
+    bad(fitInfill(list(counts), param))
+    bad(prepareCounts(list(counts)))
+    bad(maskCounts(list(counts)))
+    bad(geneCv(list(counts)))
+})
+
+test_messages("the experiment without the assay asked for", {
+    counts <- tinyCounts()
+    param <- tinyParam()
+    fit <- tinyFit()
+    suppressPackageStartupMessages(library(SummarizedExperiment))
+    x <- SummarizedExperiment(list(raw = counts, logs = log2(counts + 1)))
+    bad(infill(x, param))
+    bad(infill(x, param, assay.type = "count"))
+    bad(infill(x, fit, assay.type = 1))
+    bad(infill(SummarizedExperiment(list(counts)), param))
+    bad(infill(x, param, assay.type = "logs"), "infill_scale")
+    bad(prepareCounts(x))
+    bad(maskCounts(x))
+    bad(geneCv(x))
+    expect_error(infill(SummarizedExperiment(list(counts = as.data.frame(counts))), param),
+        class = "infill_error")
 })

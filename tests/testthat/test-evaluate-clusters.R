@@ -1,5 +1,23 @@
+# Agreement of partitions, separability, silhouettes.
+
 labels <- function(n, k, seed) withSeed(seed, sample.int(k, n, replace = TRUE))
 all5 <- c("arithmetic", "geometric", "max", "min", "joint")
+
+all4 <- c("arithmetic", "geometric", "max", "min")
+
+# partitions that agree in part
+pairOf <- function(seed, n = 60, ka = 4, kb = 5) {
+    a <- labels(n, ka, seed)
+    list(a = a, b = ifelse(labels(n, 2, seed + 50) == 1, a, labels(n, kb, seed + 90)))
+}
+
+cells <- withSeed(4,
+    log1p(matrix(rpois(50 * 36, 1 + rep(seq(0, 3, length.out = 50), 36) *
+    rep(c(0, 0.4, 1), each = 600)), 50)))
+types <- rep(c("b", "a", "c"), each = 12)
+
+points <- withSeed(3, matrix(rnorm(70 * 4), 70) + rep(c(0, 2, 0, 1, 3, 0, 0), each = 10))
+rownames(points) <- paste0("p", 1:70)
 
 test_that("the adjusted Rand index is that of pair counting and of mclust", {
     for (seed in 1:8) {
@@ -8,7 +26,8 @@ test_that("the adjusted Rand index is that of pair counting and of mclust", {
         expect_equal(adjustedRandIndex(a, b), refRand(a, b), tolerance = 1e-12)
         expect_equal(adjustedRandIndex(b, a), adjustedRandIndex(a, b), tolerance = 1e-12)
         if (requireNamespace("mclust", quietly = TRUE)) {
-            expect_equal(adjustedRandIndex(a, b), mclust::adjustedRandIndex(a, b), tolerance = 1e-12)
+            expect_equal(adjustedRandIndex(a, b), mclust::adjustedRandIndex(a, b),
+                tolerance = 1e-12)
         }
     }
 })
@@ -41,7 +60,8 @@ test_that("normalised mutual information is the literal one, in each normalisati
         b <- ifelse(labels(60, 2, seed + 50) == 1, a, labels(60, 5, seed + 90))
         for (by in all5) {
             expect_equal(normalizedMutualInfo(a, b, by), refMutualInfo(a, b, by), tolerance = 1e-12)
-            expect_equal(normalizedMutualInfo(b, a, by), normalizedMutualInfo(a, b, by), tolerance = 1e-12)
+            expect_equal(normalizedMutualInfo(b, a, by), normalizedMutualInfo(a, b, by),
+                tolerance = 1e-12)
         }
         expect_identical(normalizedMutualInfo(a, b), normalizedMutualInfo(a, b, "arithmetic"))
     }
@@ -53,40 +73,39 @@ test_that("limits of normalised mutual information", {
         expect_equal(normalizedMutualInfo(a, letters[a], by), 1)
         expect_identical(normalizedMutualInfo(rep(1, 5), rep(2, 5), by), 1)
         expect_identical(normalizedMutualInfo(rep(1, 4), c(1, 1, 2, 2), by), 0)
-        expect_equal(normalizedMutualInfo(rep(1:2, 10), rep(1:2, each = 10), by), 0, tolerance = 1e-12)
+        expect_equal(normalizedMutualInfo(rep(1:2, 10), rep(1:2, each = 10), by), 0,
+            tolerance = 1e-12)
     }
     expect_equal(normalizedMutualInfo(1:8, rep(1:4, each = 2), "min"), 1)
     expect_equal(normalizedMutualInfo(1:8, rep(1:4, each = 2), "max"), log(4) / log(8))
 })
 
-all4 <- c("arithmetic", "geometric", "max", "min")
-
-# partitions that agree in part
-pairOf <- function(seed, n = 60, ka = 4, kb = 5) {
-    a <- labels(n, ka, seed)
-    list(a = a, b = ifelse(labels(n, 2, seed + 50) == 1, a, labels(n, kb, seed + 90)))
-}
-
 test_that("adjusted mutual information is the literal one, in each normalisation", {
     for (seed in 1:6) {
         p <- pairOf(seed, ka = c(2, 4, 20)[seed %% 3 + 1])
         for (by in all4) {
-            expect_lt(abs(adjustedMutualInfo(p$a, p$b, by) - refAdjustedMutualInfo(p$a, p$b, by)), 1e-12)
-            expect_equal(adjustedMutualInfo(p$b, p$a, by), adjustedMutualInfo(p$a, p$b, by), tolerance = 1e-12)
+            expect_lt(abs(adjustedMutualInfo(p$a, p$b, by) - refAdjustedMutualInfo(p$a, p$b, by)),
+                1e-12)
+            expect_equal(adjustedMutualInfo(p$b, p$a, by), adjustedMutualInfo(p$a, p$b, by),
+                tolerance = 1e-12)
         }
         expect_identical(adjustedMutualInfo(p$a, p$b), adjustedMutualInfo(p$a, p$b, "arithmetic"))
     }
     # sizes that are far apart, and one class of more than half
     a <- rep(1:4, c(1, 3, 46, 150))
-    expect_lt(abs(adjustedMutualInfo(a, rev(a)) - refAdjustedMutualInfo(a, rev(a), "arithmetic")), 1e-12)
-    # by hand, sizes 2, 2 and 2, 1, 1: a pair overlaps by 2, 1, 0 with probabilities 1/6, 2/3, 1/6; a single always by 1
+    expect_lt(abs(adjustedMutualInfo(a, rev(a)) - refAdjustedMutualInfo(a, rev(a), "arithmetic")),
+        1e-12)
+    # by hand, sizes 2, 2 and 2, 1, 1: a pair overlaps by 2, 1, 0 with probabilities 1/6, 2/3, 1/6;
+    # a single always by 1
     chance <- 2 * (1 / 6 * 2 / 4 * log(2)) + 4 * (1 / 2 * 1 / 4 * log(2))
     h <- c(log(2), 1.5 * log(2))
-    expect_equal(adjustedMutualInfo(c(1, 1, 2, 2), c(1, 1, 2, 3)), (log(2) - chance) / (mean(h) - chance), tolerance = 1e-14)
+    expect_equal(adjustedMutualInfo(c(1, 1, 2, 2), c(1, 1, 2, 3)),
+        (log(2) - chance) / (mean(h) - chance), tolerance = 1e-14)
 })
 
 test_that("adjusted mutual information of chance is 0, of equal partitions 1", {
-    expect_lt(abs(mean(vapply(1:200, function(k) adjustedMutualInfo(labels(60, 6, k), labels(60, 4, k + 1000)), 0))), 0.01)
+    expect_lt(abs(mean(vapply(1:200,
+        function(k) adjustedMutualInfo(labels(60, 6, k), labels(60, 4, k + 1000)), 0))), 0.01)
     a <- labels(50, 4, 1)
     for (by in all4) {
         expect_equal(adjustedMutualInfo(a, letters[a], by), 1, tolerance = 1e-12)
@@ -98,8 +117,10 @@ test_that("adjusted mutual information of chance is 0, of equal partitions 1", {
         expect_identical(adjustedMutualInfo(1, "x", by), 1)
     }
     expect_lt(adjustedMutualInfo(c(1, 1, 2, 2), c(1, 2, 1, 2)), 0)
-    n <- 2e5                                     # many classes, and large ones: no factorials, no table
-    expect_equal(adjustedMutualInfo(rep(seq_len(n / 2), 2), rep(seq_len(n / 2), each = 2)), 0, tolerance = 1e-4)
+    # many classes, and large ones: no factorials, no table
+    n <- 2e5
+    expect_equal(adjustedMutualInfo(rep(seq_len(n / 2), 2), rep(seq_len(n / 2), each = 2)), 0,
+        tolerance = 1e-4)
     expect_lt(abs(adjustedMutualInfo(rep(1:2, n / 2), rep(1:2, each = n / 2))), 1e-5)
 })
 
@@ -109,7 +130,8 @@ test_that("adjusted mutual information, and the others, are those of aricode", {
         p <- pairOf(seed, 300, 7, 12)
         expect_lt(abs(adjustedMutualInfo(p$a, p$b, "max") - aricode::AMI(p$a, p$b)), 1e-12)
         expect_lt(abs(adjustedRandIndex(p$a, p$b) - aricode::ARI(p$a, p$b)), 1e-12)
-        expect_lt(abs(normalizedMutualInfo(p$a, p$b, "max") - aricode::NMI(p$a, p$b, variant = "max")), 1e-12)
+        expect_lt(abs(normalizedMutualInfo(p$a, p$b, "max") -
+            aricode::NMI(p$a, p$b, variant = "max")), 1e-12)
     }
 })
 
@@ -124,7 +146,8 @@ test_that("Fowlkes-Mallows and Jaccard are those of pair counting", {
     }
     for (metric in list(fowlkesMallows, jaccardPairs)) {
         expect_identical(metric(labels(50, 4, 1), letters[labels(50, 4, 1)]), 1)
-        expect_identical(metric(1:4, 4:1), 1)                      # as many classes as cells on both sides
+        # as many classes as cells on both sides
+        expect_identical(metric(1:4, 4:1), 1)
         expect_identical(metric(rep(1, 5), 1:5), 0)
         expect_identical(metric(1:5, rep(1, 5)), 0)
         expect_identical(metric(rep(1, 5), rep(2, 5)), 1)
@@ -132,7 +155,8 @@ test_that("Fowlkes-Mallows and Jaccard are those of pair counting", {
         expect_identical(metric(c(1, 1, 2, 2), c(1, 2, 1, 2)), 0)
     }
     n <- 2e5
-    expect_equal(fowlkesMallows(rep(1, n), rep(1:2, n / 2)), sqrt((n / 2 - 1) / (n - 1)), tolerance = 1e-14)
+    expect_equal(fowlkesMallows(rep(1, n), rep(1:2, n / 2)), sqrt((n / 2 - 1) / (n - 1)),
+        tolerance = 1e-14)
 })
 
 test_that("purity and accuracy are the literal ones", {
@@ -175,9 +199,6 @@ test_that("the best map is that of clue", {
     }
 })
 
-cells <- withSeed(4, log1p(matrix(rpois(50 * 36, 1 + rep(seq(0, 3, length.out = 50), 36) * rep(c(0, 0.4, 1), each = 600)), 50)))
-types <- rep(c("b", "a", "c"), each = 12)
-
 test_that("separability is that of the matrix of correlations", {
     ref <- refSeparability(cells, types)
     s <- clusterSeparability(cells, types)
@@ -188,13 +209,16 @@ test_that("separability is that of the matrix of correlations", {
     expect_lt(max(abs(each - ref$type)), 1e-12)
     mixed <- withSeed(1, sample(36))
     expect_equal(clusterSeparability(cells[, mixed], types[mixed]), s, tolerance = 1e-13)
-    expect_equal(clusterSeparability(cells * 3 + 7, types), s, tolerance = 1e-11)       # Pearson's has no scale
+    # Pearson's has no scale
+    expect_equal(clusterSeparability(cells * 3 + 7, types), s, tolerance = 1e-11)
     expect_equal(clusterSeparability(-cells, factor(types)), s, tolerance = 1e-13)
-    for (threads in 2:3) expect_identical(clusterSeparability(cells, types, num.threads = threads), s)
+    for (threads in 2:3) expect_identical(clusterSeparability(cells, types, num.threads = threads),
+        s)
     many <- withSeed(5, matrix(rnorm(20 * 150), 20)) + rep(c(0, 1), each = 20) * 1:20
     two <- rep(1:2, 75)
     expect_lt(max(abs(clusterSeparability(many, two) - refSeparability(many, two)$overall)), 1e-12)
-    expect_identical(clusterSeparability(many, two, num.threads = 3), clusterSeparability(many, two))
+    expect_identical(clusterSeparability(many, two, num.threads = 3),
+        clusterSeparability(many, two))
 })
 
 test_that("separability takes any container, types of one cell, and cells that do not vary", {
@@ -202,21 +226,24 @@ test_that("separability takes any container, types of one cell, and cells that d
     s <- clusterSeparability(cells, types)
     expect_identical(clusterSeparability(sparse(cells), types), s)
     expect_identical(clusterSeparability(delayed(cells), types), s)
-    expect_identical(clusterSeparability(SummarizedExperiment(list(logs = cells)), types, assay.type = "logs"), s)
+    expect_identical(clusterSeparability(SummarizedExperiment(list(logs = cells)), types,
+        assay.type = "logs"), s)
     alone <- replace(types, 3, "alone")
     each <- clusterSeparability(cells, alone, by = "type")
     expect_identical(is.na(each["alone", ]), c(intra = TRUE, inter = FALSE, separability = TRUE))
     expect_lt(max(abs(each - refSeparability(cells, alone)$type), na.rm = TRUE), 1e-12)
-    expect_identical(clusterSeparability(cells[, c(1, 13)], 1:2, by = "type")[, "intra"], c(`1` = NA_real_, `2` = NA_real_))
+    expect_identical(clusterSeparability(cells[, c(1, 13)], 1:2, by = "type")[, "intra"],
+        c(`1` = NA_real_, `2` = NA_real_))
     flat <- cbind(0, cells, 0.1)
-    expect_warning(one <- clusterSeparability(flat, c("b", types, "c")), "2 of 38 cells do not vary")
+    expect_warning(one <- clusterSeparability(flat, c("b", types, "c")),
+        "2 of 38 cells do not vary")
     expect_identical(one, s)
     same <- clusterSeparability(cells[, c(1, 1, 2, 2)], c("a", "a", "b", "b"))
     expect_equal(same[["intra"]], 1)
     expect_equal(same[["inter"]], cor(cells[, 1], cells[, 2]))
 })
 
-test_that("medians over random pairs are near those of all, the same for a seed, and exact when all are taken", {
+test_that("medians over random pairs are near those of all, and exact when all are taken", {
     x <- withSeed(6, matrix(rnorm(15 * 400), 15)) + rep(c(0, 1), each = 15) * 1:15
     l <- rep(1:2, 200)
     exact <- clusterSeparability(x, l)
@@ -227,14 +254,13 @@ test_that("medians over random pairs are near those of all, the same for a seed,
     same <- outer(l, l, `==`)[upper.tri(diag(400))]
     expect_lt(abs(mean(r[same] < some[["intra"]]) - 0.5), 0.02)
     expect_lt(abs(mean(r[!same] < some[["inter"]]) - 0.5), 0.02)
-    expect_identical(clusterSeparability(x, l, max.pairs = 40000), exact)                # 39,800 and 40,000 pairs
+    # 39,800 and 40,000 pairs
+    expect_identical(clusterSeparability(x, l, max.pairs = 40000), exact)
     expect_equal(clusterSeparability(x, l, max.pairs = 39999), exact, tolerance = 0.01)
     old <- withSeed(1, { clusterSeparability(x, l, max.pairs = 50); runif(1) })
-    expect_identical(old, withSeed(1, runif(1)))                                          # R's generator is left alone
+    # R's generator is left alone
+    expect_identical(old, withSeed(1, runif(1)))
 })
-
-points <- withSeed(3, matrix(rnorm(70 * 4), 70) + rep(c(0, 2, 0, 1, 3, 0, 0), each = 10))
-rownames(points) <- paste0("p", 1:70)
 
 test_that("the silhouette width is that of its definition and of cluster", {
     for (k in c(2, 3, 7)) {
@@ -243,7 +269,8 @@ test_that("the silhouette width is that of its definition and of cluster", {
         expect_lt(max(abs(each - refSilhouette(points, l))), 1e-12)
         expect_identical(names(each), rownames(points))
         expect_equal(silhouetteWidth(points, l), mean(each), tolerance = 1e-14)
-        expect_equal(unname(silhouetteWidth(points, paste("type", l), per.point = TRUE)), unname(each), tolerance = 1e-14)
+        expect_equal(unname(silhouetteWidth(points, paste("type", l), per.point = TRUE)),
+            unname(each), tolerance = 1e-14)
         if (requireNamespace("cluster", quietly = TRUE)) {
             theirs <- cluster::silhouette(l, stats::dist(points))[, "sil_width"]
             expect_lt(max(abs(each - theirs)), 1e-12)
@@ -256,8 +283,10 @@ test_that("a point alone in its cluster has width 0, and threads change nothing"
     each <- silhouetteWidth(points, l, per.point = TRUE)
     expect_identical(each[[1]], 0)
     expect_lt(max(abs(each - refSilhouette(points, l))), 1e-12)
-    for (threads in 2:4) expect_identical(silhouetteWidth(points, l, per.point = TRUE, num.threads = threads), each)
-    expect_identical(silhouetteWidth(points, seq_len(70), per.point = TRUE), setNames(numeric(70), rownames(points)))
+    for (threads in 2:4) expect_identical(silhouetteWidth(points, l, per.point = TRUE,
+        num.threads = threads), each)
+    expect_identical(silhouetteWidth(points, seq_len(70), per.point = TRUE),
+        setNames(numeric(70), rownames(points)))
 })
 
 test_that("points in one place, one dimension, and other forms of x", {
@@ -271,4 +300,52 @@ test_that("points in one place, one dimension, and other forms of x", {
     storage.mode(whole) <- "integer"
     expect_identical(silhouetteWidth(whole, l), silhouetteWidth(whole + 0, l))
     expect_identical(silhouetteWidth(points, factor(l, levels = 1:9)), silhouetteWidth(points, l))
+})
+
+test_messages("arguments of the cluster metrics", {
+    counts <- tinyCounts()
+    bad(adjustedRandIndex(1:3, 1:4))
+    bad(adjustedRandIndex(c(1, NA, NA), 1:3))
+    bad(adjustedRandIndex(list(1, 2), 1:2))
+    bad(adjustedRandIndex(NULL, 1:2))
+    bad(normalizedMutualInfo(1:2, 1:3))
+    bad(normalizedMutualInfo(1:2, 1:2, "mean"))
+    x <- t(counts)
+    bad(silhouetteWidth(x[, 1], 1:8))
+    bad(silhouetteWidth(x, 1:3))
+    bad(silhouetteWidth(x, rep(1, 8)))
+    bad(silhouetteWidth(x, c(NA, 1:7)))
+    bad(silhouetteWidth(x * NA, 1:8))
+    bad(silhouetteWidth(matrix("a", 8, 2), 1:8))
+    bad(silhouetteWidth(x, rep(1:2, 4), per.point = 1))
+    bad(silhouetteWidth(x, rep(1:2, 4), num.threads = 0))
+    expect_error(silhouetteWidth(x[integer(), ], integer()), "points", class = "infill_error")
+})
+
+test_messages("arguments of the other cluster metrics", {
+    counts <- tinyCounts()
+    with <- tinyWith
+    bad(adjustedMutualInfo(1:3, 1:4))
+    bad(adjustedMutualInfo(c(1, NA), 1:2))
+    bad(adjustedMutualInfo(1:2, 1:2, "joint"))
+    bad(fowlkesMallows(1:3, 1:2))
+    bad(fowlkesMallows(1:3, c(NA, 1, 1)))
+    bad(jaccardPairs(NULL, 1))
+    bad(purity(1:3, 1:4))
+    bad(purity(list(1), 1))
+    bad(clusteringAccuracy(c(1, NA), 1:2))
+    bad(clusteringAccuracy(1:3, c("a", "b")))
+    bad(clusteringAccuracy(1:8000, 1:8000))
+    bad(clusterSeparability(list(counts), 1:8))
+    bad(clusterSeparability(counts, 1:3))
+    bad(clusterSeparability(counts, c(NA, 1:7)))
+    bad(clusterSeparability(counts, rep(1, 8)))
+    bad(clusterSeparability(counts, 1:8))
+    bad(clusterSeparability(with(NA), rep(1:2, 4)))
+    bad(clusterSeparability(with(-Inf), rep(1:2, 4)))
+    bad(clusterSeparability(counts[1, , drop = FALSE], rep(1:2, 4)))
+    bad(suppressWarnings(clusterSeparability(counts * rep(c(0, 1), each = 12), rep(1:2, 4))))
+    bad(clusterSeparability(counts, rep(1:2, 4), by = "cell"))
+    bad(clusterSeparability(counts, rep(1:2, 4), max.pairs = 0))
+    bad(clusterSeparability(counts, rep(1:2, 4), seed = "a"))
 })

@@ -1,13 +1,17 @@
+# recoveryError().
+
 counts <- smallCounts()
 m <- maskCounts(counts, fraction = 0.2, seed = 1)
 h <- hiddenEntries(m)
 mean <- infill(maskedData(m), GeneMeanParam())
-filled <- plain(mean) * withSeed(1, exp(rnorm(length(mean), sd = 0.3)))      # or it is constant within genes
+# or it is constant within genes
+filled <- plain(mean) * withSeed(1, exp(rnorm(length(mean), sd = 0.3)))
 size <- colSums(maskedData(m)) / median(colSums(maskedData(m)))
 
 # Literal: on the scale asked for, all hidden entries or those of each group.
 literal <- function(filled, scale, group = NULL) {
-    on <- function(v) switch(scale, counts = v, log2 = log2(v / size[h$col] + 1), log1p = log1p(v / size[h$col]))
+    on <- function(v) switch(scale, counts = v, log2 = log2(v / size[h$col] + 1),
+        log1p = log1p(v / size[h$col]))
     t <- on(h$value)
     p <- on(filled[cbind(h$row, h$col)])
     if (is.null(group)) return(refError(t, p))
@@ -20,9 +24,12 @@ test_that("errors of two vectors are the literal ones", {
     expect_equal(recoveryError(t, p), refError(t, p), tolerance = 1e-13)
     expect_equal(recoveryError(t + 1e6, p + 1e6), refError(t + 1e6, p + 1e6), tolerance = 1e-9)
     exact <- recoveryError(c(1, 2, 3), c(1, 2, 3))
-    expect_identical(unlist(exact), c(n = 3, rmse = 0, mse = 0, mae = 0, nmse = 0, pearson = 1, spearman = 1))
-    expect_equal(unlist(recoveryError(1:3, 3:1)[c("pearson", "spearman")]), c(pearson = -1, spearman = -1))
-    expect_equal(recoveryError(3, 1)[c("rmse", "mse", "mae", "nmse")], data.frame(rmse = 2, mse = 4, mae = 2, nmse = 2 / 3))
+    expect_identical(unlist(exact),
+        c(n = 3, rmse = 0, mse = 0, mae = 0, nmse = 0, pearson = 1, spearman = 1))
+    expect_equal(unlist(recoveryError(1:3, 3:1)[c("pearson", "spearman")]),
+        c(pearson = -1, spearman = -1))
+    expect_equal(recoveryError(3, 1)[c("rmse", "mse", "mae", "nmse")],
+        data.frame(rmse = 2, mse = 4, mae = 2, nmse = 2 / 3))
 })
 
 test_that("Spearman's correlation has mean ranks of ties, and no eye for the scale", {
@@ -45,7 +52,8 @@ test_that("a correlation with a constant is NA", {
 
 test_that("errors of hidden entries are the literal ones, on every scale and by every group", {
     for (scale in c("log2", "log1p", "counts")) {
-        expect_equal(recoveryError(m, filled, scale = scale), literal(filled, scale), tolerance = 1e-12)
+        expect_equal(recoveryError(m, filled, scale = scale), literal(filled, scale),
+            tolerance = 1e-12)
         by.gene <- recoveryError(m, filled, by = "gene", scale = scale)
         expect_equal(by.gene, literal(filled, scale, h$row), tolerance = 1e-11, ignore_attr = TRUE)
         expect_identical(rownames(by.gene), rownames(counts)[sort(unique(h$row))])
@@ -54,9 +62,12 @@ test_that("errors of hidden entries are the literal ones, on every scale and by 
         expect_identical(rownames(by.cell), colnames(counts)[sort(unique(h$col))])
         expect_identical(sum(by.cell$n), as.double(nrow(h)))
     }
-    expect_identical(recoveryError(m, filled), recoveryError(m, filled, by = "overall", scale = "log2"))
-    expect_gt(recoveryError(m, infill(maskedData(m), NoneParam()))$rmse, recoveryError(m, mean)$rmse)
-    expect_true(all(is.na(recoveryError(m, mean, by = "gene")[c("pearson", "spearman")])))       # constant but for rounding
+    expect_identical(recoveryError(m, filled),
+        recoveryError(m, filled, by = "overall", scale = "log2"))
+    expect_gt(recoveryError(m, infill(maskedData(m), NoneParam()))$rmse,
+        recoveryError(m, mean)$rmse)
+    # constant but for rounding
+    expect_true(all(is.na(recoveryError(m, mean, by = "gene")[c("pearson", "spearman")])))
     expect_equal(recoveryError(m, infill(maskedData(m), NoneParam()))$nmse, 1)
 })
 
@@ -68,9 +79,10 @@ test_that("estimates may be sparse, delayed, or in an experiment", {
     s <- maskCounts(SummarizedExperiment(list(counts = counts)), fraction = 0.2, seed = 1)
     out <- infill(maskedData(s), GeneMeanParam())
     expect_identical(recoveryError(s, out), one)
-    expect_identical(recoveryError(s, infill(maskedData(s), GeneMeanParam(), name = "mean"), name = "mean"), one)
-    expect_identical(recoveryError(s, infill(maskedData(s), GeneMeanParam(), as = "delayed"), by = "gene"),
-        recoveryError(m, mean, by = "gene"))
+    expect_identical(recoveryError(s, infill(maskedData(s), GeneMeanParam(), name = "mean"),
+        name = "mean"), one)
+    expect_identical(recoveryError(s, infill(maskedData(s), GeneMeanParam(), as = "delayed"),
+        by = "gene"), recoveryError(m, mean, by = "gene"))
     expect_error(recoveryError(s, out, name = "nothing"), "infilled", class = "infill_error")
 })
 
@@ -80,7 +92,8 @@ test_that("names that are missing or not unique do not get in the way", {
     expect_identical(rownames(by), as.character(sort(unique(h$row))))
     twice <- counts
     rownames(twice)[2] <- rownames(twice)[1]
-    expect_equal(recoveryError(maskCounts(twice, fraction = 0.2, seed = 1), filled, by = "gene"), by)
+    expect_equal(recoveryError(maskCounts(twice, fraction = 0.2, seed = 1), filled, by = "gene"),
+        by)
 })
 
 test_that("subset.row judges some genes", {
@@ -97,14 +110,17 @@ test_that("subset.row judges some genes", {
     ours <- recoveryError(m, filled, scale = "counts", subset.row = genes)
     expect_identical(ours, recoveryError(h$value[at], filled[cbind(h$row, h$col)][at]))
     expect_identical(recoveryError(m, filled, scale = "counts", subset.row = names(genes)), ours)
-    expect_identical(recoveryError(m, filled, scale = "counts", subset.row = seq_len(60) %in% genes), ours)
+    expect_identical(recoveryError(m, filled, scale = "counts",
+        subset.row = seq_len(60) %in% genes), ours)
     each <- recoveryError(m, filled, by = "gene", subset.row = genes)
     expect_setequal(rownames(each), intersect(rownames(x)[genes], rownames(x)[h$row]))
     for (wrong in list("no such gene", 61, list(1), factor("g1"))) {
-        expect_error(recoveryError(m, filled, subset.row = wrong), "subset.row", class = "infill_error")
+        expect_error(recoveryError(m, filled, subset.row = wrong), "subset.row",
+            class = "infill_error")
     }
     none <- setdiff(seq_len(60), h$row)[1]
-    expect_error(recoveryError(m, filled, subset.row = none), "hidden entries", class = "infill_error")
+    expect_error(recoveryError(m, filled, subset.row = none), "hidden entries",
+        class = "infill_error")
     expect_error(modelledGenes(1), "object", class = "infill_error")
 })
 
@@ -115,22 +131,25 @@ test_that("a Seurat object is judged like the matrix in it", {
     object <- maskCounts(SeuratObject::CreateSeuratObject(sparse(x)), seed = 1)
     expect_equal(recoveryError(object, infill(maskedData(object), GeneMeanParam())),
         recoveryError(m, infill(maskedData(m), GeneMeanParam())))
-    expect_error(recoveryError(object, maskedData(object)), "'name' must be an assay", class = "infill_error")
+    expect_error(recoveryError(object, maskedData(object)), "'name' must be an assay",
+        class = "infill_error")
 })
 
 test_that("a constant estimate has no correlation, however many entries there are", {
-    for (n in c(10, 5000, 1e6)) for (at in c(0, 0.1, 7.3)) expect_true(is.na(recoveryError(withSeed(1, rnorm(n, 3)), rep(at, n))$pearson))
+    for (n in c(10, 5000, 1e6)) for (at in c(0, 0.1, 7.3))
+        expect_true(is.na(recoveryError(withSeed(1, rnorm(n, 3)), rep(at, n))$pearson))
     t <- withSeed(1, rnorm(1e6, 3))
     expect_equal(recoveryError(t, 3 + 1e-4 * t)$pearson, 1)
 })
 
-test_that("groups of very different scale do not disturb each other, nor does an estimate far from the truth", {
+test_that("groups of very different scale do not disturb each other, nor do bad estimates", {
     y <- withSeed(1, matrix(rpois(6000, c(1e9, 1e6, rep(2, 28))), 30))
     m <- maskCounts(y, fraction = 0.4, seed = 1)
     est <- withSeed(2, matrix(abs(rnorm(6000, 2, 1)), 30)) * c(5e8, 5e5, rep(1, 28))
     e <- hiddenEntries(m)
     got <- recoveryError(m, est, by = "gene", scale = "counts")
-    want <- do.call(rbind, lapply(split(seq_len(nrow(e)), e$row), function(k) refError(e$value[k], est[cbind(e$row, e$col)][k])))
+    want <- do.call(rbind, lapply(split(seq_len(nrow(e)), e$row),
+        function(k) refError(e$value[k], est[cbind(e$row, e$col)][k])))
     expect_equal(got$pearson, want$pearson, tolerance = 1e-12)
     expect_equal(got$spearman, want$spearman, tolerance = 1e-12)
     u <- withSeed(3, rnorm(1e5))
@@ -147,11 +166,15 @@ test_that("the scale of DeepImpute's figure, and no other scale unawares", {
     size <- colSums(maskedData(m))
     size <- (size / median(size))[e$col]
     twice <- function(v) log1p(log1p(v / size))
-    expect_equal(recoveryError(m, filled, scale = "log1p.twice")$mse, mean((twice(e$value) - twice(filled[cbind(e$row, e$col)]))^2), tolerance = 1e-12)
+    expect_equal(recoveryError(m, filled, scale = "log1p.twice")$mse,
+        mean((twice(e$value) - twice(filled[cbind(e$row, e$col)]))^2), tolerance = 1e-12)
     logs <- infill(maskedData(m), GeneMeanParam(), output = "logcounts")
     se <- SummarizedExperiment::SummarizedExperiment(list(counts = x))
     both <- infill(se, GeneMeanParam(), output = "normcounts")
-    bad <- function(code) expect_error(code, "must be on the scale of counts, and infill\\(\\) made it with output = \"(log|norm)counts\"", class = "infill_scale")
+    bad <- function(code) expect_error(code,
+        paste0("must be on the scale of counts, and infill\\(\\) made it ",
+            "with output = \"(log|norm)counts\""),
+        class = "infill_scale")
     bad(recoveryError(m, logs))
     bad(smoothingGauge(x, logs))
     bad(smoothingGauge(both))
@@ -159,10 +182,32 @@ test_that("the scale of DeepImpute's figure, and no other scale unawares", {
     bad(permutationCheck(x, function(m) infill(m, GeneMeanParam(), output = "logcounts")))
     bad(zerosByBulk(x, logs, rep(1, 50)))
     bad(genesAgainstBulk(logs, rep(1:2, 20), rep(c(TRUE, FALSE), 25)))
-    expect_s3_class(genesAgainstBulk(logs, rep(1:2, 20), rep(c(TRUE, FALSE), 25), scale = "none"), "data.frame")
+    expect_s3_class(genesAgainstBulk(logs, rep(1:2, 20), rep(c(TRUE, FALSE), 25), scale = "none"),
+        "data.frame")
     expect_s3_class(geneTests(logs, rep(1:2, 20)), "data.frame")
     skip_if_not_installed("ggplot2")
     bad(plotBeforeAfter(x, logs))
     bad(plotBeforeAfter(both, both))
     bad(plotCv(x, logs))
+})
+
+test_messages("arguments of recoveryError", {
+    counts <- tinyCounts()
+    fit <- tinyFit()
+    m <- maskCounts(counts, fraction = 0.3, seed = 1)
+    bad(recoveryError(1:3, 1:2))
+    bad(recoveryError(numeric(), numeric()))
+    bad(recoveryError(c(1, NA), c(1, 2)))
+    bad(recoveryError(c(1, 2), c(1, Inf)))
+    bad(recoveryError("a", "b"))
+    bad(recoveryError(counts, fit))
+    bad(recoveryError(m, counts[-1, ]))
+    bad(recoveryError(m, hiddenEntries(m)$value))
+    bad(recoveryError(m, counts, by = "sample"))
+    bad(recoveryError(m, counts, scale = "log10"))
+    bad(recoveryError(m, counts * NA))
+    suppressPackageStartupMessages(library(SummarizedExperiment))
+    x <- SummarizedExperiment(list(counts = counts))
+    bad(recoveryError(m, x))
+    bad(recoveryError(maskCounts(counts, "molecules", seed = 1), counts))
 })

@@ -1,16 +1,22 @@
+# infill(): scales, what is kept, genes and cells by name.
+
 counts <- smallCounts()
 counts[, 7] <- 0
 fit <- suppressWarnings(fitInfill(counts, smallParam(learning.rate = 0.01, n.genes = 40), seed = 1))
 
 test_that("all outputs, keeps and floors are what they say", {
     # the reference start leaves wild values, below 0 too
-    fit <- suppressWarnings(fitInfill(counts, smallParam(init = "reference", n.genes = 40), seed = 1))
-    for (output in c("counts", "normcounts", "logcounts")) for (keep in c("observed", "none", "max"))
+    fit <- suppressWarnings(fitInfill(counts, smallParam(init = "reference", n.genes = 40),
+        seed = 1))
+    for (output in c("counts", "normcounts", "logcounts"))
+        for (keep in c("observed", "none", "max"))
         for (nonneg in c(TRUE, FALSE)) {
             out <- infill(counts, fit, output = output, keep = keep, nonneg = nonneg)
             info <- paste(output, keep, nonneg)
-            expect_equal(plain(out), refInfill(counts, fit, output, keep, nonneg), tolerance = 1e-4, info = info)
-            expect_identical(attr(out, "infill")[c("output", "keep")], list(output = output, keep = keep), info = info)
+            expect_equal(plain(out), refInfill(counts, fit, output, keep, nonneg), tolerance = 1e-4,
+                info = info)
+            expect_identical(attr(out, "infill")[c("output", "keep")],
+                list(output = output, keep = keep), info = info)
             expect_true(all(is.finite(out)), info = info)
             if (nonneg || output != "logcounts") expect_true(all(out >= 0), info = info)
         }
@@ -25,7 +31,8 @@ test_that("observed entries are kept to the bit, zeros are filled, the unmodelle
     expect_gt(mean(out[modelled, -7][counts[modelled, -7] == 0] > 0), 0.5)
     expect_identical(out[!modelled, ], counts[!modelled, ] + 0)
     expect_identical(infill(counts, fit, keep = "none")[!modelled, ], counts[!modelled, ] + 0)
-    expect_identical(unname(out[, 7]), numeric(60))            # a cell without counts stays as it came
+    # a cell without counts stays as it came
+    expect_identical(unname(out[, 7]), numeric(60))
     bigger <- infill(counts, fit, keep = "max")
     expect_true(all(bigger >= out))
     expect_identical(plain(bigger), pmax(plain(infill(counts, fit, keep = "none")), counts))
@@ -33,34 +40,9 @@ test_that("observed entries are kept to the bit, zeros are filled, the unmodelle
 
 test_that("one call is the two steps", {
     expect_identical(suppressWarnings(infill(counts, fit@param, seed = 1)), infill(counts, fit))
-    expect_identical(suppressWarnings(infill(counts, fit@param, seed = 1, output = "logcounts", keep = "none",
-        nonneg = FALSE)), infill(counts, fit, output = "logcounts", keep = "none", nonneg = FALSE))
-})
-
-test_that("delayed results are the dense ones to the bit, whatever is asked for", {
-    for (output in c("counts", "normcounts", "logcounts")) for (keep in c("observed", "none", "max")) {
-        whole <- plain(infill(counts, fit, output = output, keep = keep))
-        late <- infill(counts, fit, output = output, keep = keep, as = "delayed")
-        expect_s4_class(late, "DelayedMatrix")
-        expect_identical(dim(late), dim(whole))
-        expect_identical(dimnames(late), dimnames(whole))
-        expect_identical(as.matrix(late), whole)
-        for (j in c(1, 7, 40)) expect_identical(as.matrix(late[, j, drop = FALSE]), whole[, j, drop = FALSE])
-        expect_identical(as.matrix(late[c(60, 1, 1), c(9, 3, 3, 40)]), whole[c(60, 1, 1), c(9, 3, 3, 40)])
-        expect_identical(dim(late[, integer()]), c(60L, 0L))
-    }
-    seed <- infill(counts, fit, as = "delayed")@seed
-    expect_s4_class(seed, "InfillSeed")
-    expect_identical(dim(seed), dim(counts))
-    expect_identical(dimnames(seed), dimnames(counts))
-    expect_identical(unname(DelayedArray::extract_array(seed, list(2:4, NULL))), unname(infill(counts, fit)[2:4, ]))
-    expect_identical(DelayedArray::chunkdim(seed), c(60L, 40L))
-    bare <- infill(unname(counts), fit, as = "delayed")
-    expect_null(dimnames(bare))
-    old <- options(infill.dense.limit = 100)
-    on.exit(options(old))
-    expect_s4_class(infill(counts, fit), "DelayedMatrix")
-    expect_true(is.matrix(infill(counts, fit, as = "matrix")))
+    expect_identical(suppressWarnings(infill(counts, fit@param, seed = 1, output = "logcounts",
+        keep = "none", nonneg = FALSE)),
+        infill(counts, fit, output = "logcounts", keep = "none", nonneg = FALSE))
 })
 
 test_that("blocks and counts that were not depth-normalised agree on every scale", {
@@ -74,7 +56,8 @@ test_that("blocks and counts that were not depth-normalised agree on every scale
         expect_true(all(is.finite(whole)))
     }
     x[, 3] <- 0
-    one <- infill(x[, 3, drop = FALSE], bare, output = "normcounts")       # nothing to take a median of
+    # nothing to take a median of
+    one <- infill(x[, 3, drop = FALSE], bare, output = "normcounts")
     expect_true(all(is.finite(one)))
     y <- refForward(fitWeights(bare), log2(smallCounts()[bare@recipe$selected, ] + 1))$y
     z <- infill(smallCounts(), bare, keep = "none")
@@ -84,7 +67,8 @@ test_that("blocks and counts that were not depth-normalised agree on every scale
 test_that("cells are filled one by one as together: blocks do not show", {
     whole <- plain(infill(counts, fit, keep = "none"))
     for (at in list(1:13, 14:40, 33, c(40, 2, 9))) {
-        expect_identical(plain(infill(counts[, at, drop = FALSE], fit, keep = "none")), whole[, at, drop = FALSE])
+        expect_identical(plain(infill(counts[, at, drop = FALSE], fit, keep = "none")),
+            whole[, at, drop = FALSE])
     }
     expect_identical(infill(counts, fit, num.threads = 3), infill(counts, fit))
 })
@@ -120,7 +104,8 @@ test_that("genes are found by name: permuted, with more of them, with fewer", {
     expect_identical(out[c("extra1", "extra2"), ], more[c("extra1", "extra2"), ] + 0)
     expect_identical(dimnames(out), dimnames(more))
     needed <- which(fit@recipe$kept)[c(2, 5)]
-    expect_error(infill(counts[-needed, ], fit), paste(rownames(counts)[needed], collapse = ", "), class = "infill_mismatch")
+    expect_error(infill(counts[-needed, ], fit), paste(rownames(counts)[needed], collapse = ", "),
+        class = "infill_mismatch")
     unused <- which(!fit@recipe$kept)[1:2]
     expect_identical(plain(infill(counts[-unused, ], fit)), whole[-unused, ])
     expect_error(infill(counts[rep(1:60, 2), ], fit), "more than once", class = "infill_mismatch")
@@ -145,13 +130,6 @@ test_that("genes without names are matched by position", {
     expect_error(infill(counts[-1, ], bare), "the fit has no gene names", class = "infill_mismatch")
 })
 
-test_that("too large a dense result is refused, and as = \"delayed\" is not", {
-    old <- options(infill.memory.limit = 1000)
-    on.exit(options(old))
-    expect_error(infill(counts, fit), "delayed", class = "infill_error")
-    expect_s4_class(infill(counts, fit, as = "delayed"), "DelayedMatrix")
-})
-
 test_that("a cell without counts is warned of once", {
     warnings <- character()
     withCallingHandlers(infill(counts, fit@param, seed = 1), warning = function(w) {
@@ -168,4 +146,35 @@ test_that("huge counts neither overflow nor disappear", {
     out <- infill(huge, smallParam(), seed = 1)
     expect_true(all(is.finite(out)))
     expect_identical(out[huge > 0], huge[huge > 0] + 0)
+})
+
+test_messages("arguments of infill", {
+    counts <- tinyCounts()
+    param <- tinyParam()
+    fit <- tinyFit()
+    bad(infill(counts, fit, output = "cpm"))
+    bad(infill(counts, fit, output = 1))
+    bad(infill(counts, fit, keep = "all"))
+    bad(infill(counts, fit, keep = TRUE))
+    bad(infill(counts, fit, nonneg = "no"))
+    bad(infill(counts, fit, name = ""))
+    bad(infill(counts, fit, name = NA))
+    bad(infill(counts, fit, as = "sparse"))
+    bad(infill(counts, fit, num.threads = -1))
+    bad(infill(counts, fit, check.scale = 1))
+    bad(infill(counts, param, output = "cpm", seed = 1))
+    bad(infill(counts, param, as = NULL, seed = 1))
+})
+
+test_messages("data that do not fit the fit", {
+    counts <- tinyCounts()
+    param <- tinyParam()
+    fit <- tinyFit()
+    bad(infill(counts[-(1:2), ], fit), "infill_mismatch")
+    bad(infill(unname(counts)[-1, ], fit), "infill_mismatch")
+    bad(infill(counts[c(1:12, 1), ], fit), "infill_mismatch")
+    bad(infill(counts[-1, ], fitInfill(unname(counts), param, seed = 1)), "infill_mismatch")
+    many <- smallCounts(60, 20)
+    bad(infill(many[31:60, ], fitInfill(many, smallParam(hidden = 4, min.cells = 1), seed = 1)),
+        "infill_mismatch")
 })

@@ -1,4 +1,9 @@
+# maskCounts().
+
 counts <- smallCounts()
+
+# 200 genes x 150 cells, many of them with more non-zeros than the masks take
+wide <- lowRankCounts(200, 150, level = 0.3, spread = 1, seed = 4)
 
 test_that("the exact number of non-zeros is hidden, and the answers are kept", {
     nonzero <- sum(counts > 0)
@@ -17,7 +22,8 @@ test_that("the exact number of non-zeros is hidden, and the answers are kept", {
         back[at] <- h$value
         expect_identical(back, counts + 0)
     }
-    expect_output(print(maskCounts(counts, seed = 1)), "non-zeros hidden \\(10 %, uniform\\) in a matrix of 60 x 40")
+    expect_output(print(maskCounts(counts, seed = 1)),
+        "non-zeros hidden \\(10 %, uniform\\) in a matrix of 60 x 40")
 })
 
 test_that("every non-zero is as likely as any other", {
@@ -38,7 +44,8 @@ test_that("every non-zero is as likely as any other", {
     expect_gt(p, 1e-4)
     expect_lt(p, 1 - 1e-4)
     halves <- times[few > 0]
-    first <- sum(halves[seq_len(n %/% 2)]) / (draws * f * (n %/% 2))      # no drift along the columns
+    # no drift along the columns
+    first <- sum(halves[seq_len(n %/% 2)]) / (draws * f * (n %/% 2))
     expect_lt(abs(first - 1), 0.05)
 })
 
@@ -66,7 +73,8 @@ test_that("data come back in the container they came in, hidden in the same plac
     expect_identical(as.matrix(maskedData(m)), hidden)
     expect_false(any(maskedData(m)@x == 0))
     suppressPackageStartupMessages(library(SummarizedExperiment))
-    x <- SummarizedExperiment(list(counts = counts, logs = log2(counts + 1)), colData = DataFrame(a = 1:40))
+    x <- SummarizedExperiment(list(counts = counts, logs = log2(counts + 1)),
+        colData = DataFrame(a = 1:40))
     m <- maskCounts(x, seed = 1)
     expect_s4_class(maskedData(m), "SummarizedExperiment")
     expect_identical(hiddenEntries(m), one)
@@ -87,9 +95,6 @@ test_that("a Seurat object comes back masked", {
     expect_s4_class(maskedData(m), "Seurat")
 })
 
-# 200 genes x 150 cells, many of them with more non-zeros than the masks take
-wide <- lowRankCounts(200, 150, level = 0.3, spread = 1, seed = 4)
-
 test_that("logistic masks take so many of each gene or cell, of the low values rather", {
     m <- maskCounts(wide, "logistic.gene", seed = 1)
     h <- hiddenEntries(m)
@@ -101,12 +106,13 @@ test_that("logistic masks take so many of each gene or cell, of the low values r
     expect_true(is.na(m@fraction))
     expect_identical(names(m@curve), c("slope", "middle"))
     mean <- apply(wide, 1, function(v) mean(v[v > 0]))
-    least <- stats::nls(y ~ 1 / (1 + exp(-k * (t - m))), list(y = 1 - n / 150, t = log(mean)), start = list(k = -1, m = 0))
+    least <- stats::nls(y ~ 1 / (1 + exp(-k * (t - m))), list(y = 1 - n / 150, t = log(mean)),
+        start = list(k = -1, m = 0))
     expect_equal(unname(m@curve), unname(coef(least)), tolerance = 1e-4)
     expect_lt(m@curve[["slope"]], 0)
     expect_lt(mean(h$value), mean(wide[wide > 0]) * 0.9)
-    expect_identical(tabulate(hiddenEntries(maskCounts(wide, "logistic.gene", n.entries = 3, seed = 1))$row, 200),
-        ifelse(n > 3, 3L, 0L))
+    expect_identical(tabulate(hiddenEntries(maskCounts(wide, "logistic.gene", n.entries = 3,
+        seed = 1))$row, 200), ifelse(n > 3, 3L, 0L))
     m <- maskCounts(wide, "logistic.cell", seed = 1)
     n <- unname(colSums(wide > 0))
     expect_identical(tabulate(hiddenEntries(m)$col, 150), ifelse(n >= 50, 10L, 0L))
@@ -116,7 +122,8 @@ test_that("logistic masks take so many of each gene or cell, of the low values r
     expect_output(print(m), "10 per cell, logistic")
     v <- c(apply(wide, 1, function(v) mean(log(v[v > 0]))), rowMeans(wide == 0))
     loss <- function(b) -sum(stats::dlogis(v, b[1], b[2], log = TRUE))
-    grid <- vapply(list(c(0, 0), c(0.01, 0), c(-0.01, 0), c(0, 0.01), c(0, -0.01)), function(d) loss(m@curve + d), 0)
+    grid <- vapply(list(c(0, 0), c(0.01, 0), c(-0.01, 0), c(0, 0.01), c(0, -0.01)),
+        function(d) loss(m@curve + d), 0)
     expect_identical(which.min(grid), 1L)
     expect_lt(mean(log(hiddenEntries(m)$value)), mean(log(wide[wide > 0])))
 })
@@ -125,7 +132,9 @@ test_that("a weighted choice of one follows the weights", {
     x <- matrix(rep(c(1, 3, 40), each = 30), 30)
     x[1:15, 1] <- 0
     curve <- suppressMessages(maskCounts(x, "logistic.gene", n.entries = 1, seed = 1))@curve
-    taken <- suppressMessages(vapply(1:60, function(seed) tabulate(hiddenEntries(maskCounts(x, "logistic.gene", n.entries = 1, seed = seed))$col, 3),
+    taken <- suppressMessages(vapply(1:60,
+        function(seed)
+        tabulate(hiddenEntries(maskCounts(x, "logistic.gene", n.entries = 1, seed = seed))$col, 3),
         integer(3)))
     p <- 1 / (1 + exp(-curve[1] * (log(c(1, 3, 40)) - curve[2])))
     want <- 60 * (15 * p / sum(p) + 15 * c(0, p[-1] / sum(p[-1])))
@@ -143,15 +152,21 @@ test_that("molecules are halves of a whole, and independent of each other", {
     expect_output(print(m), "molecules of [0-9]+ entries held out \\(30 % of all\\)")
     expect_true(any(maskedData(m)[cbind(h$row, h$col)] > 0))
     big <- maskCounts(wide * 1e6, "molecules", fraction = 0.5, seed = 1)
-    share <- hiddenEntries(big)$value / (wide * 1e6)[cbind(hiddenEntries(big)$row, hiddenEntries(big)$col)]
+    share <- hiddenEntries(big)$value /
+        (wide * 1e6)[cbind(hiddenEntries(big)$row, hiddenEntries(big)$col)]
     expect_lt(max(abs(share - 0.5)), 6 * sqrt(0.25 / 1e6))
-    one <- withSeed(1, matrix(rpois(20000, 4), 200))             # Poisson: what stays and what goes are independent
+    # Poisson: what stays and what goes are independent
+    one <- withSeed(1, matrix(rpois(20000, 4), 200))
     half <- maskCounts(one, "molecules", fraction = 0.5, seed = 2)
-    expect_lt(abs(cor(as.vector(maskedData(half)), as.vector(one - maskedData(half)))), 4 / sqrt(20000))
-    expect_identical(hiddenEntries(maskCounts(sparse(wide), "molecules", fraction = 0.3, seed = 1)), h)
+    expect_lt(abs(cor(as.vector(maskedData(half)), as.vector(one - maskedData(half)))),
+        4 / sqrt(20000))
+    expect_identical(hiddenEntries(maskCounts(sparse(wide), "molecules", fraction = 0.3, seed = 1)),
+        h)
     some <- hiddenEntries(maskCounts(wide[, 1:20], "molecules", fraction = 0.3, seed = 1))
-    expect_identical(some, h[h$col <= 20, ])                    # a cell draws what it draws, whatever is beside it
-    expect_identical(maskCounts(wide, "molecules", seed = 2), maskCounts(wide, "molecules", seed = 2))
+    # a cell draws what it draws, whatever is beside it
+    expect_identical(some, h[h$col <= 20, ])
+    expect_identical(maskCounts(wide, "molecules", seed = 2),
+        maskCounts(wide, "molecules", seed = 2))
 })
 
 test_that("cells that are left without counts are counted", {
@@ -169,7 +184,7 @@ test_that("cells that are left without counts are counted", {
     expect_true(all(seeds))
 })
 
-test_that("exponential.cell: one and a hundredth of each cell with more than five, low ones first", {
+test_that("exponential.cell: one and a hundredth of each cell with over five, low ones first", {
     x <- withSeed(1, matrix(rnbinom(600 * 200, size = 0.5, mu = 20), 600))
     x[-(1:6), 1] <- 0
     x[1:6, 1] <- 3
@@ -182,15 +197,37 @@ test_that("exponential.cell: one and a hundredth of each cell with more than fiv
     expect_identical(as.matrix(maskedData(m))[cbind(h$row, h$col)], 0 * h$value)
     # one cell of two values, over seeds: chances e^(-1/20) and e^(-40/20) of each of three
     two <- cbind(c(1, 1, 1, 40, 40, 40), 0)
-    low <- mean(vapply(1:2000, function(s) hiddenEntries(suppressMessages(maskCounts(two, "exponential.cell", seed = s)))$value, 0) == 1)
+    low <- mean(vapply(1:2000,
+        function(s)
+        hiddenEntries(suppressMessages(maskCounts(two, "exponential.cell", seed = s)))$value, 0) ==
+        1)
     want <- exp(-1 / 20) / (exp(-1 / 20) + exp(-2))
     expect_lt(abs(low - want), 4 * sqrt(want * (1 - want) / 2000))
     expect_output(print(m), "non-zeros hidden \\(1 % of each cell's")
-    expect_error(maskCounts(two[1:5, ], "exponential.cell"), "more than 5 non-zeros", class = "infill_error")
+    expect_error(maskCounts(two[1:5, ], "exponential.cell"), "more than 5 non-zeros",
+        class = "infill_error")
 })
 
 test_that("logarithms are refused, unless told to be counts", {
     x <- log1p(withSeed(1, matrix(rpois(2000, 5), 50)))
     expect_error(maskCounts(x, seed = 1), "must hold counts", class = "infill_scale")
     expect_s4_class(maskCounts(x, seed = 1, check.scale = FALSE), "MaskedCounts")
+})
+
+test_messages("arguments of maskCounts", {
+    counts <- tinyCounts()
+    bad(maskCounts(counts, scheme = "logistic"))
+    bad(maskCounts(counts, "logistic.gene", n.entries = 0))
+    bad(maskCounts(counts, "logistic.gene", n.entries = 8))
+    bad(maskCounts(counts, "logistic.cell"))
+    bad(maskCounts(counts / 3, "molecules"))
+    bad(maskCounts(pmin(counts, 1), "molecules", fraction = 1e-6, seed = 1))
+    bad(maskCounts(counts, fraction = 0))
+    bad(maskCounts(counts, fraction = 1))
+    bad(maskCounts(counts, fraction = c(0.1, 0.2)))
+    bad(maskCounts(counts, fraction = 1e-6))
+    bad(maskCounts(counts, seed = -1))
+    bad(maskCounts(counts * 0))
+    bad(maskedData(counts))
+    bad(hiddenEntries(NULL))
 })

@@ -1,3 +1,5 @@
+# AutoImpute: the fit as a whole.
+
 counts <- smallCounts()
 raw <- function(x, fit, ...) {
     out <- plain(infill(x, fit, output = "logcounts", keep = "none", nonneg = FALSE, ...))
@@ -6,120 +8,47 @@ raw <- function(x, fit, ...) {
 X <- function(x = counts, ...) unname(as.matrix(as(prepareCounts(x, ...), "dgCMatrix")))
 
 test_that("predictions are the forward pass in plain R", {
-    for (more in list(list(), list(bias = FALSE), list(init = "reference"), list(init.bias = "mean"), list(hidden = 37),
-        list(hidden = 1), list(arithmetic = "dense"), list(arithmetic = "sparse"), list(batch.size = 11),
-        list(stop = "paper"), list(stop = "window", learning.rate = 0.02))) {
+    for (more in list(list(), list(bias = FALSE), list(init = "reference"),
+        list(init.bias = "mean"), list(hidden = 37), list(hidden = 1), list(arithmetic = "dense"),
+        list(arithmetic = "sparse"), list(batch.size = 11), list(stop = "paper"),
+        list(stop = "window", learning.rate = 0.02))) {
         fit <- fitInfill(counts, do.call(smallParam, more), seed = 1)
         expect_lt(max(abs(raw(counts, fit) - refForward(fitWeights(fit), X())$y)), 1e-4)
-        if (identical(more$bias, FALSE)) expect_true(all(unlist(fitWeights(fit)[c("b_e", "b_d")]) == 0))
+        if (identical(more$bias, FALSE))
+            expect_true(all(unlist(fitWeights(fit)[c("b_e", "b_d")]) == 0))
     }
 })
 
-test_that("the start is what the help page says", {
+test_that("the start is what ?AutoImputeParam says of init", {
     wide <- lowRankCounts(200, 20)
-    start <- function(...) fitWeights(fitInfill(wide, AutoImputeParam(hidden = 300, max.iter = 1, learning.rate = 1e-8,
-        stop = "paper", threshold = 0, ...), seed = 1))
+    start <- function(...) fitWeights(fitInfill(wide,
+        AutoImputeParam(hidden = 300, max.iter = 1, learning.rate = 1e-8, stop = "paper",
+        threshold = 0, ...), seed = 1))
     w <- start()
     G <- nrow(w$E)
     expect_lt(abs(stats::sd(w$E) * sqrt(G) - 1), 0.02)
     expect_lt(abs(stats::sd(w$D) * sqrt(300) - 1), 0.02)
     expect_lt(abs(mean(w$E)) * sqrt(G), 0.02)
-    expect_gt(suppressWarnings(stats::ks.test(as.vector(w$E) * sqrt(G), "pnorm"))$p.value, 1e-3)   # single precision: ties
+    # single precision: ties
+    expect_gt(suppressWarnings(stats::ks.test(as.vector(w$E) * sqrt(G), "pnorm"))$p.value, 1e-3)
     expect_lt(abs(stats::cor(as.vector(w$E), as.vector(t(w$D)))), 0.02)
     expect_lt(max(abs(c(w$b_e, w$b_d))), 1e-7)
     w <- start(init = "reference")
-    for (k in names(w)) expect_lt(abs(stats::sd(w[[k]]) - 1), if (length(w[[k]]) > 1000) 0.02 else 0.2)
+    for (k in names(w)) expect_lt(abs(stats::sd(w[[k]]) - 1),
+        if (length(w[[k]]) > 1000) 0.02 else 0.2)
     w <- start(init.bias = "mean")
     x <- X(wide)
     expect_lt(max(abs(w$b_d - rowSums(x) / rowSums(x > 0))), 1e-5)
     expect_lt(max(abs(start(init.bias = "mean", bias = FALSE)$b_d)), 1e-12)
 })
 
-test_that("losses and steps are those of the formulas, for every option that enters them", {
-    step <- function(n, ...) fitInfill(counts, smallParam(max.iter = n, stop = "paper", threshold = 0, learning.rate = 0.01,
-        ...), seed = 1, keep.state = TRUE)
-    for (more in list(list(), list(lambda = 0), list(lambda = 30), list(bias = FALSE), list(arithmetic = "dense"),
-        list(init = "reference"), list(block.cells = 7))) {
-        lambda <- if (is.null(more$lambda)) 1 else more$lambda
-        bias <- !identical(more$bias, FALSE)
-        fits <- lapply(1:4, function(n) do.call(step, c(list(n), more)))
-        s <- NULL
-        for (n in 2:4) {
-            w <- fitWeights(fits[[n - 1]])
-            loss <- refLoss(w, X(), lambda)
-            h <- fitHistory(fits[[4]])
-            expect_equal(h$train[n], loss[["sse"]], tolerance = 1e-5)
-            expect_equal(h$penalty[n], loss[["penalty"]], tolerance = 1e-5)
-            expect_identical(h$valid[n], 0)
-            # the running squares before this step, from the state: weights, then squares
-            object <- fits[[n - 1]]
-            size <- length(object@weights)
-            expect_identical(object@state[seq_len(size)], object@weights)
-            object@weights <- object@state[size + seq_len(size)]
-            now <- refStep(w, refGradient(w, X(), lambda, bias), 0.01, fitWeights(object))
-            expect_equal(fitWeights(fits[[n]]), now$w, tolerance = 1e-5)
-        }
-    }
-})
-
-test_that("the first step starts from running squares of 1, as TensorFlow 1 has it", {
-    one <- function(lr) fitInfill(counts, smallParam(max.iter = 1, stop = "paper", threshold = 0, learning.rate = lr), seed = 1,
-        keep.state = TRUE)
-    start <- fitWeights(one(1e-8))
-    now <- refStep(start, refGradient(start, X(), 1), 0.01)
-    fit <- one(0.01)
-    expect_equal(fitWeights(fit), now$w, tolerance = 1e-5)
-    expect_equal(fit@state[length(fit@weights) + seq_along(fit@weights)], unlist(now$s, use.names = FALSE), tolerance = 1e-5)
-})
-
-# The golden example of the page: the start is put into a fit that is then resumed.
-golden <- function(steps, lambda = 0.4, arithmetic = "auto") {
-    prepared <- handPrepared(rbind(c(1, 2), c(0, 3)))
-    p <- function(n) AutoImputeParam(hidden = 1, lambda = lambda, learning.rate = 0.1, max.iter = n, stop = "paper",
-        threshold = 0, arithmetic = arithmetic)
-    start <- fitInfill(prepared, p(1), seed = 1, keep.state = TRUE)
-    start@weights <- c(0.5, -0.25, 1, -0.5, 0.1, 0.2, 0.3)     # E, D, b_e, b_d
-    start@state <- c(start@weights, rep(1, 7))
-    fitInfill(prepared, p(1 + steps), resume = start)
-}
-
-test_that("the golden example of the page: losses and two RMSProp steps", {
-    for (arithmetic in c("sparse", "dense")) {
-        one <- fitWeights(golden(1, arithmetic = arithmetic))
-        two <- fitWeights(golden(2, arithmetic = arithmetic))
-        h <- fitHistory(golden(3, arithmetic = arithmetic))[-1, ]
-        near <- function(a, b) expect_lt(max(abs(a - b)), 1e-5)
-        near(h$train, c(10.4560163847, 7.50574896426, 5.79258605019))
-        near(h$train[1] + h$penalty[1], 10.7685163847)
-        near(h$penalty[1], 0.3125)
-        near(h$train + h$penalty, c(10.7685163847, 7.82715425308, 6.11987439205))
-        near(one$E, c(0.457780440891, -0.282727471940))
-        near(one$b_e, 0.0929643437308)
-        near(one$D, c(1.11936755904, -0.254056994402))
-        near(one$b_d, c(0.413066402097, 0.582716203347))
-        near(two$E, c(0.479843481993, -0.199073112040))
-        near(two$b_e, 0.110712025283)
-        near(two$D, c(1.16589452174, -0.0851575148428))
-        near(two$b_d, c(0.541934868415, 0.780896849218))
-    }
-})
-
-test_that("the oracle itself gives the page's gradients", {
-    w <- list(E = cbind(c(0.5, -0.25)), D = rbind(c(1, -0.5)), b_e = cbind(0.1), b_d = cbind(c(0.2, 0.3)))
-    x <- rbind(c(1, 2), c(0, 3))
-    g <- refGradient(w, x, 0.4)
-    expect_equal(as.vector(g$E), c(0.404148053270, 0.312156294153), tolerance = 1e-11)
-    expect_equal(as.vector(g$D), c(-1.22288887474, -3.71185511005), tolerance = 1e-11)
-    expect_equal(as.vector(g$b_e), 0.0667626218856, tolerance = 1e-11)
-    expect_equal(as.vector(g$b_d), c(-2.73545222971, -5.98661757892), tolerance = 1e-11)
-    expect_equal(sum(refLoss(w, x, 0.4)), 10.7685163847, tolerance = 1e-11)
-})
-
 test_that("the seed fixes the bits; threads, blocks and the form of the input do not touch them", {
-    for (more in list(list(arithmetic = "sparse"), list(arithmetic = "dense"), list(batch.size = 13),
-        list(stop = "paper", lambda = 0))) {
+    for (more in list(list(arithmetic = "sparse"), list(arithmetic = "dense"),
+        list(batch.size = 13), list(stop = "paper", lambda = 0))) {
         go <- function(x = counts, threads = 1, ...) {
-            fit <- fitInfill(x, do.call(smallParam, c(list(hidden = 37, max.iter = 8), more, list(...))), seed = 1, num.threads = threads)
+            fit <- fitInfill(x, do.call(smallParam,
+                c(list(hidden = 37, max.iter = 8), more, list(...))), seed = 1,
+                num.threads = threads)
             list(fit@weights, fit@history, raw(counts, fit, num.threads = threads))
         }
         one <- go()
@@ -132,7 +61,8 @@ test_that("the seed fixes the bits; threads, blocks and the form of the input do
 })
 
 test_that("sparse and dense arithmetic agree to rounding", {
-    fit <- function(arithmetic, ...) fitInfill(counts, smallParam(hidden = 20, arithmetic = arithmetic, ...), seed = 1)
+    fit <- function(arithmetic, ...) fitInfill(counts,
+        smallParam(hidden = 20, arithmetic = arithmetic, ...), seed = 1)
     for (more in list(list(), list(stop = "paper", lambda = 10), list(batch.size = 9))) {
         one <- do.call(fit, c("sparse", more))
         two <- do.call(fit, c("dense", more))
@@ -143,7 +73,8 @@ test_that("sparse and dense arithmetic agree to rounding", {
 })
 
 test_that("\"auto\" is one of the two, by the share of non-zeros", {
-    fit <- function(x, arithmetic) fitInfill(x, smallParam(hidden = 20, arithmetic = arithmetic), seed = 1)@weights
+    fit <- function(x, arithmetic) fitInfill(x, smallParam(hidden = 20, arithmetic = arithmetic),
+        seed = 1)@weights
     few <- counts * withSeed(4, rbinom(length(counts), 1, 0.5))
     expect_lt(mean(X(few) > 0), 0.5)
     expect_identical(fit(few, "auto"), fit(few, "sparse"))
@@ -155,99 +86,44 @@ test_that("permuting cells permutes the predictions of a fit, and of a new one",
     fit <- fitInfill(counts, smallParam(), seed = 1)
     order <- withSeed(1, sample(40))
     expect_identical(raw(counts[, order], fit), raw(counts, fit)[, order])
-    p <- smallParam(stop = "paper", threshold = 0, gene.selection = "none")  # no held-out entries to be moved
+    # no held-out entries to be moved
+    p <- smallParam(stop = "paper", threshold = 0, gene.selection = "none")
     one <- fitInfill(counts, p, seed = 1)
     two <- fitInfill(counts[, order], p, seed = 1)
     expect_equal(two@weights, one@weights, tolerance = 1e-4)
     expect_equal(raw(counts[, order], two), raw(counts, one)[, order], tolerance = 1e-4)
 })
 
-test_that("the paper's rule stops where the change per cell is small enough", {
-    fit <- fitInfill(counts, smallParam(max.iter = 500, stop = "paper", threshold = 0.05, learning.rate = 0.01), seed = 1)
-    change <- abs(diff(c(0, fit@history$train))) / 40
-    expect_identical(nrow(fit@history), which(change <= 0.05)[1])
-    expect_identical(fit@stopped, "the paper's threshold")
-    expect_identical(fit@best, nrow(fit@history))
-    expect_gt(nrow(fit@history), 3)
-    whole <- fitInfill(counts, smallParam(max.iter = fit@best, stop = "paper", threshold = 0, learning.rate = 0.01), seed = 1)
-    expect_identical(whole@weights, fit@weights)               # the last step is kept
-    expect_identical(whole@stopped, "the most iterations allowed")
-})
-
-test_that("the window's rule compares twenty iterations with the twenty before", {
-    fit <- fitInfill(counts, smallParam(max.iter = 2000, stop = "window", threshold = 0.02, learning.rate = 0.02), seed = 1)
-    l <- fit@history$train
-    window <- function(k) mean(l[k - 19:0]) 
-    k <- 40:length(l)
-    stops <- vapply(k, function(k) window(k - 20) - window(k) < 0.02 * window(k - 20), TRUE)
-    expect_identical(fit@stopped, "the window's threshold")
-    expect_identical(length(l), k[which(stops)[1]])
-    expect_gt(length(l), 40)
-})
-
-test_that("the validation rule keeps the best weights and waits for its patience", {
-    fit <- fitInfill(counts, smallParam(max.iter = 2000, learning.rate = 0.05, patience = 17), seed = 1)
-    h <- fit@history
-    expect_identical(fit@stopped, "no better held-out error")
-    expect_identical(fit@best, which.min(h$valid))
-    expect_identical(nrow(h), fit@best + 17L)
-    # weights before the step of iteration `best`: those a shorter run still has as its best
-    expect_identical(fitInfill(counts, smallParam(max.iter = fit@best, learning.rate = 0.05, patience = 17), seed = 1)@weights,
-        fit@weights)
-    longer <- fitInfill(counts, smallParam(max.iter = 2000, learning.rate = 0.05, patience = 18), seed = 1, keep.state = TRUE)
-    expect_identical(longer@weights, fit@weights)
-    # and they have the losses of that iteration: one more iteration is made from them
-    longer@state[seq_along(longer@weights)] <- longer@weights
-    longer@stopped <- "paused"
-    more <- nrow(longer@history) + 1
-    h <- fitHistory(fitInfill(counts, smallParam(max.iter = more, learning.rate = 0.05, patience = 18), resume = longer))
-    expect_identical(unlist(h[more, -1]), unlist(h[fit@best, -1]))
-})
-
-test_that("the held-out entries are the share asked for, and are neither trained on nor read", {
-    p <- smallParam(max.iter = 1, learning.rate = 1e-8, init = "reference", lambda = 0, valid.fraction = 0.25)
-    fit <- fitInfill(counts, p, seed = 1)
-    # at zero weights every entry costs its square: which share is held out?
-    zero <- fitInfill(counts, smallParam(max.iter = 1, stop = "validation", valid.fraction = 0.25), seed = 1, keep.state = TRUE)
-    zero@weights[] <- 0
-    zero@state <- c(zero@weights, rep(1, length(zero@weights)))
-    h <- fitHistory(fitInfill(counts, smallParam(max.iter = 2, valid.fraction = 0.25), resume = zero))
-    expect_equal(h$train[2] + h$valid[2], sum(X()^2), tolerance = 1e-6)
-    expect_lt(abs(h$valid[2] / sum(X()^2) - 0.25), 0.05)
-    ones <- handPrepared(matrix(1, 20, 30))
-    zero <- fitInfill(ones, smallParam(max.iter = 1, valid.fraction = 0.05), seed = 1, keep.state = TRUE)
-    zero@weights[] <- 0
-    zero@state <- c(zero@weights, rep(1, length(zero@weights)))
-    h <- fitHistory(fitInfill(ones, smallParam(max.iter = 2, valid.fraction = 0.05), resume = zero))
-    expect_identical(h$valid[2], floor(0.05 * 600))
-    expect_identical(h$train[2], 600 - floor(0.05 * 600))
-})
-
 test_that("presets are the paper's Table 2", {
-    expect_equal(autoImputePresets(), data.frame(
-        row.names = c("Blakeley", "Jurkat-293T", "Kolodziejczyk", "PBMC 68k", "Preimplantation", "Quake", "Usoskin", "Zeisel"),
-        lambda = c(1, 1000, 0, 12000, 2000, 2000, 2000, 1000), hidden = c(2000, 4000, 8000, 3000, 4000, 1500, 3000, 1500),
+    expect_equal(autoImputePresets(),
+        data.frame(row.names = c("Blakeley", "Jurkat-293T", "Kolodziejczyk", "PBMC 68k",
+        "Preimplantation", "Quake", "Usoskin", "Zeisel"),
+        lambda = c(1, 1000, 0, 12000, 2000, 2000, 2000, 1000),
+        hidden = c(2000, 4000, 8000, 3000, 4000, 1500, 3000, 1500),
         learning.rate = c(1e-4, 1e-3, 1e-4, 1e-5, 1e-3, 1e-4, 1e-4, 1e-4),
         threshold = c(1e-4, 1e-3, 1e-4, 1e-3, 1e-3, 1e-4, 1e-4, 1e-4)))
     for (name in rownames(autoImputePresets())) {
         p <- AutoImputeParam(preset = name)
-        for (k in names(autoImputePresets())) expect_identical(slot(p, k), autoImputePresets()[name, k])
+        for (k in names(autoImputePresets())) expect_identical(slot(p, k),
+            autoImputePresets()[name, k])
         expect_identical(p@stop, "validation")
     }
     p <- AutoImputeParam(preset = "Zeisel", hidden = 5, threshold = 0.5)
     expect_identical(c(p@hidden, p@lambda, p@learning.rate, p@threshold), c(5, 1000, 1e-4, 0.5))
     expect_identical(AutoImputeParam(preset = "Blakeley"), AutoImputeParam())
     d <- AutoImputeParam()
-    expect_identical(c(d@hidden, d@lambda, d@learning.rate, d@max.iter, d@threshold, d@patience, d@valid.fraction, d@min.cells,
-        d@n.genes), c(2000, 1, 1e-4, 7000, 1e-4, 50, 0.05, 3, 1000))
+    expect_identical(c(d@hidden, d@lambda, d@learning.rate, d@max.iter, d@threshold, d@patience,
+        d@valid.fraction, d@min.cells, d@n.genes), c(2000, 1, 1e-4, 7000, 1e-4, 50, 0.05, 3, 1000))
     expect_identical(c(d@stop, d@init, d@init.bias, d@arithmetic, d@gene.selection),
         c("validation", "scaled", "zero", "auto", "dispersion"))
     expect_true(is.na(d@seed) && is.na(d@num.threads) && d@bias)
 })
 
 test_that("the preparation asked for is the one that is done", {
-    fit <- fitInfill(counts, smallParam(min.cells = 10, n.genes = 7, gene.selection = "cv"), seed = 1)
-    expect_identical(fit@recipe, prepareCounts(counts, min.cells = 10, n.genes = 7, gene.selection = "cv")@recipe)
+    fit <- fitInfill(counts, smallParam(min.cells = 10, n.genes = 7, gene.selection = "cv"),
+        seed = 1)
+    expect_identical(fit@recipe, prepareCounts(counts, min.cells = 10, n.genes = 7,
+        gene.selection = "cv")@recipe)
     all <- fitInfill(counts, smallParam(n.genes = Inf), seed = 1)
     expect_identical(all@recipe$kept, all@recipe$status == "modelled")
     expect_identical(all@recipe$log, "log2")
@@ -261,7 +137,7 @@ test_that("a fit survives saveRDS", {
     expect_identical(infill(counts, readRDS(file)), infill(counts, fit))
 })
 
-test_that("hidden entries of a low-rank matrix are recovered better than by the gene's mean, but not from the reference start", {
+test_that("hidden entries: better than the gene's mean, but not from the reference start", {
     x <- lowRankCounts()
     m <- maskCounts(x, fraction = 0.3, seed = 1)
     rmse <- function(param) recoveryError(m, infill(maskedData(m), param, seed = 1))$rmse
@@ -275,7 +151,8 @@ test_that("hidden entries of a low-rank matrix are recovered better than by the 
 test_that("results are finite, not negative, and observed entries stay", {
     counts[4, ] <- 0
     counts[, 9] <- 0
-    fit <- suppressWarnings(fitInfill(counts, smallParam(init = "reference", learning.rate = 0.1), seed = 1))
+    fit <- suppressWarnings(fitInfill(counts, smallParam(init = "reference", learning.rate = 0.1),
+        seed = 1))
     for (keep in c("observed", "none", "max")) {
         out <- infill(counts, fit, keep = keep)
         expect_true(all(is.finite(out) & out >= 0))
@@ -298,7 +175,8 @@ test_that("a gene without entries, among prepared counts, keeps everything finit
 
 test_that("nothing to learn from is a warning, and no NaN", {
     empty <- handPrepared(matrix(0, 5, 4))
-    expect_warning(fit <- fitInfill(empty, smallParam(stop = "paper"), seed = 1), "no counts after preparation")
+    expect_warning(fit <- fitInfill(empty, smallParam(stop = "paper"), seed = 1),
+        "no counts after preparation")
     expect_true(all(is.finite(fit@weights)))
     expect_true(all(fit@history$train == 0))
     expect_gt(fit@history$penalty[1], 0)
@@ -307,35 +185,29 @@ test_that("nothing to learn from is a warning, and no NaN", {
 })
 
 test_that("one cell and one gene are fitted", {
-    one <- fitInfill(prepareCounts(counts[, 1, drop = FALSE], min.cells = 1, gene.selection = "none"), smallParam(), seed = 1)
+    one <- fitInfill(prepareCounts(counts[, 1, drop = FALSE], min.cells = 1,
+        gene.selection = "none"), smallParam(), seed = 1)
     out <- infill(counts[, 1, drop = FALSE], one)
     expect_identical(dim(out), c(60L, 1L))
     expect_true(all(is.finite(out)))
     gene <- suppressWarnings(infill(counts[1, , drop = FALSE], smallParam(min.cells = 1), seed = 1))
     expect_identical(dimnames(gene), dimnames(counts[1, , drop = FALSE]))
-    expect_identical(as.vector(gene), as.vector(counts[1, ]) + 0)    # its zeros are cells without counts
+    # its zeros are cells without counts
+    expect_identical(as.vector(gene), as.vector(counts[1, ]) + 0)
     expect_true(all(is.finite(gene)))
 })
 
 test_that("enough units and no penalty fit the entries closely", {
     x <- handPrepared(X()[1:20, 1:10] + 1)
-    fit <- fitInfill(x, AutoImputeParam(hidden = 40, lambda = 0, learning.rate = 1e-3, max.iter = 4000, stop = "paper",
-        threshold = 0), seed = 1)
+    fit <- fitInfill(x, AutoImputeParam(hidden = 40, lambda = 0, learning.rate = 1e-3,
+        max.iter = 4000, stop = "paper", threshold = 0), seed = 1)
     l <- fit@history$train
     expect_lt(l[length(l)], 0.01 * l[1])
 })
 
-test_that("a loss that is no longer finite is an error of its own class that names the learning rate", {
-    # RMSProp bounds its steps, so only values beyond single precision get there
-    for (size in c(1.2e38, 5e38)) {
-        huge <- prepareCounts(matrix(size, 10, 8) * (1 + diag(10)[, 1:8]), log = "none", normalize = "none")
-        expect_error(fitInfill(huge, smallParam(learning.rate = 10), seed = 1), "learning.rate", class = "infill_diverged")
-    }
-    expect_true(all(is.finite(infill(counts * 1e30, smallParam(learning.rate = 10), seed = 1))))
-})
-
 test_that("the gene mean as a start of the decoder's bias helps at first", {
     one <- fitInfill(counts, smallParam(max.iter = 3), seed = 1)@history$valid[1]
-    two <- fitInfill(counts, smallParam(max.iter = 3, init.bias = "mean"), seed = 1)@history$valid[1]
+    two <- fitInfill(counts, smallParam(max.iter = 3, init.bias = "mean"),
+        seed = 1)@history$valid[1]
     expect_lt(two, one)
 })

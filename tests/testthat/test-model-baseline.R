@@ -1,3 +1,5 @@
+# NoneParam and GeneMeanParam.
+
 counts <- smallCounts()
 
 test_that("NoneParam gives the counts back", {
@@ -19,16 +21,21 @@ test_that("GeneMeanParam is the gene's mean times the size factor", {
     logs <- log1p(norm)
     logs[counts == 0] <- NA
     detected <- expm1(ifelse(rowSums(counts) > 0, rowMeans(logs, na.rm = TRUE), 0)) %o% size
-    expect_equal(infill(counts, GeneMeanParam(), keep = "none"), all, tolerance = 1e-12, ignore_attr = TRUE)
-    expect_equal(infill(counts, GeneMeanParam("detected"), keep = "none"), detected, tolerance = 1e-12, ignore_attr = TRUE)
-    expect_equal(infill(counts, GeneMeanParam()), ifelse(counts > 0, counts, all), tolerance = 1e-12, ignore_attr = TRUE)
+    expect_equal(infill(counts, GeneMeanParam(), keep = "none"), all, tolerance = 1e-12,
+        ignore_attr = TRUE)
+    expect_equal(infill(counts, GeneMeanParam("detected"), keep = "none"), detected,
+        tolerance = 1e-12, ignore_attr = TRUE)
+    expect_equal(infill(counts, GeneMeanParam()), ifelse(counts > 0, counts, all),
+        tolerance = 1e-12, ignore_attr = TRUE)
     expect_equal(infill(counts, GeneMeanParam(over = "all"), output = "normcounts", keep = "none"),
         matrix(rowMeans(norm), 60, 40), tolerance = 1e-12, ignore_attr = TRUE)
     expect_equal(infill(counts, GeneMeanParam(), output = "logcounts", keep = "none"),
         matrix(log2(rowMeans(norm) + 1), 60, 40), tolerance = 1e-12, ignore_attr = TRUE)
     expect_equal(infill(counts, GeneMeanParam("detected"), output = "logcounts"),
-        ifelse(counts > 0, log1p(norm), log1p(detected / rep(size, each = 60))), tolerance = 1e-12, ignore_attr = TRUE)
-    expect_equal(as.vector(fitWeights(fitInfill(counts, GeneMeanParam()))$mean), unname(rowMeans(norm)), tolerance = 1e-12)
+        ifelse(counts > 0, log1p(norm), log1p(detected / rep(size, each = 60))), tolerance = 1e-12,
+        ignore_attr = TRUE)
+    expect_equal(as.vector(fitWeights(fitInfill(counts, GeneMeanParam()))$mean),
+        unname(rowMeans(norm)), tolerance = 1e-12)
 })
 
 test_that("baselines do not depend on seed or threads, and take new cells", {
@@ -62,4 +69,11 @@ test_that("one cell and one gene are enough for a baseline", {
         gene <- infill(counts[1, , drop = FALSE] + 1, param)
         expect_identical(plain(gene), counts[1, , drop = FALSE] + 1)
     }
+})
+
+test_messages("baselines", {
+    bad(GeneMeanParam(over = "median"))
+    bad(GeneMeanParam(over = 1))
+    bad(GeneMeanParam(seed = "a"))
+    bad(NoneParam(num.threads = 1.5))
 })

@@ -1,4 +1,5 @@
-# GraphSCI as a user meets it: options, held-out edges, draws, going on with a fit.
+# GraphSCI: the fit as a whole.
+
 counts <- withSeed(5, {
     group <- rep(1:2, 40)
     matrix(rpois(60 * 80, (rexp(60) + 0.3) * (1 + 3 * outer(1:60 %% 4, group, "=="))), 60,
@@ -24,21 +25,24 @@ test_that("held-out edges leave the graph in both directions, and are watched", 
     pairs <- matrix(tail(plan, 4 * plan[4]), ncol = 2, byrow = TRUE) + 1
     expect_identical(anyDuplicated(pairs), 0L)
     is.edge <- rep(c(TRUE, FALSE), each = plan[4])
-    expect_true(all(full[pairs] == is.edge) && all(left[pairs] == 0) && all(pairs[, 1] > pairs[, 2]))
+    expect_true(all(full[pairs] == is.edge) && all(left[pairs] == 0) &&
+        all(pairs[, 1] > pairs[, 2]))
     expect_identical(sum(full) - sum(left), 2 * plan[4])
     h <- fitHistory(held)
     expect_identical(which(is.finite(h$edge.auc)), c(10L, 20L))
     expect_true(all(h$edge.auc[c(10, 20)] >= 0 & h$edge.auc[c(10, 20)] <= 1))
     # the area at the kept epoch, from the edges' probabilities
     e <- as.matrix(geneEdges(held, 0, as = "matrix"))[pairs]
-    if (held@best == 20) expect_equal(mean(outer(e[is.edge], e[!is.edge], ">")), h$edge.auc[20], tolerance = 1e-9)
+    if (held@best == 20) expect_equal(mean(outer(e[is.edge], e[!is.edge], ">")), h$edge.auc[20],
+        tolerance = 1e-9)
     expect_null(fitHistory(fitInfill(counts, quick(), seed = 1))$edge.auc)
     skip_if_not_installed("ggplot2")
     expect_true("edge.auc" %in% plotTraining(held)$data$panel)
 })
 
 test_that("the network finds held-out edges of groups again", {
-    fit <- fitInfill(counts, GraphSciParam(valid.edges = 0.2, max.iter = 200, stop = "none"), seed = 1)
+    fit <- fitInfill(counts, GraphSciParam(valid.edges = 0.2, max.iter = 200, stop = "none"),
+        seed = 1)
     expect_gt(max(fitHistory(fit)$edge.auc, na.rm = TRUE), 0.7)
 })
 
@@ -51,10 +55,13 @@ test_that("draws are averaged, the mean is one answer, and the reference's evalu
     expect_false(identical(drawn, mean))
     w <- fitWeights(fit)
     expect_identical(dim(w$E2), c(80L, 128L))
-    each <- vapply(1:4, function(d) exp(sum(w$E2[3, 32 * (d - 1) + 1:32] * w$D[32 * (d - 1) + 1:32, 7]) + w$d0[7, d]), 0)
+    each <- vapply(1:4,
+        function(d) exp(sum(w$E2[3, 32 * (d - 1) + 1:32] * w$D[32 * (d - 1) + 1:32, 7]) +
+        w$d0[7, d]), 0)
     expect_gt(diff(range(each)), 0)
     expect_equal(graphSciParts(fit)[7, 3], mean(each), tolerance = 1e-12)
-    expect_equal(infill(counts, fit, keep = "none", output = "normcounts")[7, 3], mean(each), tolerance = 1e-12)
+    expect_equal(infill(counts, fit, keep = "none", output = "normcounts")[7, 3], mean(each),
+        tolerance = 1e-12)
     expect_true(all(graphSciParts(fit, "dropout") > 0 & graphSciParts(fit, "dropout") < 1))
     reference <- infill(counts, quick(eval = "reference"), seed = 1)
     expect_true(all(is.finite(reference)) && !identical(reference, mean))
@@ -63,22 +70,27 @@ test_that("draws are averaged, the mean is one answer, and the reference's evalu
 test_that("a fit goes on where it stopped, and from a checkpoint, with the same bits", {
     param <- GraphSciParam(max.iter = 34, valid.edges = 0.1)
     whole <- fitInfill(counts, param, seed = 3)
-    half <- fitInfill(counts, GraphSciParam(max.iter = 17, valid.edges = 0.1), seed = 3, keep.state = TRUE)
+    half <- fitInfill(counts, GraphSciParam(max.iter = 17, valid.edges = 0.1), seed = 3,
+        keep.state = TRUE)
     on <- fitInfill(counts, param, seed = 3, resume = half, num.threads = 2)
-    for (what in c("weights", "history", "best", "stopped")) expect_identical(slot(on, what), slot(whole, what))
+    for (what in c("weights", "history", "best", "stopped")) expect_identical(slot(on, what),
+        slot(whole, what))
     file <- tempfile(fileext = ".rds")
     fit <- fitInfill(counts, param, seed = 3, checkpoint = file, checkpoint.every = 9)
     expect_identical(fit@weights, whole@weights)
     expect_false(file.exists(file))
-    expect_error(fitInfill(counts, GraphSciParam(max.iter = 34), seed = 3, resume = half), "another 'valid.edges'", class = "infill_mismatch")
+    expect_error(fitInfill(counts, GraphSciParam(max.iter = 34), seed = 3, resume = half),
+        "another 'valid.edges'", class = "infill_mismatch")
 })
 
-test_that("the cost's window stops, dropout on cells changes the fit, and what diverges keeps what was good", {
-    fit <- fitInfill(counts, GraphSciParam(stop = "cost", learning.rate = 1e-6, max.iter = 100), seed = 1)
+test_that("the cost's window stops, dropout on cells matters, what diverges keeps what was good", {
+    fit <- fitInfill(counts, GraphSciParam(stop = "cost", learning.rate = 1e-6, max.iter = 100),
+        seed = 1)
     expect_identical(fit@stopped, "the window's threshold")
     expect_lt(nrow(fitHistory(fit)), 100)
     expect_identical(fit@best, nrow(fitHistory(fit)))
-    expect_false(identical(infill(counts, quick(cell.dropout = 0.2), seed = 1), infill(counts, quick(), seed = 1)))
+    expect_false(identical(infill(counts, quick(cell.dropout = 0.2), seed = 1),
+        infill(counts, quick(), seed = 1)))
 })
 
 test_that("the edges that were given are those that are used", {
@@ -90,8 +102,10 @@ test_that("the edges that were given are those that are used", {
 })
 
 test_that("the memory needed is said before the start, and refused before the graph is made", {
-    expect_message(fitInfill(counts, quick(), seed = 1, progress = TRUE), "memory about [0-9.]+ [KMG]b")
+    expect_message(fitInfill(counts, quick(), seed = 1, progress = TRUE),
+        "memory about [0-9.]+ [KMG]b")
     old <- options(infill.memory.limit = 1e5)
     on.exit(options(old))
-    expect_error(fitInfill(counts, quick(), seed = 1), "a fit to 60 genes x 80 cells needs about .*inner = \"edges\".*'n.genes'")
+    expect_error(fitInfill(counts, quick(), seed = 1),
+        "a fit to 60 genes x 80 cells needs about .*inner = \"edges\".*'n.genes'")
 })

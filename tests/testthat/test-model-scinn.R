@@ -1,4 +1,4 @@
-# ScInnParam(): through infill(). The networks against an oracle: test-model-scinn-networks.R; module one: test-similarity.R.
+# scINN: the fit as a whole.
 
 scinnData <- function(seed = 6) withSeed(seed, {
     group <- rep(1:3, each = 16)
@@ -7,9 +7,10 @@ scinnData <- function(seed = 6) withSeed(seed, {
         dimnames = list(paste0("gene", 1:60), paste0("cell", 1:48)))
 })
 groups <- rep(1:3, each = 16)
-latentOf <- function(cells = 48, size = 5, seed = 2) withSeed(seed, matrix(rnorm(cells * size), cells) + rep(groups, length.out = cells))
-fast <- function(..., latent = latentOf(), cluster = groups, max.iter = 5) ScInnParam(log = "log2", latent = latent, cluster = cluster,
-    max.iter = max.iter, ...)
+latentOf <- function(cells = 48, size = 5, seed = 2) withSeed(seed,
+    matrix(rnorm(cells * size), cells) + rep(groups, length.out = cells))
+fast <- function(..., latent = latentOf(), cluster = groups, max.iter = 5) ScInnParam(log = "log2",
+    latent = latent, cluster = cluster, max.iter = max.iter, ...)
 
 test_that("containers, on-demand results and new cells give the same bits", {
     suppressPackageStartupMessages(library(SingleCellExperiment))
@@ -17,7 +18,8 @@ test_that("containers, on-demand results and new cells give the same bits", {
     fit <- fitInfill(x, fast(), seed = 1)
     whole <- plain(infill(x, fit))
     expect_identical(plain(infill(x, fast(), seed = 1)), whole)
-    expect_identical(assay(infill(SingleCellExperiment(list(counts = x)), fast(), seed = 1), "infilled"), whole)
+    expect_identical(assay(infill(SingleCellExperiment(list(counts = x)), fast(), seed = 1),
+        "infilled"), whole)
     d <- infill(x, fit, as = "delayed")
     expect_identical(unname(as.matrix(d[5:9, c(30, 2)])), unname(whole[5:9, c(30, 2)]))
     expect_identical(plain(infill(x[, 7:9], fit)), whole[, 7:9])
@@ -35,7 +37,8 @@ test_that("module two comes near hidden entries, and its curve falls", {
     h <- hiddenEntries(m)
     at <- cbind(h$row, h$col)
     seen <- maskedData(m)
-    fit <- fitInfill(seen, ScInnParam(log = "log2", latent = latentOf(150) + rep(1:3, 50) %o% (1:5), cluster = rep(1:3, 50)), seed = 1)
+    fit <- fitInfill(seen, ScInnParam(log = "log2", latent = latentOf(150) + rep(1:3, 50) %o% (1:5),
+        cluster = rep(1:3, 50)), seed = 1)
     truth <- log2(h$value + 1)
     l <- log2(seen + 1)
     mean <- (rowSums(l) / pmax(rowSums(l > 0), 1))[h$row]
@@ -43,7 +46,8 @@ test_that("module two comes near hidden entries, and its curve falls", {
     expect_lt(error(log2(infill(seen, fit)[at] + 1)), 0.8 * error(mean))
     curve <- fitHistory(fit)
     n <- nrow(curve)
-    for (part in c("cluster", "similarity", "reconstruction")) expect_lt(curve[[part]][n], 1.05 * curve[[part]][1])
+    for (part in c("cluster", "similarity", "reconstruction")) expect_lt(curve[[part]][n],
+        1.05 * curve[[part]][1])
 })
 
 test_that("n.genes: those of largest variance of the logarithms; the others stay as they are", {
@@ -80,13 +84,15 @@ test_that("normalize = \"median\": depth is divided out before, and comes back a
     selu <- function(z) 1.0507009873554805 * ifelse(z > 0, z, 1.6732632423543772 * expm1(z))
     h <- selu(t(w$W1) %*% t(t(l[g, ]) / s) + drop(w$b1))
     r <- pmax(t(w$W2) %*% h + drop(w$b2), 0)
-    want <- (2^t(t(r) * s) - 1) * matrix(colSums(x) / median(colSums(x)), length(g), 48, byrow = TRUE)
+    want <- (2^t(t(r) * s) - 1) * matrix(colSums(x) / median(colSums(x)), length(g), 48,
+        byrow = TRUE)
     expect_equal(out[g, ][x[g, ] == 0], want[x[g, ] == 0], tolerance = 1e-5)
 })
 
 test_that("valid.fraction: entries hidden for the whole training, best weights kept", {
     x <- scinnData()
-    fit <- fitInfill(x, fast(valid.fraction = 0.1, max.iter = 200, patience = 5, learning.rate = 1e-2), seed = 1)
+    fit <- fitInfill(x, fast(valid.fraction = 0.1, max.iter = 200, patience = 5,
+        learning.rate = 1e-2), seed = 1)
     h <- fitHistory(fit)
     expect_identical(fit@best, which.min(h$valid))
     expect_identical(nrow(h), fit@best + 5L)
@@ -94,24 +100,28 @@ test_that("valid.fraction: entries hidden for the whole training, best weights k
     expect_output(show(fit), "no better held-out error")
 })
 
-test_that("a checkpoint and a resumed fit end with the same bits, and module one is not run again", {
+test_that("a checkpoint and a resumed fit end with the same bits, without module one again", {
     x <- scinnData()
     p <- ScInnParam(log = "log2", replicates = 1, snapshots = 1, max.iter = 6)
     whole <- fitInfill(x, p, seed = 1)
-    first <- fitInfill(x, ScInnParam(log = "log2", replicates = 1, snapshots = 1, max.iter = 2), seed = 1, keep.state = TRUE)
-    rest <- withReplaced(".moduleOne", function(...) stop("again"), fitInfill(x, p, seed = 1, resume = first))
+    first <- fitInfill(x, ScInnParam(log = "log2", replicates = 1, snapshots = 1, max.iter = 2),
+        seed = 1, keep.state = TRUE)
+    rest <- withReplaced(".moduleOne", function(...) stop("again"),
+        fitInfill(x, p, seed = 1, resume = first))
     expect_identical(rest@weights, whole@weights)
     expect_identical(rest@history, whole@history)
     file <- tempfile()
-    expect_identical(fitInfill(x, p, seed = 1, checkpoint = file, checkpoint.every = 2)@weights, whole@weights)
+    expect_identical(fitInfill(x, p, seed = 1, checkpoint = file, checkpoint.every = 2)@weights,
+        whole@weights)
     expect_false(file.exists(file))
 })
 
 test_that("paper = TRUE: two losses, nothing dropped, and a warning of what that means", {
     x <- scinnData()
-    expect_warning(fit <- fitInfill(x, fast(paper = TRUE, max.iter = 30, learning.rate = 1e-2), seed = 1), "not determined by the data")
-    expect_identical(c(fit@param@cluster.weight, fit@param@similarity.weight, fit@param@reconstruction.weight, fit@param@zero.weight,
-        fit@param@drop), c(1, 1, 0, 0, 0))
+    expect_warning(fit <- fitInfill(x, fast(paper = TRUE, max.iter = 30, learning.rate = 1e-2),
+        seed = 1), "not determined by the data")
+    expect_identical(c(fit@param@cluster.weight, fit@param@similarity.weight,
+        fit@param@reconstruction.weight, fit@param@zero.weight, fit@param@drop), c(1, 1, 0, 0, 0))
     h <- fitHistory(fit)
     expect_equal(h$train, h$cluster + h$similarity)
     expect_gt(h$reconstruction[30], h$reconstruction[1])
@@ -122,16 +132,19 @@ test_that("what is shown", {
     fit <- fitInfill(scinnData(), fast(valid.fraction = 0.1), seed = 1)
     p <- plotTraining(fit)
     expect_s3_class(p, "ggplot")
-    expect_identical(levels(p$data$panel), c("cluster", "similarity", "reconstruction", "zero", "held out"))
+    expect_identical(levels(p$data$panel),
+        c("cluster", "similarity", "reconstruction", "zero", "held out"))
     expect_silent(ggplot2::ggplot_build(p))
     expect_output(show(fast()), "latent +matrix, 48 x 5")
     expect_output(show(fit), "60 genes modelled|59 genes modelled|5 iterations")
-    expect_message(fitInfill(scinnData(), fast(), seed = 1, progress = TRUE), "ScInn: iteration 1 of 5")
+    expect_message(fitInfill(scinnData(), fast(), seed = 1, progress = TRUE),
+        "ScInn: iteration 1 of 5")
 })
 
-test_that("odd data: every case of the page's list", {
+test_that("odd data", {
     x <- scinnData()
-    same <- function(x, out, g = TRUE) expect_identical(plain(out)[g, ][x[g, ] > 0], as.double(x[g, ][x[g, ] > 0]))
+    same <- function(x, out, g = TRUE) expect_identical(plain(out)[g, ][x[g, ] > 0],
+        as.double(x[g, ][x[g, ] > 0]))
     # an all-zero gene, a constant gene, a cell with one non-zero, an empty cell
     odd <- x
     odd[3, ] <- 0
@@ -141,17 +154,21 @@ test_that("odd data: every case of the page's list", {
     expect_warning(out <- infill(odd, fast(), seed = 1), "^1 of 48 cells have no counts")
     same(odd, out)
     expect_true(all(is.finite(out)) && all(out[3, ] == 0) && all(out[, 11] == 0))
-    # one cluster; more clusters than cells of a batch; two coordinates; constant latents; duplicated cells
-    for (p in list(fast(cluster = rep("all", 48)), fast(cluster = 1:48, batch.size = 8), fast(latent = latentOf(size = 2)),
-        fast(latent = matrix(1, 48, 3)), fast(latent = latentOf()[rep(1:24, 2), ])))
+    # one cluster; more clusters than cells of a batch; two coordinates; constant latents;
+    # duplicated cells
+    for (p in list(fast(cluster = rep("all", 48)), fast(cluster = 1:48, batch.size = 8),
+        fast(latent = latentOf(size = 2)), fast(latent = matrix(1, 48, 3)),
+        fast(latent = latentOf()[rep(1:24, 2), ])))
         expect_true(all(is.finite(infill(x, p, seed = 1))))
     one <- fitHistory(fitInfill(x, fast(cluster = rep("all", 48)), seed = 1))
     expect_true(all(one$cluster == 0))
     # fewer than 32 cells: one batch; fewer than coordinates: module one works
     few <- x[, c(1:6, 17:22)]
-    expect_true(all(is.finite(suppressWarnings(infill(few, ScInnParam(log = "log2", max.iter = 3), seed = 1)))))
+    expect_true(all(is.finite(suppressWarnings(infill(few, ScInnParam(log = "log2", max.iter = 3),
+        seed = 1)))))
     twice <- x[, rep(1:15, 2)]
-    expect_true(all(is.finite(suppressWarnings(infill(twice, ScInnParam(log = "log2", max.iter = 2, replicates = 1), seed = 1)))))
+    expect_true(all(is.finite(suppressWarnings(infill(twice,
+        ScInnParam(log = "log2", max.iter = 2, replicates = 1), seed = 1)))))
     # nothing to fill in
     expect_message(out <- infill(x + 1, fast(), seed = 1), "no zeros")
     expect_identical(plain(out), x + 1)

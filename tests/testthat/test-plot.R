@@ -1,3 +1,5 @@
+# Pictures of fits and of filled-in counts.
+
 skip_if_not_installed("ggplot2")
 counts <- smallCounts()
 fit <- fitInfill(counts, smallParam(), seed = 1)
@@ -13,8 +15,10 @@ test_that("the training plot shows both errors per entry and the iteration kept"
     n <- fit@entries
     held <- floor(0.05 * n)
     d <- p$data
-    expect_equal(d$value[d$entries == "trained on"], sqrt(fit@history$train / (n - held)), tolerance = 1e-14)
-    expect_equal(d$value[d$entries == "held out"], sqrt(fit@history$valid / held), tolerance = 1e-14)
+    expect_equal(d$value[d$entries == "trained on"], sqrt(fit@history$train / (n - held)),
+        tolerance = 1e-14)
+    expect_equal(d$value[d$entries == "held out"], sqrt(fit@history$valid / held),
+        tolerance = 1e-14)
     expect_equal(built$data[[1]]$xintercept[1], fit@best)
     expect_match(p$labels$y, "log2")
     paper <- fitInfill(counts, smallParam(stop = "paper"), seed = 1)
@@ -56,7 +60,8 @@ test_that("experiments, sparse and delayed data are plotted alike", {
 
 test_that("what cannot be plotted is said", {
     expect_error(plotTraining(1), class = "infill_error")
-    expect_error(plotTraining(fitInfill(counts, NoneParam())), "without training", class = "infill_error")
+    expect_error(plotTraining(fitInfill(counts, NoneParam())), "without training",
+        class = "infill_error")
     expect_error(plotBeforeAfter(counts, counts[1:3, ]), "3 x 40", class = "infill_error")
     expect_error(plotBeforeAfter(counts, counts, labels = 1:3), "40 values", class = "infill_error")
     one <- counts[, 1, drop = FALSE]                           # one cell has no second component
@@ -75,9 +80,10 @@ test_that("pictures and comparisons leave R's generator alone, and look the same
     expect_identical(plotBeforeAfter(m, m + 0)$data, one$data)
 })
 
-test_that("maps of cells by UMAP and t-SNE: groups that are apart stay apart, the same picture twice", {
+test_that("UMAP and t-SNE: groups that are apart stay apart, the same picture twice", {
     groups <- rep(1:2, each = 40)
-    m <- withSeed(1, matrix(rpois(100 * 80, 2 * ifelse(outer(1:100 <= 50, groups == 1), 4, 1)), 100))
+    m <- withSeed(1, matrix(rpois(100 * 80, 2 * ifelse(outer(1:100 <= 50, groups == 1), 4, 1)),
+        100))
     for (embedding in c("umap", "tsne")) {
         skip_if_not_installed(c(umap = "uwot", tsne = "Rtsne")[[embedding]])
         set.seed(4)
@@ -85,10 +91,13 @@ test_that("maps of cells by UMAP and t-SNE: groups that are apart stay apart, th
         p <- plotBeforeAfter(m, m + 0, labels = groups, embedding = embedding)
         expect_identical(.Random.seed, before)
         drawn(p)
-        expect_named(p$data, c(paste0(c(umap = "UMAP", tsne = "tSNE")[[embedding]], 1:2), "when", "panel", "label"))
+        expect_named(p$data, c(paste0(c(umap = "UMAP", tsne = "tSNE")[[embedding]], 1:2), "when",
+            "panel", "label"))
         expect_gt(silhouetteWidth(as.matrix(p$data[1:80, 1:2]), groups), 0.5)
-        expect_identical(plotBeforeAfter(m, m + 0, labels = groups, embedding = embedding)$data, p$data)
-        expect_error(plotBeforeAfter(m[, 1:4], m[, 1:4], embedding = embedding), "five cells", class = "infill_error")
+        expect_identical(plotBeforeAfter(m, m + 0, labels = groups, embedding = embedding)$data,
+            p$data)
+        expect_error(plotBeforeAfter(m[, 1:4], m[, 1:4], embedding = embedding), "five cells",
+            class = "infill_error")
     }
     expect_error(plotBeforeAfter(m, m, embedding = "mds"), "'embedding'", class = "infill_error")
 })
@@ -99,12 +108,18 @@ test_that("the panels say how well classes are apart in two dimensions", {
     of <- rep(c("a", "b"), each = 20)
     p <- plotBeforeAfter(x, infill(x, GeneMeanParam()), labels = of)
     d <- p$data
-    width <- unname(vapply(split(d, d$panel), function(v) silhouetteWidth(as.matrix(v[1:2]), of), 0))
-    expect_identical(levels(d$panel), unname(sprintf("%s, silhouette %.2f", c("before", "after"), width)))
+    width <- unname(vapply(split(d, d$panel), function(v) silhouetteWidth(as.matrix(v[1:2]), of),
+        0))
+    expect_identical(levels(d$panel),
+        unname(sprintf("%s, silhouette %.2f", c("before", "after"), width)))
     # cells without a label are not judged, and a value is no class
-    expect_match(levels(plotBeforeAfter(x, x, labels = replace(of, 3, NA))$data$panel)[1], "before, silhouette 0")
-    expect_match(levels(plotBeforeAfter(x, x, labels = S4Vectors::Rle(of))$data$panel)[1], "before, silhouette 0")
-    for (labels in list(NULL, rep("a", 40), 1:40, 1:40 %/% 2)) expect_identical(levels(plotBeforeAfter(x, x, labels = labels)$data$panel), c("before", "after"))
+    expect_match(levels(plotBeforeAfter(x, x, labels = replace(of, 3, NA))$data$panel)[1],
+        "before, silhouette 0")
+    expect_match(levels(plotBeforeAfter(x, x, labels = S4Vectors::Rle(of))$data$panel)[1],
+        "before, silhouette 0")
+    for (labels in list(NULL, rep("a", 40), 1:40, 1:40 %/% 2))
+        expect_identical(levels(plotBeforeAfter(x, x, labels = labels)$data$panel),
+        c("before", "after"))
     # what fails in an argument is told as it is
     expect_error(plotBeforeAfter(x, stop("this one")), "this one")
     expect_error(plotCv(x, nothing.of.this.name), "nothing.of.this.name")
@@ -112,8 +127,24 @@ test_that("the panels say how well classes are apart in two dimensions", {
 
 test_that("labels that can not be judged", {
     x <- withSeed(1, matrix(rpois(50 * 40, 3), 50))
-    expect_error(smoothingGauge(x, x, clusters = 1:40), "fewer classes than cells", class = "infill_error")
-    expect_error(smoothingGauge(x, x, clusters = as.list(1:40)), "must be a vector", class = "infill_error")
-    expect_identical(silhouetteWidth(S4Vectors::DataFrame(t(x)), rep(1:2, 20)), silhouetteWidth(t(x), rep(1:2, 20)))
-    expect_error(silhouetteWidth(SummarizedExperiment::SummarizedExperiment(list(counts = x)), 1:50), "must be a matrix of points", class = "infill_error")
+    expect_error(smoothingGauge(x, x, clusters = 1:40), "fewer classes than cells",
+        class = "infill_error")
+    expect_error(smoothingGauge(x, x, clusters = as.list(1:40)), "must be a vector",
+        class = "infill_error")
+    expect_identical(silhouetteWidth(S4Vectors::DataFrame(t(x)), rep(1:2, 20)),
+        silhouetteWidth(t(x), rep(1:2, 20)))
+    expect_error(silhouetteWidth(SummarizedExperiment::SummarizedExperiment(list(counts = x)),
+        1:50), "must be a matrix of points", class = "infill_error")
+})
+
+test_messages("arguments of the plots", {
+    counts <- tinyCounts()
+    param <- tinyParam()
+    skip_if_not_installed("ggplot2")
+    bad(plotTraining(param))
+    bad(plotTraining(fitInfill(counts, NoneParam(), seed = 1)))
+    bad(plotBeforeAfter(counts, counts[, -1]))
+    bad(plotBeforeAfter(counts, counts, labels = 1:3))
+    expect_error(plotBeforeAfter(list(), counts), "'before'", class = "infill_error")
+    expect_error(plotBeforeAfter(counts, list()), "'after'", class = "infill_error")
 })

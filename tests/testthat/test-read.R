@@ -1,16 +1,20 @@
+# readTenx().
+
 counts <- smallCounts(12, 7)
 
-tenx <- function(counts, features = "features.tsv", gz = TRUE, ids = rownames(counts), cells = colnames(counts)) {
+tenx <- function(counts, features = "features.tsv", gz = TRUE, ids = rownames(counts),
+    cells = colnames(counts)) {
     folder <- tempfile("tenx")
     dir.create(folder)
     put <- function(lines, name) {
-        con <- if (gz) gzfile(file.path(folder, paste0(name, ".gz")), "w") else file(file.path(folder, name), "w")
+        con <- if (gz) gzfile(file.path(folder, paste0(name, ".gz")),
+            "w") else file(file.path(folder, name), "w")
         on.exit(close(con))
         writeLines(lines, con)
     }
     m <- as(sparse(counts), "TsparseMatrix")
-    put(c("%%MatrixMarket matrix coordinate integer general", "% a comment", paste(nrow(m), ncol(m), length(m@x)),
-        paste(m@i + 1, m@j + 1, m@x)), "matrix.mtx")
+    put(c("%%MatrixMarket matrix coordinate integer general", "% a comment",
+        paste(nrow(m), ncol(m), length(m@x)), paste(m@i + 1, m@j + 1, m@x)), "matrix.mtx")
     put(paste(ids, paste0("name of ", ids), "Gene Expression", sep = "\t"), features)
     put(cells, "barcodes.tsv")
     folder
@@ -29,7 +33,8 @@ test_that("what was written is read, gzipped or not, old or new", {
 test_that("what is read goes into infill()", {
     folder <- tenx(smallCounts())
     on.exit(unlink(folder, recursive = TRUE))
-    expect_identical(infill(readTenx(folder), smallParam(), seed = 1), infill(smallCounts(), smallParam(), seed = 1))
+    expect_identical(infill(readTenx(folder), smallParam(), seed = 1),
+        infill(smallCounts(), smallParam(), seed = 1))
 })
 
 test_that("odd names stay as they are", {
@@ -39,7 +44,7 @@ test_that("odd names stay as they are", {
     expect_identical(rownames(readTenx(folder)), ids)
 })
 
-test_that("a folder that is not there, and files that are missing or do not fit, are errors that say so", {
+test_that("a folder that is not there, and files that do not fit, are errors that say so", {
     expect_error(readTenx(file.path(tempdir(), "nowhere")), "nowhere", class = "infill_error")
     expect_error(readTenx(1), "path", class = "infill_error")
     expect_error(readTenx(c("a", "b")), "path", class = "infill_error")
@@ -69,4 +74,9 @@ test_that("the embedded data are read, with a label for each cell", {
     labels <- read.delim(file.path(folder, "labels.tsv"))
     expect_identical(as.character(labels[[1]]), colnames(x))
     expect_identical(length(unique(labels[[2]])), 5L)
+})
+
+test_messages("arguments of readTenx", {
+    bad(readTenx(5))
+    bad(readTenx("/no/such/folder"))
 })

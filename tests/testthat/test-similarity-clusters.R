@@ -1,83 +1,5 @@
-# Clusters of the latents and their consensus, against the page (2.3, 6.2 to 6.4) written out without thought of speed.
-
-unitRows <- infill:::.unitRows
-spectral <- infill:::.spectral
-consensus <- infill:::.consensusClusters
-propagate <- infill:::.propagateLabels
-
-# Cells around directions drawn at random: the labels are the names of the rows.
-groupedLatent <- function(sizes, spread = 0.3, L = 10, seed = 1) withSeed(seed, {
-    label <- rep(seq_along(sizes), sizes)
-    z <- matrix(rnorm(length(sizes) * L), length(sizes))[label, , drop = FALSE] + spread * rnorm(length(label) * L)
-    rownames(z) <- label
-    z
-})
-truth <- function(z) as.integer(rownames(z))
-noisyLabels <- function(label, share, k, seed) withSeed(seed,
-    ifelse(runif(length(label)) < share, sample.int(k, length(label), replace = TRUE), label))
-
-refDistance <- function(z) {
-    u <- unitRows(z)
-    d <- 1 - tcrossprod(u)
-    d[rowSums(u != 0) == 0, ] <- 1
-    d[, rowSums(u != 0) == 0] <- 1
-    d
-}
-
-refNeighbours <- function(d, nn) {
-    diag(d) <- Inf
-    matrix(unlist(lapply(seq_len(nrow(d)), function(i) order(d[i, ])[seq_len(nn)])), ncol = nn, byrow = TRUE)
-}
-
-refComponents <- function(edge) {
-    reach <- (edge + diag(nrow(edge))) > 0
-    repeat {
-        further <- reach %*% reach > 0
-        if (identical(further, reach)) break
-        reach <- further
-    }
-    apply(reach, 1L, function(r) which(r)[1L])
-}
-
-refWeights <- function(d, nn) {
-    n <- nrow(d)
-    near <- refNeighbours(d, nn)
-    W <- matrix(0, n, n)
-    w <- numeric(n)
-    for (i in seq_len(n)) w[i] <- max(d[i, near[i, nn]], 1e-12)
-    for (i in seq_len(n)) for (j in near[i, ]) {
-        W[i, j] <- W[j, i] <- max(dnorm(abs(qnorm(1 / (2 * (nn + 1)))) * d[i, j]^2 / (w[i] * w[j])), 1e-12)
-    }
-    W
-}
-
-denseWeights <- function(edges, n) {
-    W <- matrix(0, n, n)
-    W[cbind(edges$i, edges$j)] <- edges$weight
-    W + t(W)
-}
-
-refConsensus <- function(partitions) {
-    n <- nrow(partitions)
-    P <- ncol(partitions)
-    A <- Reduce(`+`, lapply(seq_len(P), function(p) outer(partitions[, p], partitions[, p], "=="))) / P
-    w <- (4 / n * rowSums(A * (1 - A)) + 0.01) / 1.01
-    objects <- list()
-    for (p in seq_len(P)) for (a in sort(unique(partitions[, p]))) objects <- c(objects, list(list(p = p, a = a,
-        cells = which(partitions[, p] == a))))
-    m <- length(objects)
-    s <- matrix(0, m, m)
-    for (a in seq_len(m)) for (b in seq_len(m)) s[a, b] <- sum(w[intersect(objects[[a]]$cells, objects[[b]]$cells)]) /
-        sum(w[union(objects[[a]]$cells, objects[[b]]$cells)])
-    list(w = w, labels = function(k) {
-        meta <- cutree(hclust(as.dist(1 - s), "ward.D"), k)
-        vapply(seq_len(n), function(x) {
-            mine <- vapply(seq_len(P), function(p) meta[[which(vapply(objects, function(o) o$p == p &&
-                o$a == partitions[x, p], NA))]], 0L)
-            as.integer(names(which.max(table(mine))))
-        }, 0L)
-    })
-}
+# Clusters of the latents, against scINN's definitions written out without thought of speed
+# (helper-similarity.R).
 
 test_that("the dot products of unit rows are the correlations, and constant rows are 0", {
     z <- groupedLatent(c(10, 10), L = 15)
@@ -97,10 +19,12 @@ test_that("random sets have distinct members, each as often as any other", {
     expect_true(all(sets %in% 1:7))
     expect_true(all(apply(sets, 1L, anyDuplicated) == 0))
     expect_lt(max(abs(tabulate(sets, 7) / 2000 - 3 / 7)), 0.05)
-    expect_identical(t(apply(infill:::.randomSets(4, 4, 3, 1, 5), 1L, sort)), matrix(1:4, 3, 4, byrow = TRUE))
+    expect_identical(t(apply(infill:::.randomSets(4, 4, 3, 1, 5), 1L, sort)),
+        matrix(1:4, 3, 4, byrow = TRUE))
     expect_false(identical(infill:::.randomSets(7, 3, 2000, 1, 6), sets))
     expect_false(identical(infill:::.randomSets(7, 3, 2000, 2, 5), sets))
-    parts <- as.vector(outer(outer(infill:::.part(latent = 0:20), infill:::.part(subsample = 0:10), "+"), 0:100, "+"))
+    parts <- as.vector(outer(outer(infill:::.part(latent = 0:20), infill:::.part(subsample = 0:10),
+        "+"), 0:100, "+"))
     expect_identical(anyDuplicated(parts), 0L)
 })
 
@@ -115,10 +39,12 @@ test_that("neighbours are those of sorting all distances, ties by index", {
     for (nn in c(1, 4, 8, 9, 10, 30, 58, 59)) {
         near <- infill:::.nearest(u, nn)
         expect_identical(near$index, refNeighbours(d, nn))
-        expect_identical(near$dist, matrix(vapply(seq_len(60), function(i) d[i, near$index[i, ]], numeric(nn)),
-            ncol = nn, byrow = TRUE))
+        expect_identical(near$dist,
+            matrix(vapply(seq_len(60), function(i) d[i, near$index[i, ]], numeric(nn)), ncol = nn,
+            byrow = TRUE))
     }
-    noise <- unitRows(groupedLatent(rep(1, 60)) * rep(c(1, 0), c(50, 10)))     # many at D near 1, ten at 1
+    # many at D near 1, ten at 1
+    noise <- unitRows(groupedLatent(rep(1, 60)) * rep(c(1, 0), c(50, 10)))
     for (nn in c(15, 20, 25)) expect_identical(infill:::.nearest(noise, nn)$index,
         refNeighbours(infill:::.distances(noise, noise), nn))
     q <- unitRows(rbind(z[c(7, 5, 1), ], groupedLatent(c(5, 5), seed = 9)))
@@ -133,13 +59,14 @@ test_that("edge weights are those of the formula, one by one", {
         W <- refWeights(refDistance(z), nn)
         expect_equal(denseWeights(edges, 30), W, tolerance = 1e-10)
         expect_equal(edges$degree, rowSums(W), tolerance = 1e-10)
-        expect_equal(edges$x, (W / sqrt(outer(rowSums(W), rowSums(W))))[cbind(edges$i, edges$j)], tolerance = 1e-10)
+        expect_equal(edges$x, (W / sqrt(outer(rowSums(W), rowSums(W))))[cbind(edges$i, edges$j)],
+            tolerance = 1e-10)
     }
 })
 
 test_that("the number of neighbours grows as long as the graph has too many components", {
-    for (z in list(groupedLatent(c(10, 12, 15, 9, 20), 0.02), groupedLatent(c(40, 12), 0.01), groupedLatent(30, 1),
-        groupedLatent(c(3, 3), 0.1))) {
+    for (z in list(groupedLatent(c(10, 12, 15, 9, 20), 0.02), groupedLatent(c(40, 12), 0.01),
+        groupedLatent(30, 1), groupedLatent(c(3, 3), 0.1))) {
         graph <- infill:::.spectralGraph(z)
         d <- refDistance(z)
         components <- function(nn) {
@@ -160,14 +87,17 @@ test_that("the number of neighbours grows as long as the graph has too many comp
     expect_identical(infill:::.components(501, long[-1], long[-500]), rep(1:2, c(500, 1)))
 })
 
-test_that("leading eigenvectors are those of the whole matrix, also where eigenvalues are multiple", {
+test_that("leading eigenvectors are those of the whole matrix, eigenvalues multiple or not", {
     angle <- function(a, b) 1 - min(svd(crossprod(qr.Q(qr(a)), b))$d)
     cases <- list(list(z = groupedLatent(rep(40, 6), 0.02), nn = 7, k = 8),       # six components
         list(z = groupedLatent(rep(30, 12), 0.02), nn = 7, k = 12),
-        list(z = groupedLatent(rep(40, 6), 0.02), nn = 41, k = 6),                # joined by least weights
+        # joined by least weights
+        list(z = groupedLatent(rep(40, 6), 0.02), nn = 41, k = 6),
         list(z = groupedLatent(c(150, 150), 0.7), nn = 7, k = 5),
-        list(z = groupedLatent(9:36, 0.05, L = 15), nn = 27, k = 7),              # 28 groups, eigenvalues 1e-13 apart
-        list(z = groupedLatent(rep(40, 6), 0.005), nn = 47, k = 10))              # beyond the groups: too slow
+        # 28 groups, eigenvalues 1e-13 apart
+        list(z = groupedLatent(9:36, 0.05, L = 15), nn = 27, k = 7),
+        # beyond the groups: too slow
+        list(z = groupedLatent(rep(40, 6), 0.005), nn = 47, k = 10))
     for (case in cases) {
         u <- unitRows(case$z)
         W <- denseWeights(infill:::.similarityEdges(u, case$nn), nrow(u))
@@ -210,10 +140,11 @@ test_that("k-means statistics of spectral clustering are those of its labels", {
     found <- spectral(z, 4, 1, 0)
     centre <- rowsum(x, found$labels) / as.vector(table(found$labels))
     expect_equal(found$within, sum((x - centre[found$labels, ])^2), tolerance = 1e-10)
-    expect_equal(found$between.total, 1 - found$within / sum(scale(x, scale = FALSE)^2), tolerance = 1e-10)
+    expect_equal(found$between.total, 1 - found$within / sum(scale(x, scale = FALSE)^2),
+        tolerance = 1e-10)
 })
 
-test_that("duplicated cells count once and share their label; as many groups as cells cannot be had", {
+test_that("duplicated cells count once and share their label; no more groups than cells", {
     z <- groupedLatent(c(10, 14))
     again <- c(1:24, 24:1, 3, 3, 3)
     expect_identical(spectral(z[again, ], 3, 1, 0)$labels, spectral(z, 3, 1, 0)$labels[again])
@@ -226,9 +157,11 @@ test_that("duplicated cells count once and share their label; as many groups as 
 })
 
 test_that("one cell very far from a tight group does no harm", {
-    for (size in c(20, 150)) {                           # all eigenvectors, or the leading ones alone
+    # all eigenvectors, or the leading ones alone
+    for (size in c(20, 150)) {
         z <- groupedLatent(rep(size, 2), 1e-5)
-        far <- z[1, ] + 0.3 * sin(1:10)                  # 1e9 times farther than the group is wide, but nearest to it
+        # 1e9 times farther than the group is wide, but nearest to it
+        far <- z[1, ] + 0.3 * sin(1:10)
         scaled <- 1e6 * z[size + 1, ]
         found <- spectral(rbind(z, far, scaled), 2, 1, 0)
         expect_identical(adjustedRandIndex(found$labels, c(truth(z), 1, 2)), 1)
@@ -238,14 +171,16 @@ test_that("one cell very far from a tight group does no harm", {
     same <- rbind(outer(2^(1:15), sin(1:10)), outer(2^(1:15), cos(1:10)))    # all D of a group 0
     expect_identical(adjustedRandIndex(spectral(same, 2, 1, 0)$labels, rep(1:2, each = 15)), 1)
     expect_identical(unique(infill:::.similarityEdges(unitRows(same), 7)$weight), dnorm(0))
-    sides <- cbind(1:20, c(20:11, 1:10 + 0.5))                               # two coordinates: D is 0 or 2
+    # two coordinates: D is 0 or 2
+    sides <- cbind(1:20, c(20:11, 1:10 + 0.5))
     expect_identical(adjustedRandIndex(spectral(sides, 2, 1, 0)$labels, sides[, 1] > sides[, 2]), 1)
 })
 
 test_that("the number of clusters is that of groups apart", {
     z <- groupedLatent(rep(40, 4), 0.1)
     expect_identical(infill:::.clusterNumber(z, 1, 65536, 5), 4L)
-    expect_identical(infill:::.clusterNumber(groupedLatent(rep(180, 3), 0.1), 1, 65536, 4), 3L)     # subsamples of 500
+    # subsamples of 500
+    expect_identical(infill:::.clusterNumber(groupedLatent(rep(180, 3), 0.1), 1, 65536, 4), 3L)
     expect_identical(infill:::.clusterNumber(z[1:5, ], 1, 65536, 10), 1L)     # kmax = 1
     expect_identical(infill:::.clusterNumber(z[rep(1, 30), ], 1, 65536, 10), 1L)
     expect_identical(infill:::.clusterNumber(z[c(1:3, 41:43), ], 1, 65536, 10), 2L)
@@ -255,10 +190,12 @@ test_that("k-means from spread starts finds groups that random starts may miss",
     z <- withSeed(1, matrix(rnorm(400), 200) + c(rep(0, 190), rep(c(30, 60), each = 5)))
     fit <- infill:::.spreadKmeans(z, 3, 5L, 1, 0)
     expect_identical(adjustedRandIndex(fit$cluster, rep(1:3, c(190, 5, 5))), 1)
-    expect_equal(sort(as.vector(table(infill:::.spreadKmeans(z[rep(191:192, 10), ], 2, 5L, 1, 0)$cluster))), c(10, 10))
+    expect_equal(sort(as.vector(table(infill:::.spreadKmeans(z[rep(191:192, 10), ], 2, 5L, 1,
+        0)$cluster))), c(10, 10))
     expect_null(infill:::.randomKmeans(z[rep(1:2, 10), ], 3, 5L, 1, 0))
     # a start that cannot be is left out
-    expect_equal(infill:::.bestKmeans(z, rbind(c(1, 1, 1), c(1, 191, 196)))$tot.withinss, fit$tot.withinss)
+    expect_equal(infill:::.bestKmeans(z, rbind(c(1, 1, 1), c(1, 191, 196)))$tot.withinss,
+        fit$tot.withinss)
     expect_null(infill:::.bestKmeans(z, rbind(c(1, 1, 1))))
 })
 
@@ -281,7 +218,7 @@ test_that("labels of a latent: the ends, fewer groups with a warning", {
     expect_silent(labels(z[rep(1, 8), ], 1))
 })
 
-test_that("latents: the same for any number of threads, without R's generator; nothing said in a child is lost", {
+test_that("latents: no matter how many threads, without R's generator; no warning is lost", {
     latents <- list(groupedLatent(rep(4, 3), 0.1), groupedLatent(rep(4, 3), 0.8, seed = 2),
         groupedLatent(rep(4, 3), 1.2, L = 2, seed = 3))
     withSeed(7, {
@@ -297,128 +234,14 @@ test_that("latents: the same for any number of threads, without R's generator; n
     expect_identical(one$k, apply(one$partitions, 2L, max))
     expect_identical(one$k[1L], 3L)
     expect_identical(infill:::.clusterLatents(latents, k = 6, seed = 5)$k, c(6L, 6L, 6L))
-    expect_identical(infill:::.clusterLatents(latents[1L], k = 3)$partitions, matrix(truth(latents[[1L]])))
+    expect_identical(infill:::.clusterLatents(latents[1L], k = 3)$partitions,
+        matrix(truth(latents[[1L]])))
     few <- rep(list(groupedLatent(c(3, 3))), 3)
     for (threads in 1:2) {
         said <- capture_warnings(infill:::.clusterLatents(few, k = 8, threads = threads))
         expect_length(said, 1L)
         expect_match(said, "8 groups")
-        expect_error(infill:::.clusterLatents(list(few[[1L]], matrix(letters, 13)), k = 5, threads = threads),
-            "non-numeric")
+        expect_error(infill:::.clusterLatents(list(few[[1L]], matrix(letters, 13)), k = 5,
+            threads = threads), "non-numeric")
     }
-})
-
-test_that("the consensus is the literal one", {
-    base <- rep(1:4, c(9, 12, 7, 14))
-    for (seed in 1:3) {
-        partitions <- vapply(1:9, function(p) as.integer(noisyLabels(base, c(0.1, 0.3, 0.6)[p %% 3 + 1], 2 + p %% 4,
-            10 * seed + p)), base)
-        found <- consensus(partitions, 1)
-        ref <- refConsensus(partitions)
-        expect_equal(found$weight, ref$w, tolerance = 1e-12)
-        expect_identical(found$cluster, infill:::.renumbered(ref$labels(found$k.meta)))
-        expect_identical(found$K, max(found$cluster))
-        own <- outer(1:9, 1:9, Vectorize(function(a, b) adjustedRandIndex(partitions[, a], partitions[, b])))
-        diag(own) <- (colSums(own) - 1) / 8
-        expect_equal(found$agreement, own, tolerance = 1e-12)
-        expect_equal(found$mean.agreement, mean(own[row(own) != col(own)]), tolerance = 1e-12)
-        expect_identical(found$chosen, which.max(apply(partitions, 2L, adjustedRandIndex, found$cluster)))
-    }
-})
-
-test_that("a consensus by hand", {
-    # A: cells 1 2 together in all, cell 4 with 5 in all, cell 3 once with 1 2, twice with 4 5.
-    partitions <- cbind(c(1L, 1L, 1L, 2L, 2L), c(1L, 1L, 2L, 2L, 2L), c(7L, 7L, 3L, 3L, 3L))
-    found <- consensus(partitions, 1)
-    # A(1 - A) = 2/9 wherever it is not 0: four times for cell 3, once for the others
-    expect_equal(found$weight, (4 / 5 * 2 / 9 * c(1, 1, 4, 1, 1) + 0.01) / 1.01, tolerance = 1e-14)
-    expect_identical(found$cluster, c(1L, 1L, 2L, 2L, 2L))
-    expect_identical(found$chosen, 2L)
-    expect_identical(found$k.meta, 3L)
-})
-
-test_that("identical partitions give themselves back; cell order and copies of all cells change nothing", {
-    base <- rep(c(2L, 1L, 5L), c(10, 20, 5))
-    found <- consensus(matrix(base, 35, 9), 1)
-    expect_identical(found$cluster, rep(1:3, c(10, 20, 5)))
-    expect_identical(found$K, 3L)
-    expect_identical(found$chosen, 1L)
-    expect_identical(found$mean.agreement, 1)
-    expect_equal(found$weight, rep(0.01 / 1.01, 35))
-    one <- consensus(matrix(1L, 12, 9), 1)
-    expect_identical(one[c("cluster", "K")], list(cluster = rep(1L, 12), K = 1L))
-
-    partitions <- vapply(1:9, function(p) as.integer(noisyLabels(base, 0.4, 4, p)), base)
-    found <- consensus(partitions, 1)
-    expect_gt(found$K, 1L)
-    order <- withSeed(2, sample(35))
-    other <- consensus(partitions[order, ], 1)
-    expect_identical(other$cluster, infill:::.renumbered(found$cluster[order]))
-    expect_identical(other$weight, found$weight[order])
-    expect_identical(other[c("K", "chosen", "k.meta")], found[c("K", "chosen", "k.meta")])
-    twice <- consensus(partitions[rep(1:35, 2), ], 1)
-    expect_identical(twice$cluster, rep(found$cluster, 2))
-    expect_equal(twice$weight, rep(found$weight, 2), tolerance = 1e-14)
-    expect_identical(consensus(partitions, 1, threads = 2L), found)
-    # multiplicities count: cells of one pattern alone repeated are not all cells repeated
-    some <- consensus(partitions[c(1:35, rep(1, 60)), ], 1)
-    expect_gt(max(abs(some$weight[1:35] - found$weight)), 0.01)
-    expect_equal(some$weight, refConsensus(partitions[c(1:35, rep(1, 60)), ])$w, tolerance = 1e-12)
-})
-
-test_that("one partition is the result; two are enough", {
-    one <- consensus(matrix(c(4L, 4L, 2L, 9L, 2L)), 1)
-    expect_identical(one$cluster, c(1L, 1L, 2L, 3L, 2L))
-    expect_identical(one[c("K", "chosen", "k.meta", "mean.agreement")], list(K = 3L, chosen = 1L, k.meta = NA_integer_,
-        mean.agreement = NA_real_))
-    two <- consensus(cbind(rep(1:2, each = 6), rep(1:3, each = 4)), 1)
-    expect_length(two$cluster, 12L)
-    expect_identical(two$k.meta, 4L)                     # (2 + 3)/2, halves up, and one
-})
-
-test_that("the partitions that agree best decide on the number of groups", {
-    best <- function(a) {
-        diag(a) <- (colSums(a) - diag(a)) / (nrow(a) - 1)
-        infill:::.bestAgreeing(a, 1)
-    }
-    block <- matrix(0.2, 9, 9)
-    block[c(2, 4:7), c(2, 4:7)] <- 0.99
-    expect_identical(best(block), c(2L, 4:7))
-    expect_identical(best(matrix(0.9, 9, 9)), 1:9)       # one group will do
-    expect_identical(best(matrix(0.1, 9, 9)), 1:9)       # no groups to be had
-    expect_identical(best(matrix(0.1, 2, 2)), 1:2)
-    three <- matrix(0.3, 3, 3)
-    three[1:2, 1:2] <- 0.95
-    expect_identical(best(three), 1:2)
-    pair <- block                                        # alone is not a group, however well it agrees with itself
-    pair[c(1, 3), ] <- pair[, c(1, 3)] <- 0
-    expect_identical(best(pair), c(2L, 4:7))
-})
-
-test_that("propagation: the vote of the ten nearest, first met on ties, in blocks of any size", {
-    sample <- groupedLatent(c(20, 25, 15), 0.7)
-    sample[c(4, 30), ] <- 5                              # u = 0
-    sample[c(8, 41, 42), ] <- sample[c(8, 8, 8), ]
-    all <- rbind(groupedLatent(c(30, 30, 30), 1, seed = 5), sample)
-    all[c(3, 50), ] <- -1
-    label <- withSeed(3, base::sample(c(3L, 7L, 8L, 11L), 60, replace = TRUE))
-    found <- propagate(all, sample, label)
-    d <- infill:::.distances(unitRows(all), unitRows(sample))
-    expected <- apply(d, 1L, function(r) {
-        near <- label[order(r)[1:10]]
-        votes <- vapply(near, function(l) sum(near == l), 0L)
-        near[which.max(votes)]
-    })
-    expect_identical(found, unname(expected))
-    expect_identical(found[3], label[which.max(vapply(label[1:10], function(l) sum(label[1:10] == l), 0L))])
-    for (block in c(1, 7, 64, 1e4)) expect_identical(propagate(all, sample, label, block = block), found)
-    expect_identical(propagate(all[1:9, ], sample[1:4, ], c(2L, 5L, 5L, 2L))[3], 2L)          # a tie: the first met
-    expect_identical(propagate(all[1:9, ], sample[1, , drop = FALSE], 6L), rep(6L, 9))
-})
-
-test_that("propagation to the sample itself gives its labels back", {
-    z <- groupedLatent(c(10, 30, 11), 0.1)
-    expect_identical(propagate(z, z, truth(z)), truth(z))
-    far <- groupedLatent(c(10, 30, 11), 0.1) * rep(c(1, 1e6), c(50, 1))
-    expect_identical(propagate(far, z, truth(z)), truth(z))
 })

@@ -1,3 +1,5 @@
+# simulateCounts().
+
 skip_if_not_installed("SingleCellExperiment")
 suppressPackageStartupMessages(library(SummarizedExperiment))
 
@@ -6,7 +8,7 @@ uniform <- function(u) expect_gt(suppressWarnings(ks.test(u, "punif"))$p.value, 
 # ppois at random between the steps: uniform when k is Poisson
 smoothed <- function(k, rate) withSeed(1, ppois(k - 1, rate) + runif(length(k)) * dpois(k, rate))
 
-test_that("the result holds what its page says", {
+test_that("the result holds what ?simulateCounts says", {
     x <- simulate(n.genes = 60, n.cells = 40, group.prob = c(1, 2, 1), rates = TRUE)
     expect_s4_class(x, "SingleCellExperiment")
     expect_true(validObject(x))
@@ -31,16 +33,19 @@ test_that("the seed fixes the draws, whatever the threads", {
     one <- simulate(n.genes = 700, n.cells = 900, rates = TRUE)
     expect_identical(simulate(n.genes = 700, n.cells = 900, rates = TRUE, num.threads = 2), one)
     expect_false(identical(simulateCounts(n.genes = 700, n.cells = 900, seed = 5), one))
-    expect_identical(assay(simulate(n.genes = 700, n.cells = 30), "counts"), assay(one, "counts")[, 1:30])
+    expect_identical(assay(simulate(n.genes = 700, n.cells = 30), "counts"),
+        assay(one, "counts")[, 1:30])
     withSeed(3, {
         drawn <- simulateCounts(n.genes = 20, n.cells = 9)
-        expect_identical(simulateCounts(n.genes = 20, n.cells = 9, seed = metadata(drawn)$simulation$seed), drawn)
+        expect_identical(simulateCounts(n.genes = 20, n.cells = 9,
+            seed = metadata(drawn)$simulation$seed), drawn)
     })
     withSeed(3, expect_identical(simulateCounts(n.genes = 20, n.cells = 9), drawn))
 })
 
 test_that("means, sizes and factors have their distributions", {
-    x <- simulate(n.genes = 6000, n.cells = 3000, group.prob = c(0.1, 0, 0.9), lib.location = 1, de.location = 0.2)
+    x <- simulate(n.genes = 6000, n.cells = 3000, group.prob = c(0.1, 0, 0.9), lib.location = 1,
+        de.location = 0.2)
     g <- rowData(x)
     out <- g$outlier != 1
     expect_lt(abs(mean(out) - 0.05), 4 * sqrt(0.05 * 0.95 / 6000))
@@ -51,7 +56,8 @@ test_that("means, sizes and factors have their distributions", {
     expect_identical(g$mean[!out], rowData(base)$mean[!out])
     odd <- simulate(n.genes = 11, n.cells = 1, outlier.prob = 0.5, rates = TRUE)
     again <- median(rowData(simulate(n.genes = 11, n.cells = 1, outlier.prob = 0))$mean)
-    expect_equal(rowData(odd)$mean, ifelse(rowData(odd)$outlier == 1, rowData(odd)$mean, again * rowData(odd)$outlier))
+    expect_equal(rowData(odd)$mean,
+        ifelse(rowData(odd)$outlier == 1, rowData(odd)$mean, again * rowData(odd)$outlier))
     uniform(plnorm(x$library.size, 1, 0.2))
     expect_identical(sum(x$group == "group2"), 0L)
     expect_lt(abs(mean(x$group == "group1") - 0.1), 4 * sqrt(0.09 / 3000))
@@ -62,18 +68,22 @@ test_that("means, sizes and factors have their distributions", {
     z <- abs(log(de))                                        # a folded normal
     uniform(pnorm(z, 0.2, 0.4) - pnorm(-z, 0.2, 0.4))
     expect_lt(abs(cor(g$de.group1 == 1, g$de.group3 == 1)), 4 / sqrt(6000))
-    for (p in 0:1) expect_true(all((rowData(simulate(n.genes = 50, n.cells = 1, de.prob = p))$de.group2 != 1) == p))
+    for (p in 0:1)
+        expect_true(all((rowData(simulate(n.genes = 50, n.cells = 1, de.prob = p))$de.group2 !=
+        1) == p))
 })
 
 test_that("rates are gamma around the means of the groups, with Splat's dispersion", {
     for (location in c(6, 9)) {
-        x <- simulate(n.genes = 300, n.cells = 100, lib.location = location, bcv.df = Inf, rates = TRUE)
+        x <- simulate(n.genes = 300, n.cells = 100, lib.location = location, bcv.df = Inf,
+            rates = TRUE)
         f <- as.matrix(rowData(x)[, 3:4]) * rowData(x)$mean
         mu <- t(t(f) / colSums(f))[, as.integer(x$group)] * rep(x$library.size, each = 300)
         b <- 0.1 + 1 / sqrt(mu)
         rate <- assay(x, "rate")
         u <- pgamma(rate, 1 / b^2, scale = mu * b^2)
-        uniform(u[1 / b^2 > 0.05])                           # below, rates are 1e-300 and cannot be told apart
+        # below, rates are 1e-300 and cannot be told apart
+        uniform(u[1 / b^2 > 0.05])
         for (part in list(mu < 1, mu >= 1 & mu < 10, mu >= 10)) {
             expect_gt(sum(part), 50)
             z <- ((rate - mu) / (mu * b))[part]
@@ -81,7 +91,8 @@ test_that("rates are gamma around the means of the groups, with Splat's dispersi
         }
     }
     # the scatter of the dispersion, from genes so high that the trend is flat
-    x <- simulate(n.genes = 400, n.cells = 500, lib.location = 30, bcv.common = 0.05, mean.shape = 5, de.prob = 0, rates = TRUE)
+    x <- simulate(n.genes = 400, n.cells = 500, lib.location = 30, bcv.common = 0.05,
+        mean.shape = 5, de.prob = 0, rates = TRUE)
     share <- t(t(assay(x, "rate")) / x$library.size)
     cv2 <- apply(share, 1, var) / rowMeans(share)^2
     uniform(pchisq(60 * 0.05^2 / cv2, 60))
@@ -92,13 +103,15 @@ test_that("true counts are Poisson around the rates, small and large", {
         x <- simulate(n.genes = 200, n.cells = 100, lib.location = location, rates = TRUE)
         uniform(smoothed(as.vector(as.matrix(assay(x, "true"))), as.vector(assay(x, "rate"))))
     }
-    x <- simulate(n.genes = 30, n.cells = 20, lib.location = 50, lib.scale = 10, outlier.scale = 10, rates = TRUE)
+    x <- simulate(n.genes = 30, n.cells = 20, lib.location = 50, lib.scale = 10, outlier.scale = 10,
+        rates = TRUE)
     expect_true(all(is.finite(assay(x, "true")@x)) && all(is.finite(assay(x, "rate"))))
 })
 
 test_that("dropout takes whole counts, with the logistic probability of the rate", {
     for (how in list(c(-1, 0), c(-0.5, 1), c(2, 3), c(0, 0))) {
-        x <- simulate(n.genes = 500, n.cells = 200, dropout.shape = how[1], dropout.mid = how[2], rates = TRUE)
+        x <- simulate(n.genes = 500, n.cells = 200, dropout.shape = how[1], dropout.mid = how[2],
+            rates = TRUE)
         true <- as.vector(as.matrix(assay(x, "true")))
         counts <- as.vector(as.matrix(assay(x, "counts")))
         expect_true(all(counts == true | counts == 0))
@@ -126,14 +139,17 @@ test_that("presets have the published shares, and give way to what is given", {
     expect_lt(abs(shares("SIM-T6")[3] - 22), 3)
     expect_lt(max(abs(shares("DeepImpute") - c(30, 59, 41))), 3)
     sizes <- function(preset) metadata(simulate(preset, n.cells = 2))$simulation$parameters
-    expect_identical(sizes("DeepImpute")[c("n.genes", "n.cells", "group.prob", "de.scale", "dropout.shape", "dropout.mid")],
-        list(n.genes = 4000, n.cells = 2, group.prob = c(0.1, 0.1, 0.2, 0.2, 0.4), de.scale = 0.4, dropout.shape = -0.5,
-            dropout.mid = 1))
+    expect_identical(sizes("DeepImpute")[c("n.genes", "n.cells", "group.prob", "de.scale",
+        "dropout.shape", "dropout.mid")],
+        list(n.genes = 4000, n.cells = 2, group.prob = c(0.1, 0.1, 0.2, 0.2, 0.4), de.scale = 0.4,
+        dropout.shape = -0.5, dropout.mid = 1))
     expect_equal(sizes("SIM-T6")$group.prob, rep(1 / 6, 6))
-    p <- metadata(simulate("SIM-T2", n.genes = 9, n.cells = 2, de.scale = 1, dropout.shape = NULL))$simulation
+    p <- metadata(simulate("SIM-T2", n.genes = 9, n.cells = 2, de.scale = 1,
+        dropout.shape = NULL))$simulation
     expect_identical(p$preset, "SIM-T2")
     expect_null(p$parameters$dropout.shape)
-    expect_identical(p$parameters[c("n.genes", "de.scale", "dropout.mid")], list(n.genes = 9, de.scale = 1, dropout.mid = 0))
+    expect_identical(p$parameters[c("n.genes", "de.scale", "dropout.mid")],
+        list(n.genes = 9, de.scale = 1, dropout.mid = 0))
     wrapped <- function(...) simulateCounts("SIM-T2", ..., seed = 4)
     expect_identical(dim(wrapped(n.genes = 9, n.cells = 2)), c(9L, 2L))
 })
@@ -145,4 +161,33 @@ test_that("one cell, one gene, one group, and nothing at all", {
     expect_identical(levels(one$group), "group1")
     expect_identical(names(rowData(one)), c("mean", "outlier", "de.group1"))
     expect_identical(sum(assay(simulate(n.genes = 30, n.cells = 8, lib.location = -40), "true")), 0)
+})
+
+test_messages("arguments of simulateCounts", {
+    skip_if_not_installed("SingleCellExperiment")
+    bad(simulateCounts("SIM-T3"))
+    bad(simulateCounts(n.genes = 0))
+    bad(simulateCounts(n.cells = 1.5))
+    bad(simulateCounts(n.cells = NA))
+    bad(simulateCounts(group.prob = c(0.5, -0.1)))
+    bad(simulateCounts(group.prob = c(0, 0)))
+    bad(simulateCounts(group.prob = c(1, NA)))
+    bad(simulateCounts(group.prob = c(1, Inf)))
+    bad(simulateCounts(group.prob = NULL))
+    bad(simulateCounts(group.prob = "a"))
+    bad(simulateCounts(de.prob = 1.1))
+    bad(simulateCounts("SIM-T2", de.scale = -1))
+    bad(simulateCounts(lib.location = Inf))
+    bad(simulateCounts(mean.shape = 0))
+    bad(simulateCounts(mean.rate = NULL))
+    bad(simulateCounts(bcv.df = NaN))
+    bad(simulateCounts(dropout.shape = NA))
+    bad(simulateCounts(dropout.mid = "0"))
+    bad(simulateCounts(rates = NA))
+    bad(simulateCounts(seed = -1))
+    bad(simulateCounts(seed = 1:2))
+    bad(simulateCounts(num.threads = 0))
+    old <- options(infill.memory.limit = 1e4)
+    on.exit(options(old))
+    bad(simulateCounts(rates = TRUE))
 })
