@@ -11,7 +11,7 @@ setGeneric("infill", function(x, param, ...) standardGeneric("infill"))
 
 #' @rdname recoveryError
 #' @export
-setGeneric("recoveryError", function(truth, estimate, ...)
+setGeneric("recoveryError", function(truth, filled, ...)
     standardGeneric("recoveryError"))
 
 # ---- what the pipeline asks a model; the methods for InfillParam and InfillFit are the usual answers ----
@@ -52,6 +52,9 @@ setGeneric(".shownLoss", function(param, train, valid, entries) NULL)
 # the weights, the result and, when kept, the state in double.
 setGeneric(".fitBytes", function(param, x, n, keep.state) n * (16 + 8 + if (keep.state) 16 else 0))
 
+# Parts of a fit that only this model has: functions of the fit by the name that fitParts() knows them under.
+setGeneric(".ownParts", function(param) list())
+
 # Which parameter makes a fit smaller, and what it is now, in words.
 setGeneric(".sizeAdvice", function(param, x) "its parameters")
 
@@ -89,6 +92,6 @@ setGeneric(".tidings", function(fit) NULL)
 
 # ---- containers (containers.R) ----
 
-setGeneric(".counts", function(x, assay.type) standardGeneric(".counts"))
+setGeneric(".counts", function(x, assay.type, arg = "x") standardGeneric(".counts"), signature = "x")
 setGeneric(".store", function(x, values, name, status, note)
     standardGeneric(".store"))

@@ -43,6 +43,13 @@
     as.double(x)
 }
 
+# A whole number from 1, or Inf for all.
+.checkCount <- function(x, arg) {
+    if (!identical(x, Inf) && !(.isWhole(x) && x >= 1)) .stop("'%s' must be one whole number from 1 or Inf, not %s",
+        arg, .describe(x))
+    as.double(x)
+}
+
 # One of the words; the whole vector of choices (an untouched default) is the first.
 .checkChoice <- function(x, arg, choices) {
     if (identical(x, choices)) return(choices[1L])

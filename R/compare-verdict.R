@@ -45,54 +45,59 @@ NULL
 .verdict <- function(cmp, task) {
     s <- .summary(cmp, task)
     best <- attr(s, "best")
-    ok <- is.finite(s$value)
-    models <- s[!s$baseline & ok, ]
+    models <- s[!s$baseline & is.finite(s$value), ]
     what <- c(molecules = "held-out molecules (Poisson loss)",
         entries = "hidden entries (RMSE on logarithms)")[[task]]
     if (!nrow(models)) return(sprintf("%s: no model could be fitted.", what))
     top <- models[which.min(models$value), ]
-    base <- s$value[s$method == best]
-    if (is.na(top$half)) {
-        lowest <- if (top$value < base) top else s[s$method == best, ]
-        return(sprintf("%s: %s is lowest, %.4f%s; one repeat gives no interval, so no verdict.",
-            what, lowest$method, lowest$value,
-            if (lowest$method == best)
-            sprintf(" against %.4f of the best model (%s)", top$value, top$method)
-            else sprintf(" against %.4f of the best baseline (%s)", base, best)))
-    }
-    interval <- function(row) {
-        v <- row$difference + c(0, -1, 1) * row$half
-        if (all(v == 0)) return("no different")
-        do.call(sprintf,
-            c(list(if (max(abs(v)) < 1e-3) "%+.2g (95 %% interval %+.2g to %+.2g)" else
-                "%+.4f (95 %% interval %+.4f to %+.4f)"), as.list(v)))
-    }
-    if (!any(models$beats)) {
-        sure <- top$difference + top$half < 0                # and yet too small
-        return(sprintf(
-            "%s: do not impute%s. No model beats \"%s\" (%.4f) %s; the nearest is %s, %s.", what,
-            if (best == "gene mean posterior")
-            " with these models; StackParam(GeneMeanParam()) is enough" else "", best, base,
-            if (sure)
-            sprintf("by %g %% of its distance to a perfect prediction", 100 * .worthTheName) else
-            "beyond the interval", top$method, interval(top)))
-    }
-    if (!top$beats) {                                        # the lowest mean is not the sure one
-        sure <- models[models$beats, ]
-        sure <- sure[which.min(sure$value), ]
-        return(sprintf(
-            paste0("%s: %s beats the best baseline (\"%s\", %.4f): %.4f, %s. %s is lower, %.4f, but not beyond the interval: ",
-            "%s.%s"), what, sure$method, best, base, sure$value, interval(sure), top$method,
-            top$value, interval(top), if (sum(models$beats) > 1L)
-            sprintf(" Beyond the interval: %s.",
-                paste(models$method[models$beats], collapse = ", ")) else ""))
-    }
-    sprintf("%s: %s is best, %.4f against %.4f of the best baseline (\"%s\"): %s.%s", what,
-        top$method, top$value, base, best, interval(top),
-        if (sum(models$beats) == nrow(models)) if (nrow(models) > 1L)
-        " Every model beats the baselines." else ""
-        else sprintf(" Beyond the interval only: %s.",
-            paste(models$method[models$beats], collapse = ", ")))
+    base <- s[s$method == best, ]
+    said <- if (is.na(top$half)) .onlyLowest(top, base)
+        else if (!any(models$beats)) .noneBeats(top, base)
+        else if (!top$beats) .surelyBetter(models, top, base)
+        else .bestIs(models, top, base)
+    paste0(what, ": ", said)
+}
+
+# The difference to the best baseline in words.
+.inInterval <- function(row) {
+    v <- row$difference + c(0, -1, 1) * row$half
+    if (all(v == 0)) return("no different")
+    small <- max(abs(v)) < 1e-3
+    do.call(sprintf, c(list(if (small) "%+.2g (95 %% interval %+.2g to %+.2g)" else
+        "%+.4f (95 %% interval %+.4f to %+.4f)"), as.list(v)))
+}
+
+.onlyLowest <- function(top, base) {
+    lowest <- if (top$value < base$value) top else base
+    sprintf("%s is lowest, %.4f%s; one repeat gives no interval, so no verdict.", lowest$method, lowest$value,
+        if (lowest$method == base$method) sprintf(" against %.4f of the best model (%s)", top$value, top$method)
+        else sprintf(" against %.4f of the best baseline (%s)", base$value, base$method))
+}
+
+.noneBeats <- function(top, base) {
+    sure <- top$difference + top$half < 0                # and yet too small
+    sprintf("do not impute%s. No model beats \"%s\" (%.4f) %s; the nearest is %s, %s.",
+        if (base$method == "gene mean posterior") " with these models; StackParam(GeneMeanParam()) is enough" else "",
+        base$method, base$value, if (sure) sprintf("by %g %% of its distance to a perfect prediction",
+            100 * .worthTheName) else "beyond the interval", top$method, .inInterval(top))
+}
+
+# The lowest mean is not the sure one.
+.surelyBetter <- function(models, top, base) {
+    sure <- models[models$beats, ]
+    one <- sure[which.min(sure$value), ]
+    sprintf(paste0("%s beats the best baseline (\"%s\", %.4f): %.4f, %s. %s is lower, %.4f, but not beyond the ",
+        "interval: %s.%s"), one$method, base$method, base$value, one$value, .inInterval(one), top$method, top$value,
+        .inInterval(top), if (nrow(sure) > 1L) sprintf(" Beyond the interval: %s.",
+            paste(sure$method, collapse = ", ")) else "")
+}
+
+.bestIs <- function(models, top, base) {
+    all <- all(models$beats)
+    sprintf("%s is best, %.4f against %.4f of the best baseline (\"%s\"): %s.%s", top$method, top$value,
+        base$value, base$method, .inInterval(top),
+        if (all && nrow(models) > 1L) " Every model beats the baselines." else if (all) "" else
+            sprintf(" Beyond the interval only: %s.", paste(models$method[models$beats], collapse = ", ")))
 }
 
 # What was held out, in words: of the molecules, and where the entries were chosen otherwise, how.

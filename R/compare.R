@@ -70,7 +70,7 @@ NULL
 #' @export
 compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), repeats = 3,
     fraction = 0.1, scheme = c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"),
-    n.entries = 10, posterior = FALSE, labels = NULL, assay.type = "counts", seed = NA,
+    n.entries = 10, posterior = FALSE, labels = NULL, assay.type = "counts", seed = NULL,
     num.threads = NULL, BPPARAM = NULL, progress = interactive(), check.scale = TRUE)
 {
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))

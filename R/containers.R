@@ -9,45 +9,43 @@ NULL
     x
 }
 
-setMethod(".counts", "ANY", function(x, assay.type) .stop(paste(
-    "'x' must be a matrix, a sparse Matrix, a DelayedMatrix, a",
+setMethod(".counts", "ANY", function(x, assay.type, arg = "x") .stop(paste(
+    "'%s' must be a matrix, a sparse Matrix, a DelayedMatrix, a",
     "SummarizedExperiment, a SingleCellExperiment or a Seurat object",
-    "(genes x cells), not %s"), .describe(x)))
+    "(genes x cells), not %s"), arg, .describe(x)))
 
-setMethod(".counts", "data.frame", function(x, assay.type) .stop(paste(
-    "'x' must be a numeric matrix of genes x cells, not a data.frame;",
-    "as.matrix() makes one of it when all its columns are numbers")))
+setMethod(".counts", "data.frame", function(x, assay.type, arg = "x") .stop(paste(
+    "'%s' must be a numeric matrix of genes x cells, not a data.frame;",
+    "as.matrix() makes one of it when all its columns are numbers"), arg))
 
-setMethod(".counts", "matrix", function(x, assay.type) {
-    if (!is.numeric(x) && !is.logical(x)) {
-        .stop("'x' must hold numbers, not a matrix of type %s",
-            dQuote(typeof(x), FALSE))
-    }
+setMethod(".counts", "matrix", function(x, assay.type, arg = "x") {
+    if (!is.numeric(x) && !is.logical(x)) .stop("'%s' must hold numbers, not a matrix of type %s",
+        arg, dQuote(typeof(x), FALSE))
     storage.mode(x) <- "double"
     .asSparse(x)
 })
-setMethod(".counts", "Matrix", function(x, assay.type) .asSparse(x))
-setMethod(".counts", "dgCMatrix", function(x, assay.type) {
+setMethod(".counts", "Matrix", function(x, assay.type, arg = "x") .asSparse(x))
+setMethod(".counts", "dgCMatrix", function(x, assay.type, arg = "x") {
     if (any(x@x == 0, na.rm = TRUE)) drop0(x) else x
 })
 # The coercion of DelayedArray loses missing values: they are looked for first.
-setMethod(".counts", "DelayedMatrix", function(x, assay.type) {
+setMethod(".counts", "DelayedMatrix", function(x, assay.type, arg = "x") {
     if (anyNA(x)) {
         at <- arrayInd(BiocGenerics::which(is.na(x))[1L], dim(x))
-        .stop(.badCount, "a missing value (NA)", .geneLabel(x, at[1L]), .cellLabel(x, at[2L]),
+        .stop(.badCount, arg, "a missing value (NA)", .geneLabel(x, at[1L]), .cellLabel(x, at[2L]),
             class = "infill_scale")
     }
     .asSparse(as(x, "dgCMatrix"))
 })
 
-setMethod(".counts", "SummarizedExperiment", function(x, assay.type) {
+setMethod(".counts", "SummarizedExperiment", function(x, assay.type, arg = "x") {
     names <- assayNames(x)
     if (!.isString(assay.type) || !assay.type %in% names) {
-        .stop("'assay.type' must name an assay of 'x' (%s), not %s",
+        .stop("'assay.type' must name an assay of '%s' (%s), not %s", arg,
             if (length(names)) paste(dQuote(names, FALSE), collapse = ", ")
             else "which has no named assay", .describe(assay.type))
     }
-    m <- .counts(assay(x, assay.type, withDimnames = FALSE))
+    m <- .counts(assay(x, assay.type, withDimnames = FALSE), arg = arg)
     m@Dimnames <- list(rownames(x), colnames(x))
     m
 })
@@ -75,14 +73,14 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
 # `slot`.
 .seuratFive <- function() packageVersion("SeuratObject") >= "5.0.0"
 
-.seuratCounts <- function(x, assay.type) {
+.seuratCounts <- function(x, assay.type, arg = "x") {
     .needs("SeuratObject", "a Seurat object")
     m <- tryCatch(if (.seuratFive()) SeuratObject::GetAssayData(x, layer = assay.type)
         else SeuratObject::GetAssayData(x, slot = assay.type), error = function(e) NULL)
     if (!length(m))
-        .stop("'assay.type' must name data of the default assay of 'x'; %s is empty or not there",
-        .describe(assay.type))
-    .counts(m)
+        .stop("'assay.type' must name data of the default assay of '%s'; %s is empty or not there",
+        arg, .describe(assay.type))
+    .counts(m, arg = arg)
 }
 
 .seuratStore <- function(x, values, name, status, note) {
@@ -127,13 +125,14 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
 
 # What infill() noted beside a result: who judges counts cannot judge logarithms.
 .checkOnCounts <- function(note, arg) {
-    if (is.list(note) && .isString(note$output) && note$output != "counts") .stop(
-        "'%s' must be on the scale of counts, and infill() made it with output = \"%s\"; use output = \"counts\" (or take infill()'s note away, if they are counts again)", arg, note$output,
-        class = "infill_scale")
+    if (is.list(note) && .isString(note$output) && note$output != "counts") .stop(paste(
+        "'%s' must be on the scale of counts, and infill() made it with output = \"%s\"; use",
+        "output = \"counts\" (or take infill()'s note away, if they are counts again)"), arg,
+        note$output, class = "infill_scale")
 }
 
 suppressMessages({
-    setMethod(".counts", "Seurat", function(x, assay.type) .seuratCounts(x, assay.type))
+    setMethod(".counts", "Seurat", function(x, assay.type, arg = "x") .seuratCounts(x, assay.type, arg))
     setMethod(".store", "Seurat", function(x, values, name, status, note)
         .seuratStore(x, values, name, status, note))
 })
@@ -147,26 +146,23 @@ suppressMessages({
     else sprintf("gene %d (%s)", i, dQuote(rownames(m)[i], FALSE))
 }
 
-.badCount <- "'x' must hold finite, non-negative counts; %s at %s, %s"
+.badCount <- "'%s' must hold finite, non-negative counts; %s at %s, %s"
 
 # Are these counts? Non-negative, finite, and not logarithms by the look of them.
-.checkCounts <- function(m, check.scale = TRUE) {
-    if (!nrow(m) || !ncol(m)) {
-        .stop("'x' must have genes and cells, not %d x %d", nrow(m), ncol(m))
-    }
+.checkCounts <- function(m, check.scale = TRUE, arg = "x") {
+    if (!nrow(m) || !ncol(m)) .stop("'%s' must have genes and cells, not %d x %d", arg, nrow(m), ncol(m))
     valid <- validObject(m, test = TRUE)
-    if (!isTRUE(valid)) .stop("'x' must be a valid sparse matrix: %s",
-        paste(valid, collapse = "; "))
+    if (!isTRUE(valid)) .stop("'%s' must be a valid sparse matrix: %s", arg, paste(valid, collapse = "; "))
     s <- .Call(C_scan, m)
     if (s[1L] > 0) {
-        .stop(.badCount, c("a missing value (NA)", "an infinite value", "a negative value")[s[1L]],
+        .stop(.badCount, arg, c("a missing value (NA)", "an infinite value", "a negative value")[s[1L]],
             .geneLabel(m, s[2L]), .cellLabel(m, s[3L]), class = "infill_scale")
     }
     if (check.scale && s[4L] == 0 && s[5L] < 30) {
-        .stop(paste("'x' must hold counts; its values are not whole and none is",
+        .stop(paste("'%s' must hold counts; its values are not whole and none is",
             "above %.3g, as after a logarithm. Give the counts (of an",
             "experiment: with 'assay.type'), or set check.scale = FALSE if",
-            "these are counts"), s[5L], class = "infill_scale")
+            "these are counts"), arg, s[5L], class = "infill_scale")
     }
     m
 }

@@ -113,54 +113,36 @@ rocAuc <- function(score, truth) {
 #' @param observed Counts: a vector, or a matrix of genes x cells, which may be
 #'   sparse and is not made dense. Finite, not negative, not necessarily whole.
 #' @param expected Means of the same shape; a matrix is taken as a dense one.
+#' @param kind With y observed and m expected,
+#'   `"poisson"`: m - y log(m + eps), the negative log-likelihood without the
+#'   part that no model changes;
+#'   `"poisson.deviance"`: 2 (y log(y / m) - (y - m));
+#'   `"nb.deviance"`: 2 (y log(y / m) - (y + theta) log((y + theta) / (m + theta))).
 #' @param theta Size (inverse dispersion) of the negative binomial, above 0: one
-#'   number, or one for each gene (value, for vectors). `Inf`: Poisson.
-#' @param eps Added to `expected` in the logarithm.
-#' @return One number, the mean over all entries, zeros included, with y observed
-#'   and m expected, of
-#'
-#'   `poissonDeviance()`: 2 (y log(y / m) - (y - m));
-#'
-#'   `nbDeviance()`: 2 (y log(y / m) - (y + theta) log((y + theta) / (m + theta)));
-#'
-#'   `poissonLoss()`: m - y log(m + eps), the negative log-likelihood without the
-#'   part that no model changes.
-#'
+#'   number, or one for each gene (value, for vectors). `Inf`: Poisson. For `"nb.deviance"`.
+#' @param eps Added to `expected` in the logarithm. For `"poisson"`.
+#' @return One number, the mean over all entries, zeros included.
 #'   y log y is 0 at 0. Deviances are not negative, 0 when all counts are as
 #'   expected, and infinite where a count above 0 is expected to be 0. They are
-#'   computed so that nothing cancels: `nbDeviance()` tends to `poissonDeviance()`
+#'   computed so that nothing cancels: `"nb.deviance"` tends to `"poisson.deviance"`
 #'   to the last digits as theta grows.
 #' @references McCullagh and Nelder (1989), Generalized Linear Models, 2nd edition,
 #'   sections 2.3 and 11.2.
 #' @examples
 #' y <- matrix(rpois(200, 2), 20, 10)
 #' m <- matrix(2, 20, 10)
-#' poissonDeviance(y, m)
-#' nbDeviance(y, m, theta = 5)
-#' poissonLoss(Matrix::Matrix(y, sparse = TRUE), m)
+#' countLoss(y, m)
+#' countLoss(y, m, "poisson.deviance")
+#' countLoss(Matrix::Matrix(y, sparse = TRUE), m, "nb.deviance", theta = 5)
 #' @export
-poissonDeviance <- function(observed, expected) {
-    v <- .countsAndMeans(observed, expected)
-    .Call(C_count_loss, v$y, v$mean, 0L, Inf, 0)
-}
-
-#' @rdname poissonDeviance
-#' @export
-nbDeviance <- function(observed, expected, theta) {
-    v <- .countsAndMeans(observed, expected)
-    if (!is.numeric(theta) || !length(theta) %in% c(1L, nrow(v$y)) || anyNA(theta) ||
-        any(theta <= 0)) {
-        .stop("'theta' must be one number above 0%s, not %s", if (nrow(v$y) > 1L)
-            sprintf(", or %d of them", nrow(v$y)) else "",
-            .describe(theta))
-    }
-    .Call(C_count_loss, v$y, v$mean, 1L, as.double(theta), 0)
-}
-
-#' @rdname poissonDeviance
-#' @export
-poissonLoss <- function(observed, expected, eps = 1e-6) {
+countLoss <- function(observed, expected, kind = c("poisson", "poisson.deviance", "nb.deviance"), theta = NULL, eps = 1e-6) {
+    kind <- .checkChoice(kind, "kind", c("poisson", "poisson.deviance", "nb.deviance"))
     eps <- .checkNumber(eps, "eps", 0, 1)
     v <- .countsAndMeans(observed, expected)
-    .Call(C_count_loss, v$y, v$mean, 2L, Inf, eps)
+    if (kind == "poisson") return(.Call(C_count_loss, v$y, v$mean, 2L, Inf, eps))
+    if (kind == "poisson.deviance") return(.Call(C_count_loss, v$y, v$mean, 0L, Inf, 0))
+    if (!is.numeric(theta) || !length(theta) %in% c(1L, nrow(v$y)) || anyNA(theta) || any(theta <= 0)) .stop(
+        "'theta' must be one number above 0%s, not %s",
+        if (nrow(v$y) > 1L) sprintf(", or %d of them", nrow(v$y)) else "", .describe(theta))
+    .Call(C_count_loss, v$y, v$mean, 1L, as.double(theta), 0)
 }

@@ -61,7 +61,7 @@ NULL
 #' flat <- function(counts) counts * 0 + rowMeans(counts)
 #' verdict(permutationCheck(counts, flat, seed = 1))
 #' @export
-permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NA,
+permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NULL,
     assay.type = "counts") {
     n.genes <- .checkNumber(n.genes, "n.genes", 4, 1e5, whole = TRUE)
     cut <- .checkNumber(cut, "cut", 0, 1)
@@ -96,9 +96,8 @@ permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NA,
         after = share[, 2L])
     out$verdict <- ifelse(out$after <= out$before | out$after <= 0.001, "green",
         ifelse(out$after > 0.01, "red", "yellow"))
-    structure(out, class = c("permutationCheck", "data.frame"), verdict = .worst(out$verdict),
-        cut = cut, seed = seed,
-        model = if (is.function(param)) "a function" else class(param)[1L])
+    structure(list(verdict = .worst(out$verdict), tests = out, cut = cut, seed = seed,
+        model = if (is.function(param)) "a function" else class(param)[1L]), class = "PermutationCheck")
 }
 
 # Wilcoxon's rank sum of genes in `halves` (cells x splits, TRUE and FALSE): W of the TRUE ones and
@@ -145,28 +144,18 @@ permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NA,
     mean(abs(r[upper.tri(r)]) > cut)
 }
 
-#' @param object What [permutationCheck()] or [smoothingGauge()] returns.
-#' @return `verdict()`: `"green"`, `"yellow"` or `"red"`.
-#' @rdname permutationCheck
 #' @export
-verdict <- function(object) {
-    if (is.null(attr(object, "verdict"))) .stop(
-        "'object' must be what permutationCheck() or smoothingGauge() returns, not %s",
-        .describe(object))
-    attr(object, "verdict")
-}
+as.data.frame.PermutationCheck <- function(x, ...) x$tests
 
-#' @exportS3Method print permutationCheck
-print.permutationCheck <- function(x, ...) {
-    words <- c(pairs = sprintf("pairs of genes correlated (|r| > %g)", attr(x, "cut")),
+#' @export
+print.PermutationCheck <- function(x, ...) {
+    words <- c(pairs = sprintf("pairs of genes correlated (|r| > %g)", x$cut),
         genes = "genes different between random halves",
         markers = "genes different between halves that others suggest")
-    if (is.null(attr(x, "verdict")) || !all(x$test %in% names(words))) return(NextMethod())
-    cat(sprintf("Signal made out of shuffled counts by %s: %s\n", attr(x, "model"),
-        attr(x, "verdict")))
-    cat(sprintf("  %-51s %9s -> %9s  %s\n", words[x$test], .percent(x$before), .percent(x$after),
-        x$verdict), sep = "")
-    cat(switch(attr(x, "verdict"),
+    t <- x$tests
+    cat(sprintf("Signal made out of shuffled counts by %s: %s\n", x$model, x$verdict))
+    cat(sprintf("  %-51s %9s -> %9s  %s\n", words[t$test], .percent(t$before), .percent(t$after), t$verdict), sep = "")
+    cat(switch(x$verdict,
         red = "Correlations and markers seen after filling in need not be in the data.\n",
         yellow = "A little structure appears that is not in the data: look at weak findings twice.\n",
         green = "Filling in made no structure that can be seen.\n"))

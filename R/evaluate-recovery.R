@@ -5,7 +5,7 @@ NULL
 #'
 #' @param truth True values: a numeric vector, or a [MaskedCounts-class] (not of
 #'   scheme `"molecules"`, which hides parts of entries: see [calibrationTable()]).
-#' @param estimate What a model says: a vector as long as `truth`, or for masked
+#' @param filled What a model says: a vector as long as `truth`, or for masked
 #'   counts what [infill()] made of [maskedData()], on the count scale.
 #' @param ... For the method for masked counts: the arguments below.
 #' @param by `"overall"`, `"gene"` or `"cell"`.
@@ -14,14 +14,14 @@ NULL
 #'   median total) plus 1, `"counts"`, or `"log1p.twice"`: log1p of log1p, as the
 #'   axes of DeepImpute's Fig. 2 are.
 #' @param subset.row Genes to judge: names, positions or a logical vector, such
-#'   as `modelledGenes(fit)`; all when `NULL`. A model that does not model a gene
+#'   as `fitParts(fit, "genes")`; all when `NULL`. A model that does not model a gene
 #'   leaves its hidden entries at 0.
 #' @param name Assay of the result, when it is an experiment.
 #' @return A data.frame with one row (overall) or one row per gene or cell that
 #'   has hidden entries: `n`; `rmse` = sqrt(`mse`); `mse` = mean (t - p)^2; `mae` =
 #'   mean |t - p|; `nmse` = |t - p| / |t| (2-norms; the root, as the AutoImpute code
 #'   has it); `pearson`; `spearman`, that of the ranks, where ties get their mean
-#'   rank (both `NA` where either side is constant but for rounding: the estimate's in single
+#'   rank (both `NA` where either side is constant but for rounding: the filled's in single
 #'   precision).
 #' @references Talwar et al. (2018), Scientific Reports 8:16329.
 #' @examples
@@ -32,27 +32,27 @@ NULL
 #' @rdname recoveryError
 #' @aliases recoveryError
 #' @export
-setMethod("recoveryError", c("numeric", "numeric"), function(truth, estimate)
-    .recovery(truth, estimate))
+setMethod("recoveryError", c("numeric", "numeric"), function(truth, filled)
+    .recovery(truth, filled))
 
 #' @rdname recoveryError
 #' @export
-setMethod("recoveryError", c("ANY", "ANY"), function(truth, estimate, ...) .stop(paste(
-    "'truth' must be numbers or what maskCounts() returns, and 'estimate' numbers or",
-    "filled-in data; not %s and %s"), .describe(truth), .describe(estimate)))
+setMethod("recoveryError", c("ANY", "ANY"), function(truth, filled, ...) .stop(paste(
+    "'truth' must be numbers or what maskCounts() returns, and 'filled' numbers or",
+    "filled-in data; not %s and %s"), .describe(truth), .describe(filled)))
 
-.recovery <- function(truth, estimate, group = NULL) {
-    if (length(truth) != length(estimate)) .stop(
-        "'truth' and 'estimate' must be of one length, not %d and %d", length(truth),
-        length(estimate))
+.recovery <- function(truth, filled, group = NULL) {
+    if (length(truth) != length(filled)) .stop(
+        "'truth' and 'filled' must be of one length, not %d and %d", length(truth),
+        length(filled))
     if (!length(truth)) .stop("'truth' must have at least one value")
     bad <- function(v) which(!is.finite(v))
     if (length(b <- bad(truth))) .stop("'truth' must be finite; value %d is %s", b[1L],
         format(truth[b[1L]]))
-    if (length(b <- bad(estimate))) .stop("'estimate' must be finite; value %d is %s", b[1L],
-        format(estimate[b[1L]]))
+    if (length(b <- bad(filled))) .stop("'filled' must be finite; value %d is %s", b[1L],
+        format(filled[b[1L]]))
     levels <- if (is.null(group)) 1L else sort(unique(group))
-    out <- as.data.frame(.Call(C_recovery, as.double(truth), as.double(estimate),
+    out <- as.data.frame(.Call(C_recovery, as.double(truth), as.double(filled),
         if (!is.null(group)) match(group, levels) - 1L, length(levels)))
     for (r in c("pearson", "spearman")) out[[r]][is.nan(out[[r]])] <- NA
     if (!is.null(group)) rownames(out) <- levels
@@ -78,7 +78,7 @@ setMethod("recoveryError", c("ANY", "ANY"), function(truth, estimate, ...) .stop
 
 #' @rdname recoveryError
 #' @export
-setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, estimate,
+setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, filled,
     by = c("overall", "gene", "cell"), scale = c("log2", "log1p", "counts", "log1p.twice"),
     subset.row = NULL, name = "infilled")
 {
@@ -87,16 +87,16 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, estimate,
     if (truth@scheme == "molecules")
         .stop(paste("'truth' must be a mask that hides whole entries, not one of scheme",
         "\"molecules\", whose entries keep a part of theirs; calibrationTable() judges what was filled in by it"))
-    estimate <- .resultOf(estimate, name, "estimate")
-    if (length(dim(estimate)) != 2L || !identical(dim(estimate), dim(truth@x))) {
-        .stop("'estimate' must be %d x %d like the masked counts, not %s", nrow(truth@x),
+    filled <- .resultOf(filled, name, "filled")
+    if (length(dim(filled)) != 2L || !identical(dim(filled), dim(truth@x))) {
+        .stop("'filled' must be %d x %d like the masked counts, not %s", nrow(truth@x),
             ncol(truth@x),
-            if (length(dim(estimate)) == 2L) paste(dim(estimate), collapse = " x ")
-            else .describe(estimate))
+            if (length(dim(filled)) == 2L) paste(dim(filled), collapse = " x ")
+            else .describe(filled))
     }
     if (!is.null(subset.row)) truth <- .onlyGenes(truth, subset.row)
     t <- truth@value
-    p <- as.double(estimate[cbind(truth@row, truth@col)])
+    p <- as.double(filled[cbind(truth@row, truth@col)])
     if (scale != "counts") {
         total <- Matrix::colSums(.counts(truth@x, truth@assay.type))
         size <- total / median(total[total > 0])

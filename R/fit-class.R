@@ -9,7 +9,7 @@ NULL
 #' @slot recipe How counts were prepared, and how that is undone; see
 #'   [prepareCounts()].
 #' @slot weights All weights in one numeric vector (single precision kept
-#'   exactly); [fitWeights()] gives them as named matrices.
+#'   exactly); [fitParts()] gives them as named matrices.
 #' @slot shapes Name, rows and columns of each weight matrix, in order.
 #' @slot history data.frame with one row per iteration: `iteration`, `train`
 #'   and `valid` (the model's loss; AutoImpute: sums of squared errors),
@@ -23,18 +23,25 @@ NULL
 #' @slot entries,cells Non-zeros and cells it was fitted to.
 #' @slot seconds Wall time of the fit, preparation included where it did that too.
 #' @slot version Version of the package.
-#' @param object An `InfillFit`.
-#' @return `fitWeights()`: a list of numeric matrices, or one such list for each of
-#'   several networks. `fitHistory()`: the
-#'   data.frame of the slot. `modelledGenes()`: positions of the modelled genes
+#' @param object,x An `InfillFit`.
+#' @param fit An `InfillFit`.
+#' @param what Which part. Of every fit: `"weights"`, `"history"`, `"genes"`. Of [DeepImputeParam()]: `"networks"`. Of
+#'   [ScInnParam()]: `"similarity"`. Of [GraphSciParam()]: `"edges"`, `"mean"`, `"dispersion"`, `"dropout"`. See there.
+#' @param ... Of some parts: see the page of the model. `plot()`: not used.
+#' @param y Not used.
+#' @return `fitParts()`: `"weights"`, a list of numeric matrices, or one such list for each of
+#'   several networks; `"history"`, the
+#'   data.frame of the slot; `"genes"`, positions of the modelled genes
 #'   in the data of the fit, in order of their score, named.
+#'   `plot()`: a ggplot of the training curves, held-out and training, one panel each for the parts of the loss; an error where
+#'   the model does not iterate.
 #' @examples
 #' counts <- matrix(rpois(2000, 2), 50, 40)
 #' fit <- fitInfill(counts, AutoImputeParam(hidden = 8, max.iter = 20), seed = 1)
 #' fit
-#' lapply(fitWeights(fit), dim)
-#' tail(fitHistory(fit), 2)
-#' head(modelledGenes(fit))
+#' lapply(fitParts(fit, "weights"), dim)
+#' tail(fitParts(fit, "history"), 2)
+#' head(fitParts(fit, "genes"))
 #' @export
 setClass("InfillFit", slots = c(param = "InfillParam", recipe = "list",
     weights = "numeric", shapes = "data.frame", history = "data.frame",
@@ -63,43 +70,44 @@ setMethod("show", "InfillFit", function(object) {
 
 #' @rdname InfillFit-class
 #' @export
-fitWeights <- function(object) {
-    .checkFit(object, "object")
-    s <- object@shapes
+fitParts <- function(fit, what = "weights", ...) {
+    .checkFit(fit, "fit")
+    own <- .ownParts(fit@param)
+    all <- c("weights", "history", "genes", names(own))
+    what <- if (.isString(what) && what %in% all) what else .stop("'what' must be one of %s for a fit of %s, not %s",
+        paste(dQuote(all, FALSE), collapse = ", "), class(fit@param), .describe(what))
+    if (what %in% names(own)) return(own[[what]](fit, ...))
+    if (...length()) .stop("fitParts(fit, \"%s\") takes nothing else", what)
+    switch(what, weights = .weightsOf(fit), history = fit@history, genes = .modelledGenes(fit))
+}
+
+.weightsOf <- function(fit) {
+    s <- fit@shapes
     n <- as.double(s$nrow) * s$ncol
     end <- cumsum(n)
     out <- lapply(seq_along(n), function(k) matrix(
-        object@weights[end[k] - n[k] + seq_len(n[k])], s$nrow[k], s$ncol[k]))
+        fit@weights[end[k] - n[k] + seq_len(n[k])], s$nrow[k], s$ncol[k]))
     names(out) <- s$name
-    if (!"network" %in% names(object@history)) return(out)
+    if (!"network" %in% names(fit@history)) return(out)
     shared <- s$name == "limit"                      # of all networks
     nets <- split(out[!shared], cumsum(s$name == s$name[1L])[!shared])
     names(nets) <- paste0("network", seq_along(nets))
     c(nets, out[shared])
 }
 
-#' @rdname InfillFit-class
-#' @export
-fitHistory <- function(object) {
-    .checkFit(object, "object")
-    object@history
+.modelledGenes <- function(fit) {
+    r <- fit@recipe
+    at <- r$selected
+    if (!is.null(r$score)) at <- at[order(-r$score)]
+    at <- at[r$status[at] == "modelled"]
+    names(at) <- r$genes[at]
+    at
 }
 
 # Iterations of each network.
 .iterations <- function(object) {
     if ("network" %in% names(object@history)) as.integer(table(object@history$network))
     else if (nrow(object@history)) max(object@history$iteration) else 0L
-}
-
-#' @rdname InfillFit-class
-#' @export
-modelledGenes <- function(object) {
-    .checkFit(object, "object")
-    at <- object@recipe$selected
-    if (!is.null(object@recipe$score)) at <- at[order(-object@recipe$score)]
-    at <- at[object@recipe$status[at] == "modelled"]
-    names(at) <- object@recipe$genes[at]
-    at
 }
 
 .checkFit <- function(x, arg) {

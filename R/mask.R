@@ -96,7 +96,7 @@ setMethod("show", "MaskedCounts", function(object) {
 #' maskCounts(counts, "molecules", seed = 1)
 #' @export
 maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell", "molecules",
-    "exponential.cell"), fraction = 0.1, seed = NA, assay.type = "counts", n.entries = 10,
+    "exponential.cell"), fraction = 0.1, seed = NULL, assay.type = "counts", n.entries = 10,
     check.scale = TRUE)
 {
     scheme <- .checkChoice(scheme, "scheme", .schemes)

@@ -38,9 +38,10 @@ NULL
 #' @param min.cells,n.genes,gene.selection Preparation, see [prepareCounts()]:
 #'   genes with at least 3 counts in `min.cells` cells; the `n.genes` best.
 #'   `n.genes = Inf` takes all kept genes.
-#' @param preset Name of a row of the paper's Table 2, see `autoImputePresets()`:
+#' @param preset Name of a row of the paper's Table 2, below:
 #'   sets `hidden`, `lambda`, `learning.rate` and `threshold` unless they are
 #'   given.
+#' @param paper The paper's stop rule, `stop = "paper"`, and no other is allowed. What else the paper gives are the rows of `preset`.
 #' @param ... `seed`, `num.threads`.
 #'
 #' @details With X the prepared matrix (genes x cells), Omega its non-zeros and s
@@ -64,12 +65,21 @@ NULL
 #'   * *Result*: the paper returns the model's values everywhere; [infill()]
 #'     keeps what was observed unless `keep = "none"`.
 #'
-#'   The paper's settings as published: `AutoImputeParam(preset = "Blakeley",
-#'   stop = "paper")`.
+#'   The paper's settings as published: `AutoImputeParam(preset = "Blakeley", paper = TRUE)`. Rows of its Table 2:
+#'
+#'   | preset | lambda | hidden | learning.rate | threshold |
+#'   | --- | --- | --- | --- | --- |
+#'   | Blakeley | 1 | 2000 | 1e-4 | 1e-4 |
+#'   | Jurkat-293T | 1000 | 4000 | 1e-3 | 1e-3 |
+#'   | Kolodziejczyk | 0 | 8000 | 1e-4 | 1e-4 |
+#'   | PBMC 68k | 12000 | 3000 | 1e-5 | 1e-3 |
+#'   | Preimplantation | 2000 | 4000 | 1e-3 | 1e-3 |
+#'   | Quake | 2000 | 1500 | 1e-4 | 1e-4 |
+#'   | Usoskin | 2000 | 3000 | 1e-4 | 1e-4 |
+#'   | Zeisel | 1000 | 1500 | 1e-4 | 1e-4 |
 #' @section Memory: about 24 bytes per weight (2 x genes x hidden of them) plus
 #'   some 50 MB, whatever the number of cells.
-#' @return An object of class `AutoImputeParam`; `autoImputePresets()`: a
-#'   data.frame of the paper's Table 2.
+#' @return An object of class `AutoImputeParam`.
 #' @references Talwar, Mongia, Sengupta, Majumdar (2018). AutoImpute: autoencoder
 #'   based imputation of single-cell RNA-seq data. Scientific Reports 8:16329.
 #' @examples
@@ -83,31 +93,33 @@ AutoImputeParam <- function(hidden = 2000, lambda = 1, learning.rate = 1e-4,
     patience = 50, valid.fraction = 0.05, init = c("scaled", "reference"),
     init.bias = c("zero", "mean"), bias = TRUE, batch.size = 0,
     arithmetic = c("auto", "sparse", "dense"), block.cells = 0, min.cells = 3,
-    n.genes = 1000, gene.selection = "dispersion", preset = NULL, ...)
+    n.genes = 1000, gene.selection = "dispersion", preset = NULL, paper = FALSE, ...)
 {
+    if (isTRUE(paper) && missing(stop)) stop <- "paper"
+    .checkPaper(paper, list(stop = .first(stop)), list(stop = "paper"))
     if (!is.null(preset)) {
-        row <- .checkChoice(preset, "preset", rownames(autoImputePresets()))
-        p <- autoImputePresets()[row, ]
+        row <- .checkChoice(preset, "preset", rownames(.autoImputePresets()))
+        p <- .autoImputePresets()[row, ]
         if (missing(hidden)) hidden <- p$hidden
         if (missing(lambda)) lambda <- p$lambda
         if (missing(learning.rate)) learning.rate <- p$learning.rate
         if (missing(threshold)) threshold <- p$threshold
     }
-    .newParam("AutoImputeParam", hidden = hidden, lambda = lambda,
+    .newParam("AutoImputeParam", paper = paper, hidden = hidden, lambda = lambda,
         learning.rate = learning.rate, max.iter = max.iter,
-        stop = if (missing(stop)) "validation" else stop, threshold = threshold,
+        stop = .first(stop), threshold = threshold,
         patience = patience, valid.fraction = valid.fraction,
-        init = if (missing(init)) "scaled" else init,
-        init.bias = if (missing(init.bias)) "zero" else init.bias, bias = bias,
+        init = .first(init),
+        init.bias = .first(init.bias), bias = bias,
         batch.size = batch.size,
-        arithmetic = if (missing(arithmetic)) "auto" else arithmetic,
+        arithmetic = .first(arithmetic),
         block.cells = block.cells, min.cells = min.cells, n.genes = n.genes,
         gene.selection = gene.selection, ...)
 }
 
 #' @export
 setClass("AutoImputeParam", contains = "NetworkParam",
-    slots = c(hidden = "numeric", lambda = "numeric", init = "character",
+    slots = c(paper = "logical", hidden = "numeric", lambda = "numeric", init = "character",
         init.bias = "character", bias = "logical", arithmetic = "character",
         block.cells = "numeric", min.cells = "numeric", n.genes = "numeric",
         gene.selection = "character"),
@@ -135,9 +147,8 @@ setMethod(".shownLoss", "AutoImputeParam", function(param, train, valid, entries
         label = "RMSE")
 })
 
-#' @rdname AutoImputeParam
-#' @export
-autoImputePresets <- function() data.frame(
+# The paper's Table 2.
+.autoImputePresets <- function() data.frame(
     row.names = c("Blakeley", "Jurkat-293T", "Kolodziejczyk", "PBMC 68k",
         "Preimplantation", "Quake", "Usoskin", "Zeisel"),
     lambda = c(1, 1000, 0, 12000, 2000, 2000, 2000, 1000),
@@ -148,7 +159,7 @@ autoImputePresets <- function() data.frame(
 setMethod(".preparation", "AutoImputeParam", function(param)
     list(min.count = 3, min.cells = param@min.cells,
         gene.selection = param@gene.selection,
-        n.genes = if (is.infinite(param@n.genes)) NULL else param@n.genes, log = "log2"))
+        n.genes = param@n.genes, log = "log2"))
 
 setMethod(".sizeAdvice", "AutoImputeParam", function(param, x)
     sprintf("'hidden', now %s", format(param@hidden, scientific = FALSE)))

@@ -44,6 +44,7 @@ NULL
 #' @param best Keep the weights of the best epoch? By default those of the last.
 #' @param cell.fraction Share of the cells to choose genes and to train on; all
 #'   are filled in.
+#' @param paper Where paper and reference code disagree, the paper: `gene.score = "vmr"`, and `patience = 10`, which is the default.
 #' @param ... `seed`, `num.threads`.
 #'
 #' @details With X and Y the logarithms, log(1 + count), of a network's predictors
@@ -75,7 +76,7 @@ NULL
 #'   `loss.weights = "binary", patience = 20`, a deviation from the paper, gives 0.42.
 #' @section Scale: raw counts in, counts out. [PreparedCounts-class] are not taken:
 #'   the model prepares counts itself.
-#' @return An object of class `DeepImputeParam`. `subNetworks()`: a data.frame with
+#' @return An object of class `DeepImputeParam`. `fitParts(fit, "networks")`: a data.frame with
 #'   one row per network: `targets` and `predictors` (numbers of genes),
 #'   `iterations`, `best` (the epoch kept), `stopped`, `valid` (held-out loss),
 #'   `pearson` and `mse` (held-out cells, non-zero targets, log scale), and
@@ -86,7 +87,7 @@ NULL
 #' @examples
 #' counts <- matrix(rpois(4000, rep(rexp(80), 50) * 8), 80, 50)
 #' fit <- fitInfill(counts, DeepImputeParam(network.size = 40, max.iter = 20), seed = 1)
-#' subNetworks(fit)[, 1:7]
+#' fitParts(fit, "networks")[, 1:7]
 #' infill(counts, fit)[1:3, 1:5]
 #' @aliases DeepImputeParam-class
 #' @export
@@ -97,17 +98,19 @@ DeepImputeParam <- function(hidden = NA, network.size = 512, n.predictors = 5,
     gene.score = c("vmr1", "vmr"), order = c("random", "progressive"),
     normalize = c("none", "median"), learning.rate = 1e-4, max.iter = 500,
     batch.size = 64, patience = 10, valid.fraction = 0.05, joint = FALSE,
-    best = FALSE, cell.fraction = 1, ...)
+    best = FALSE, cell.fraction = 1, paper = FALSE, ...)
 {
-    first <- function(x, untouched) if (untouched) x[1L] else x
-    .newParam("DeepImputeParam", hidden = hidden, network.size = network.size,
+    if (isTRUE(paper) && missing(gene.score)) gene.score <- "vmr"
+    .checkPaper(paper, list(gene.score = .first(gene.score), patience = patience, best = best), list(gene.score = "vmr",
+        patience = 10, best = FALSE))
+    .newParam("DeepImputeParam", paper = paper, hidden = hidden, network.size = network.size,
         n.predictors = n.predictors, n.candidates = n.candidates,
-        correlation = first(correlation, missing(correlation)), dropout = dropout,
-        output = first(output, missing(output)),
-        loss.weights = first(loss.weights, missing(loss.weights)),
+        correlation = .first(correlation), dropout = dropout,
+        output = .first(output),
+        loss.weights = .first(loss.weights),
         zero.weight = zero.weight, min.vmr = min.vmr, n.genes = n.genes, genes = genes,
-        gene.score = first(gene.score, missing(gene.score)),
-        order = first(order, missing(order)), normalize = first(normalize, missing(normalize)),
+        gene.score = .first(gene.score),
+        order = .first(order), normalize = .first(normalize),
         learning.rate = learning.rate, max.iter = max.iter, batch.size = batch.size,
         patience = patience, valid.fraction = valid.fraction, joint = joint, best = best,
         cell.fraction = cell.fraction, ...)
@@ -117,7 +120,7 @@ setClassUnion("GeneList", c("NULL", "character", "numeric"))
 
 #' @export
 setClass("DeepImputeParam", contains = "NetworkParam",
-    slots = c(hidden = "numeric", network.size = "numeric", n.predictors = "numeric",
+    slots = c(paper = "logical", hidden = "numeric", network.size = "numeric", n.predictors = "numeric",
         n.candidates = "numeric", correlation = "character", dropout = "numeric",
         output = "character", loss.weights = "character", zero.weight = "numeric",
         min.vmr = "numeric", n.genes = "numeric", genes = "GeneList", gene.score = "character",
@@ -268,14 +271,10 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads,
         as.integer(min(param@n.predictors, nrow(counts))), threads)
 }
 
-#' @param fit An [InfillFit-class] of `DeepImputeParam()`.
-#' @rdname DeepImputeParam
-#' @export
-subNetworks <- function(fit) {
-    .checkFit(fit, "fit")
-    if (!is(fit@param, "DeepImputeParam"))
-        .stop("'fit' must be a fit of DeepImputeParam, not of %s",
-        class(fit@param))
+setMethod(".ownParts", "DeepImputeParam", function(param) list(networks = .subNetworks))
+
+# One row for each network.
+.subNetworks <- function(fit) {
     r <- fit@recipe
     named <- function(at) {
         at <- r$selected[at + 1L]

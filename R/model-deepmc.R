@@ -10,7 +10,9 @@ NULL
 #' @param ranks Inner sizes, none larger than the one before: `length(ranks)`
 #'   layers. The paper uses one to three and gives no sizes. They are cut to the
 #'   smaller side of the matrix, with a warning.
-#' @param method `"paper"`: plain majorisation steps, a budget of sweeps, which is
+#' @param paper The paper's choices, as far as it gives any: `method = "budget"` with plain steps, no ridge, no weight for zeros,
+#'   no tolerance. The defaults are the same; `TRUE` refuses what departs from them.
+#' @param method `"budget"`: plain majorisation steps, a budget of sweeps, which is
 #'   the regulariser. `"converged"`: ridge and acceleration, until
 #'   `tol`; the result does not depend on the budget (a warning says when that was too small), and
 #'   recovers hidden entries better. It sets those of the other arguments that are not given, see
@@ -81,9 +83,9 @@ NULL
 #'   (weighted, ridged, where asked for non-negative) least-squares solution with D1, ...,
 #'   DN fixed. With the paper's settings nothing regularises that: a new cell with hardly more
 #'   non-zeros than the last rank gets wild values; `lambda`, as in `"converged"`, helps.
-#' @return An object of class `DeepMcParam`. [fitHistory()] of its fit has the
+#' @return An object of class `DeepMcParam`. `fitParts(fit, "history")` has the
 #'   start as iteration 0, `train` (the objective without the ridge), `penalty` (the ridge) and
-#'   the mean step of each factor; [fitWeights()] has the factors and `summary`:
+#'   the mean step of each factor; `fitParts(fit, "weights")` has the factors and `summary`:
 #'   objective and ridge at the start, lambda, w0, p, passes over the matrix for
 #'   the start (0: by a whole Gram matrix), sigma (0 unless `lambda = NA`); `steps` (factors x
 #'   sweeps) and `cells` (fingerprints) are there as well.
@@ -93,17 +95,17 @@ NULL
 #' @examples
 #' counts <- matrix(rpois(3000, rep(rexp(60), 50) * 4), 60, 50)
 #' fit <- fitInfill(counts, DeepMcParam(ranks = c(8, 4)), seed = 1)
-#' fitHistory(fit)
+#' fitParts(fit, "history")
 #' infill(counts, fit)[1:3, 1:5]
 #' @aliases DeepMcParam-class
 #' @export
-DeepMcParam <- function(ranks = c(30, 10), method = c("paper", "converged"), sweeps = NA,
+DeepMcParam <- function(ranks = c(30, 10), method = c("budget", "converged"), sweeps = NA,
     step = c("mm", "exact", "exact.block"), zero.weight = 0, lambda = 0,
     lambda.scale = 0.25, accelerate = FALSE, tol = 0, init = c("svd", "mean", "random"),
     nonneg = FALSE, min.cells = 3, n.genes = 1000, gene.selection = "dispersion",
-    log = c("log2", "log1p"), ...)
+    log = c("log2", "log1p"), paper = FALSE, ...)
 {
-    method <- .checkChoice(method, "method", c("paper", "converged"))
+    method <- .checkChoice(method, "method", c("budget", "converged"))
     if (method == "converged") {
         if (missing(ranks)) ranks <- c(40, 20)
         if (missing(sweeps)) sweeps <- 200
@@ -112,7 +114,10 @@ DeepMcParam <- function(ranks = c(30, 10), method = c("paper", "converged"), swe
         if (missing(accelerate)) accelerate <- TRUE
         if (missing(tol)) tol <- 1e-4
     }
-    .newParam("DeepMcParam", ranks = ranks, method = method, sweeps = sweeps,
+    .checkPaper(paper, list(method = method, step = .first(step), zero.weight = zero.weight, lambda = lambda,
+        accelerate = accelerate, tol = tol, nonneg = nonneg), list(method = "budget", step = "mm", zero.weight = 0,
+        lambda = 0, accelerate = FALSE, tol = 0, nonneg = FALSE))
+    .newParam("DeepMcParam", paper = paper, ranks = ranks, method = method, sweeps = sweeps,
         step = if (missing(step)) "mm" else step,
         zero.weight = zero.weight, lambda = lambda, lambda.scale = lambda.scale,
         accelerate = accelerate, tol = tol, init = if (missing(init)) "svd" else init,
@@ -122,7 +127,7 @@ DeepMcParam <- function(ranks = c(30, 10), method = c("paper", "converged"), swe
 
 #' @export
 setClass("DeepMcParam", contains = "InfillParam",
-    slots = c(ranks = "numeric", method = "character", sweeps = "numeric", step = "character",
+    slots = c(paper = "logical", ranks = "numeric", method = "character", sweeps = "numeric", step = "character",
         zero.weight = "numeric", lambda = "numeric", lambda.scale = "numeric",
         accelerate = "logical", tol = "numeric", init = "character", nonneg = "logical",
         min.cells = "numeric", n.genes = "numeric", gene.selection = "character",
@@ -157,7 +162,7 @@ setMethod(".ownProblems", "DeepMcParam", function(object) {
 setMethod(".preparation", "DeepMcParam",
     function(param) list(min.count = if (param@min.cells) 3 else 0,
     min.cells = param@min.cells, gene.selection = param@gene.selection,
-    n.genes = if (is.infinite(param@n.genes)) NULL else param@n.genes, log = param@log))
+    n.genes = param@n.genes, log = param@log))
 
 # Without any count there is nothing to prepare: one gene stands for all, and everything stays as it
 # came.
@@ -205,7 +210,7 @@ setMethod(".fitBytes", "DeepMcParam", function(param, x, n, keep.state) {
 
 # The start and the steps into the history.
 setMethod(".finished", "DeepMcParam", function(param, fit) {
-    w <- fitWeights(fit)
+    w <- .weightsOf(fit)
     n <- length(fit@history$train)
     summary <- w$summary[, 1L]
     steps <- t(w$steps)[seq_len(n), , drop = FALSE]

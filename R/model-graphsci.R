@@ -14,8 +14,8 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #'   row names are genes, a data.frame of edges with gene names in its first two columns (and, if
 #'   its third is numeric, weights above 0 for edges), or `NULL`: from the data.
 #' @param threshold Genes are joined when |Pearson r| over the cells is above this.
-#' @param correlation Correlation of the `"raw"` counts (the paper) or of log(1 + count/size)
-#'   (`"lognorm"`).
+#' @param correlation Correlation of the `"counts"` counts (the paper) or of log(1 + count/size)
+#'   (`"log1p"`).
 #' @param dist `"zinb"` or `"nb"`.
 #' @param latent `"code"`: a genes x genes latent matrix is the logit of every edge (the authors'
 #'   code); `"inner"`: 32 coordinates per gene, logits are inner products (the paper's equations 16
@@ -35,7 +35,7 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #' @param valid.fraction Share of all entries, zeros and others alike, left out of the likelihood.
 #'   They stay in the input.
 #' @param valid.edges Share of the edges held out, in both directions: they are neither in the graph
-#'   nor among its labels. [fitHistory()] then has `edge.auc`, every 10 epochs: the probability that
+#'   nor among its labels. `fitParts(fit, "history")` then has `edge.auc`, every 10 epochs: the probability that
 #'   a held-out edge scores above a random pair of genes that is no edge. For monitoring only.
 #' @param patience See `stop`.
 #' @param learning.rate Step size of the first epoch.
@@ -78,7 +78,13 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #'   inflation, [geneEdges()] the edges.
 #' @section New cells: The graph network has one weight per cell: only cells of the fit are filled
 #'   in, others are an error.
-#' @return An object of class `GraphSciParam`. [fitHistory()] of its fit has the parts of the cost,
+#' @section Parts of a fit: `fitParts(fit, "edges", threshold = 0.5, as = "data.frame")`: the gene graph as the latent
+#'   matrix has it, pairs of genes whose probability is above `threshold`: `gene1`, `gene2` (names, or rows of the data), `probability`
+#'   (mean over both directions), most probable first, each pair once; `as = "matrix"`: sparse, symmetric.
+#'   `fitParts(fit, "mean", genes = NULL, cells = NULL)`: of the counts, without size; `"dispersion"`: theta of the negative
+#'   binomial, variance mean + mean^2/theta; `"dropout"`: probability of a zero by inflation (0 with `dist = "nb"`); a
+#'   dense matrix, modelled genes x fitted cells (those with counts); `genes`, `cells`: positions among them, default all.
+#' @return An object of class `GraphSciParam`. `"history"` of its fit has the parts of the cost,
 #'   `adjacency`, `expression`, `divergence`, `error`, and `penalty`; `valid`, every 10 epochs, is
 #'   the mean negative log-likelihood of the held-out entries.
 #' @references Rao, Zhou, Lu, Zhao, Yang (2021). Imputing single-cell RNA-seq data by combining
@@ -87,11 +93,11 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #' counts <- matrix(rpois(40 * 30, rep(rexp(40), 30) * 4), 40, 30,
 #'     dimnames = list(paste0("g", 1:40), NULL))
 #' fit <- fitInfill(counts, GraphSciParam(max.iter = 20), seed = 1)
-#' tail(fitHistory(fit), 1)
+#' tail(fitParts(fit, "history"), 1)
 #' infill(counts, fit)[1:3, 1:5]
 #' @aliases GraphSciParam-class
 #' @export
-GraphSciParam <- function(adj = NULL, threshold = 0.3, correlation = c("raw", "lognorm"),
+GraphSciParam <- function(adj = NULL, threshold = 0.3, correlation = c("counts", "log1p"),
     dist = c("zinb", "nb"),
     latent = c("code", "inner"), inner = c("full", "edges"), paper = FALSE,
     init = c("data", "reference"), max.iter = 500,
@@ -120,9 +126,6 @@ GraphSciParam <- function(adj = NULL, threshold = 0.3, correlation = c("raw", "l
         ...)
 }
 
-# An untouched default of several words is its first.
-.first <- function(x) if (is.character(x) && length(x) %in% 2:3) x[1L] else x
-
 #' @export
 setClass("GraphSciParam", contains = "InfillParam",
     slots = c(adj = "GraphOrNULL", threshold = "numeric", correlation = "character",
@@ -146,8 +149,8 @@ setMethod(".ownProblems", "GraphSciParam", function(object) {
         object@valid.edges <= 0.5,
         "one number between 0 and 0.5")
     must("correlation", .isString(object@correlation) &&
-        object@correlation %in% c("raw", "lognorm"),
-        "one of \"raw\", \"lognorm\"")
+        object@correlation %in% c("counts", "log1p"),
+        "one of \"counts\", \"log1p\"")
     must("paper", .isFlag(object@paper), "TRUE or FALSE")
     must("max.iter", .isWhole(object@max.iter) && object@max.iter >= 1 && object@max.iter <= 1e6,
         "one whole number from 1 to 1e+06")
@@ -294,7 +297,7 @@ setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, s
         N, ncol(x), .bytes(need), .bytes(.memoryLimit()))
     say("GraphSCI: graph of %d genes", N)
     l <- x
-    if (param@correlation == "lognorm") l@x <- log1p(l@x / rep.int(size, diff(l@p)))
+    if (param@correlation == "log1p") l@x <- log1p(l@x / rep.int(size, diff(l@p)))
     graph <- .holdEdges(.geneGraph(param, counts, genes, l, threads), param@valid.edges, seed)
     held <- length(graph[[3L]]) / 4
     say("GraphSCI: %d genes, %d cells, %d edges%s; memory about %s", N, ncol(x),
@@ -346,41 +349,15 @@ setMethod(".finished", "GraphSciParam", function(param, fit) {
     fit
 })
 
-.checkGraphFit <- function(fit) {
-    .checkFit(fit, "fit")
-    if (!is(fit@param, "GraphSciParam"))
-        .stop("'fit' must be a fit of GraphSciParam, not of %s", class(fit@param))
-}
+setMethod(".ownParts", "GraphSciParam", function(param) list(edges = .geneEdges,
+    mean = function(fit, ...) .outputHead(fit, "mean", ...), dispersion = function(fit, ...)
+        .outputHead(fit, "dispersion", ...), dropout = function(fit, ...) .outputHead(fit, "dropout", ...)))
 
-#' What a GraphSCI fit knows besides the counts
-#'
-#' `geneEdges()`: the gene graph as the latent matrix has it. `graphSciParts()`: the output heads.
-#'
-#' @param fit An [InfillFit-class] of [GraphSciParam()].
-#' @param threshold Pairs of genes whose probability is above this.
-#' @param as `"data.frame"`: `gene1`, `gene2`, `probability`, most probable first, each pair once;
-#'   `"matrix"`: sparse, symmetric.
-#' @param what `"mean"`: of the counts, without size; `"dispersion"`: theta of the negative
-#'   binomial, variance mean + mean^2/theta; `"dropout"`: probability of a zero by inflation (0 with
-#'   `dist = "nb"`).
-#' @param genes,cells Positions among the modelled genes and the fitted cells (those with counts);
-#'   default all.
-#' @return `geneEdges()`: see `as`. The probability of a pair is the mean over both directions,
-#'   (s(mu_ij) + s(mu_ji))/2. Without gene names, `gene1` and `gene2` are rows of the data.
-#'   `graphSciParts()`: a dense matrix, modelled genes x fitted cells; its names are those of the
-#'   data, or their positions there.
-#' @examples
-#' counts <- matrix(rpois(40 * 30, rep(rexp(40), 30) * 4), 40, 30,
-#'     dimnames = list(paste0("g", 1:40), NULL))
-#' fit <- fitInfill(counts, GraphSciParam(max.iter = 20), seed = 1)
-#' head(geneEdges(fit))
-#' graphSciParts(fit, "dispersion")[1:3, 1:4]
-#' @export
-geneEdges <- function(fit, threshold = 0.5, as = c("data.frame", "matrix")) {
-    .checkGraphFit(fit)
+# The gene graph as the latent matrix has it: the probability of a pair is the mean over both directions.
+.geneEdges <- function(fit, threshold = 0.5, as = c("data.frame", "matrix")) {
     threshold <- .checkNumber(threshold, "threshold", 0, 1)
     as <- .checkChoice(as, "as", c("data.frame", "matrix"))
-    w <- fitWeights(fit)
+    w <- .weightsOf(fit)
     inner <- fit@param@latent == "inner"
     q <- if (inner) w$Z else w$Qa
     N <- nrow(q)
@@ -406,13 +383,9 @@ geneEdges <- function(fit, threshold = 0.5, as = c("data.frame", "matrix")) {
     data.frame(gene1 = named(e$i), gene2 = named(e$j), probability = e$p)
 }
 
-#' @rdname geneEdges
-#' @export
-graphSciParts <- function(fit, what = c("mean", "dropout", "dispersion"), genes = NULL,
-    cells = NULL) {
-    .checkGraphFit(fit)
-    what <- .checkChoice(what, "what", c("mean", "dropout", "dispersion"))
-    w <- fitWeights(fit)
+# One of the three heads at some modelled genes and fitted cells.
+.outputHead <- function(fit, what, genes = NULL, cells = NULL) {
+    w <- .weightsOf(fit)
     pick <- function(at, n, arg) {
         if (is.null(at)) return(seq_len(n))
         if (!is.numeric(at) || anyNA(at) || any(at < 1 | at > n | at != round(at)))

@@ -16,7 +16,7 @@ setClassUnion("LabelsOrNULL", c("character", "numeric", "factor", "logical", "NU
 #'   number.
 #' @param latent Matrix, cells x coordinates: used in the place of module one. Finite, but for cells
 #'   without counts. Rows are matched by name where there are names.
-#' @param cluster One label per cell, of any type: used in the place of module one's
+#' @param labels One label per cell, of any type: used in the place of module one's
 #'   clusters. Matched by name where there are names.
 #' @param paper The paper's two losses alone, without anything dropped, with a warning: see Details.
 #' @param n.filter Genes that the filter of module one keeps, about; it is skipped when there are no
@@ -73,10 +73,10 @@ setClassUnion("LabelsOrNULL", c("character", "numeric", "factor", "logical", "NU
 #'   nothing is subtracted from a cell whose smallest value is above 0.
 #' @section New cells: A fit is applied to other cells of the same genes; module one is not needed
 #'   for that.
-#' @return An object of class `ScInnParam`. [fitHistory()] of its fit has the four losses of each
+#' @return An object of class `ScInnParam`. `fitParts(fit, "history")` has the four losses of each
 #'   epoch as `cluster`, `similarity`, `reconstruction` (1: as good as the gene mean) and `zero`,
 #'   each without its weight; `train` is the weighted sum; `valid` the mean squared error at hidden
-#'   entries. [fitWeights()]: `W1`, `b1`, `W2`, `b2` of the imputation network, `W3` to `b5` of the
+#'   entries. `fitParts(fit, "weights")`: `W1`, `b1`, `W2`, `b2` of the imputation network, `W3` to `b5` of the
 #'   judging one (no `W4`, `b4` with `predictor = "linear"`).
 #' @references Tran, Tran, Nguyen, Nguyen (2021). Single-cell RNA sequencing data
 #'   imputation using similarity preserving network. KSE 2021.
@@ -85,11 +85,11 @@ setClassUnion("LabelsOrNULL", c("character", "numeric", "factor", "logical", "NU
 #' rate <- rbind(matrix(c(6, 1), 30, 2, byrow = TRUE), matrix(c(1, 6), 30, 2, byrow = TRUE))
 #' counts <- matrix(rpois(60 * 30, rate[, group]), 60, 30)
 #' fit <- fitInfill(counts, ScInnParam(log = "log2", max.iter = 10), seed = 1)
-#' tail(fitHistory(fit), 2)
+#' tail(fitParts(fit, "history"), 2)
 #' infill(counts, fit)[1:3, 1:5]
 #' @aliases ScInnParam-class
 #' @export
-ScInnParam <- function(k = NA, latent = NULL, cluster = NULL, paper = FALSE, n.filter = 5000,
+ScInnParam <- function(k = NA, latent = NULL, labels = NULL, paper = FALSE, n.filter = 5000,
     replicates = 3,
     snapshots = 3, latent.dim = NA, cluster.weight = 1, similarity.weight = 1,
     reconstruction.weight = 1,
@@ -112,25 +112,25 @@ ScInnParam <- function(k = NA, latent = NULL, cluster = NULL, paper = FALSE, n.f
         reconstruction.weight <- zero.weight <- drop <- 0
     }
     if (is.data.frame(latent) || is(latent, "Matrix")) latent <- as.matrix(latent)
-    .newParam("ScInnParam", k = k, latent = latent, cluster = cluster, paper = paper,
+    .newParam("ScInnParam", k = k, latent = latent, labels = labels, paper = paper,
         n.filter = n.filter,
         replicates = replicates, snapshots = snapshots, latent.dim = latent.dim,
         cluster.weight = cluster.weight,
         similarity.weight = similarity.weight, reconstruction.weight = reconstruction.weight,
         zero.weight = zero.weight, hidden = hidden, predictor = if (missing(predictor)) "mlp" else
         predictor,
-        cluster.loss = if (missing(cluster.loss)) "softmax.bce" else cluster.loss, drop = drop,
+        cluster.loss = .first(cluster.loss), drop = drop,
         max.iter = max.iter,
         batch.size = batch.size, learning.rate = learning.rate, weight.decay = weight.decay,
         valid.fraction = valid.fraction, patience = patience, n.genes = n.genes,
         min.value = min.value,
-        log = if (missing(log)) "auto" else log, normalize = if (missing(normalize)) "none" else
+        log = .first(log), normalize = if (missing(normalize)) "none" else
         normalize, ...)
 }
 
 #' @export
 setClass("ScInnParam", contains = "InfillParam",
-    slots = c(k = "numeric", latent = "MatrixOrNULL", cluster = "LabelsOrNULL", paper = "logical",
+    slots = c(k = "numeric", latent = "MatrixOrNULL", labels = "LabelsOrNULL", paper = "logical",
         n.filter = "numeric", replicates = "numeric", snapshots = "numeric", latent.dim = "numeric",
         cluster.weight = "numeric", similarity.weight = "numeric",
         reconstruction.weight = "numeric",
@@ -174,9 +174,9 @@ setMethod(".ownProblems", "ScInnParam", function(object) {
         "'latent' must be a numeric matrix of cells x at least 2 coordinates, not %s",
         if (is.numeric(z)) sprintf("%d x %d", nrow(z), ncol(z)) else
         sprintf("a %s matrix", typeof(z))))
-    if (anyNA(object@cluster)) out <-
-        c(out, sprintf("'cluster' must have no missing labels; %d of %d are NA",
-        sum(is.na(object@cluster)), length(object@cluster)))
+    if (anyNA(object@labels)) out <-
+        c(out, sprintf("'labels' must have no missing labels; %d of %d are NA",
+        sum(is.na(object@labels)), length(object@labels)))
     out
 })
 
@@ -266,3 +266,9 @@ setMethod(".holdsOut", "ScInnParam", function(param) param@valid.fraction > 0)
 
 setMethod(".sizeAdvice", "ScInnParam", function(param, x)
     sprintf("'hidden', now %d", x@recipe$plan[4L]))
+
+setMethod(".ownParts", "ScInnParam", function(param) list(similarity = function(fit) {
+    one <- fit@recipe$similarity
+    if (is.null(one)) .stop("'fit' had nothing to fill in, and no similarities")
+    one
+}))

@@ -13,17 +13,18 @@
 #' * Models are parameter objects: [AutoImputeParam()], [DeepImputeParam()],
 #'   [DeepMcParam()], [ScInnParam()], [GraphSciParam()]; the baselines
 #'   [NoneParam()] and [GeneMeanParam()] have the same interface.
-#' * [similarityModule()] gives the clusters that scINN builds on.
+#' * [similarityModule()] gives the clusters that scINN builds on; [fitParts()] the parts of
+#'   any fit.
 #' * [maskCounts()] hides entries, [recoveryError()] says how well they were
-#'   recovered. Of clusters: [adjustedRandIndex()] and other measures of
-#'   agreement, [purity()], [clusteringAccuracy()], [silhouetteWidth()],
-#'   [clusterSeparability()]. Of values: [geneCv()], [giniCoefficient()],
-#'   [ksStatistic()], [rocAuc()], [poissonDeviance()] and its kin.
+#'   recovered. Of clusters: [adjustedRandIndex()], [normalizedMutualInfo()], [clusterAgreement()],
+#'   [silhouetteWidth()], [clusterSeparability()]. Of values: [countLoss()], [geneCv()],
+#'   [giniCoefficient()], [ksStatistic()], [rocAuc()].
 #' * [permutationCheck()], [smoothingGauge()] and [calibrationTable()] look for
 #'   signal that was made, or smoothed away, by filling in.
-#' * [geneTests()], [genesAgainstBulk()], [zerosByBulk()], [plotCv()],
+#' * [geneTests()], [genesAgainstBulk()], [zerosByBulk()],
 #'   [giniAgainstFish()], [bulkDropout()] and [edgesAgainst()] are the other
 #'   experiments of the models' papers.
+#' * `plot()` draws fits, comparisons, tunings and checks; [plotBeforeAfter()] the cells.
 #' * [simulateCounts()] makes counts whose truth is known.
 #' * [prepareCounts()] is what happens to counts before a model sees them.
 #'

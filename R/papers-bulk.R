@@ -13,7 +13,7 @@ NULL
 #' @param params [InfillParam-class] objects in a list, named or not, or one of
 #'   them. Functions counts -> filled matrix are taken too.
 #' @param scale Scale of the correlations: `"log1p"` or `"counts"`.
-#' @param seed Number that fixes noise and fits; `NA`: drawn from R's generator.
+#' @param seed Number that fixes noise and fits; `NULL`: drawn from R's generator.
 #' @param ... Passed on to [infill()], such as `keep = "none"`.
 #' @param assay.type Assay, when an experiment is given.
 #' @return A data.frame with one row for each fraction and method (`"raw"`: nothing
@@ -29,60 +29,71 @@ NULL
 #' bulkDropout(bulk, 0.5, list(mean = GeneMeanParam(), DeepMcParam()), seed = 1)
 #' @export
 bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("log1p", "counts"),
-    seed = NA, ...,
-    assay.type = "counts")
+    seed = NULL, ..., BPPARAM = NULL, assay.type = "counts")
 {
     scale <- .checkChoice(scale, "scale", c("log1p", "counts"))
-    counts <- tryCatch(.checkCounts(.countsOf(bulk, assay.type, "bulk"), FALSE),
-        infill_error = function(e) {
-        e$message <- sub("'x'", "'bulk'", e$message, fixed = TRUE)
-        stop(e)
-    })
+    counts <- .checkCounts(.counts(bulk, assay.type, "bulk"), FALSE, "bulk")
     if (!is.numeric(fraction) || !length(fraction) || anyNA(fraction) ||
         any(fraction <= 0 | fraction >= 1)) .stop(
         "'fraction' must be numbers above 0 and below 1, not %s", .describe(fraction))
-    if (missing(params))
-        .stop("'params' must be given: parameters of models, such as DeepMcParam(), in a list")
-    if (is(params, "InfillParam") || is.function(params)) params <- list(params)
-    good <- is.list(params) &&
-        all(vapply(params, function(p) is(p, "InfillParam") || is.function(p), NA))
-    if (!good)
-        .stop("'params' must be a list of parameters of models, such as DeepMcParam(), not %s",
-            .describe(params))
+    if (missing(params)) .stop(
+        "'params' must be given: parameters of models, such as DeepMcParam(), in a list")
+    methods <- c(list(raw = NULL), .namedMethods(params))
     seed <- .seed(seed)
-    names <- vapply(params, function(p) if (is.function(p)) "function" else
-        sub("Param$", "", class(p)[1L]), "")
-    given <- if (is.null(names(params))) rep("", length(params)) else names(params)
-    methods <- c("raw", ifelse(nzchar(given), given, names))
-
-    m <- as.matrix(counts)
-    noise <- -log(.Call(C_uniforms, length(m), seed, 0L)) * rowMeans(m)
-    ratio <- m / ifelse(noise > 0, noise, 1)                     # c at which a value is gone
-    at <- c(0, sort(ratio))
-    whole <- .Call(C_scan, counts)[4L] != 0
-    truth <- if (scale == "log1p") log1p(m) else m
-    out <- lapply(fraction, function(f) {
-        if (mean(m == 0) > f)
-            .stop("'fraction' must be above the share of zeros of 'bulk', %.3g, not %g",
-                mean(m == 0), f)
-        c <- at[1 + round(f * length(m))]
-        left <- ifelse(ratio <= c, 0, pmax(m - noise * c, 0))
-        if (whole) left <- ceiling(left)
-        dropped <- .asSparse(left)
-        filled <- c(list(left), lapply(params, function(p) if (is.function(p)) p(left) else
-            infill(dropped, p, seed = seed, ..., check.scale = FALSE, as = "matrix")))
-        do.call(rbind, Map(function(v, method) {
-            v <- as.matrix(.filledOf(v, NULL, "params", dim(m)))
-            v <- if (scale == "log1p") log1p(pmax(v, 0)) else v
-            r <- vapply(seq_len(ncol(m)),
-                function(s) if (stats::sd(v[, s]) > 0 && stats::sd(truth[, s]) > 0)
-                stats::cor(v[, s], truth[, s]) else NA_real_, 0)
-            q <- quantile(r, c(0.5, 0.25, 0.75), na.rm = TRUE, names = FALSE)
-            data.frame(fraction = f, zeros = mean(left == 0), method = method, pearson = q[1L],
-                lower = q[2L], upper = q[3L])
-        }, filled, methods))
-    })
-    out <- do.call(rbind, out)
+    dropout <- .bulkNoise(as.matrix(counts), seed, whole = !length(.firstBroken(counts)))
+    zeros <- mean(counts@x == 0) + 1 - length(counts@x) / prod(dim(counts))
+    low <- fraction < zeros
+    if (any(low)) .stop("'fraction' must be above the share of zeros of 'bulk', %.3g, not %g", zeros,
+        fraction[low][1L])
+    jobs <- expand.grid(method = names(methods), fraction = fraction, stringsAsFactors = FALSE)
+    truth <- as.matrix(counts)
+    out <- do.call(rbind, .overWorkers(split(jobs, seq_len(nrow(jobs))), .bulkMethod, .checkWorkers(BPPARAM),
+        methods = methods, dropout = dropout, truth = truth, scale = scale, seed = seed, ...))
     rownames(out) <- NULL
     out
+}
+
+# Parameters or functions, named.
+.namedMethods <- function(params) {
+    if (is(params, "InfillParam") || is.function(params)) params <- list(params)
+    good <- is.list(params) && length(params) &&
+        all(vapply(params, function(p) is(p, "InfillParam") || is.function(p), NA))
+    if (!good) .stop("'params' must be a list of parameters of models, such as DeepMcParam(), not %s",
+        .describe(params))
+    names <- if (is.null(names(params))) rep("", length(params)) else names(params)
+    none <- !nzchar(names)
+    names[none] <- vapply(params[none], function(p) if (is.function(p)) "function" else
+        sub("Param$", "", class(p)[1L]), "")
+    stats::setNames(params, make.unique(c("raw", names), " ")[-1L])
+}
+
+# The bulk data with a share of zeros, by exponential noise that is taken away: a function of the share.
+.bulkNoise <- function(m, seed, whole) {
+    noise <- -log(.Call(C_uniforms, length(m), seed, 0L)) * rowMeans(m)
+    ratio <- m / ifelse(noise > 0, noise, 1)                 # how much of the noise takes a value away
+    at <- c(0, sort(ratio))
+    function(share) {
+        cut <- at[1 + round(share * length(m))]
+        left <- ifelse(ratio <= cut, 0, pmax(m - noise * cut, 0))
+        if (whole) ceiling(left) else left
+    }
+}
+
+# One method at one share: correlations of its samples with the truth.
+.bulkMethod <- function(job, methods, dropout, truth, scale, seed, ...) {
+    left <- dropout(job$fraction)
+    method <- methods[[job$method]]
+    filled <- if (is.null(method)) left else if (is.function(method)) method(left) else
+        infill(.asSparse(left), method, seed = seed, ..., check.scale = FALSE, as = "matrix")
+    values <- as.matrix(.filledOf(filled, NULL, "params", dim(truth)))
+    if (scale == "log1p") {
+        values <- log1p(pmax(values, 0))
+        truth <- log1p(truth)
+    }
+    r <- vapply(seq_len(ncol(truth)), function(s)
+        if (stats::sd(values[, s]) > 0 && stats::sd(truth[, s]) > 0) stats::cor(values[, s], truth[, s]) else
+            NA_real_, 0)
+    q <- quantile(r, c(0.5, 0.25, 0.75), na.rm = TRUE, names = FALSE)
+    data.frame(fraction = job$fraction, zeros = mean(left == 0), method = job$method, pearson = q[1L],
+        lower = q[2L], upper = q[3L])
 }

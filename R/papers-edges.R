@@ -4,7 +4,7 @@ NULL
 #' Gene-gene edges against a reference
 #'
 #' @param edges Edges that were found: a data.frame with columns `gene1` and
-#'   `gene2`, such as [geneEdges()] gives.
+#'   `gene2`, such as `fitParts(fit, "edges")` of [GraphSciParam()] gives.
 #' @param reference Edges that are known, in the same form: an interaction database.
 #' @param genes Names of all genes that could have had edges, such as the modelled
 #'   ones; those in `edges` when `NULL`.

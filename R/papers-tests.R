@@ -9,7 +9,7 @@ NULL
 #' @param x Values, genes x cells, on any scale: a matrix, a sparse or delayed
 #'   Matrix, or an experiment. They are tested as they are: divide by the cells'
 #'   sizes before.
-#' @param groups Group of each cell, two classes; `NA`: not used. The first (of a
+#' @param labels Class of each cell, two of them; `NA`: not used. The first (of a
 #'   factor's levels, else in sorted order) is compared with the second.
 #' @param test `"wilcoxon"`: rank sum, normal approximation with corrections for
 #'   ties and continuity; `"t"`: unequal variances.
@@ -27,11 +27,11 @@ NULL
 #' counts <- matrix(rpois(2000, 5), 50, 40)
 #' head(geneTests(counts, rep(c("a", "b"), 20)), 3)
 #' @export
-geneTests <- function(x, groups, test = c("wilcoxon", "t"), logged = FALSE, assay.type = "counts") {
+geneTests <- function(x, labels, test = c("wilcoxon", "t"), logged = FALSE, assay.type = "counts") {
     test <- .checkChoice(test, "test", c("wilcoxon", "t"))
     .checkFlag(logged, "logged")
     x <- .matrixOf(x, assay.type, "x")
-    g <- .twoGroups(groups, ncol(x))
+    g <- .twoGroups(labels, ncol(x))
     r <- .testGenes(x, g, test, "x")
     if (!logged && (any(r$mean1 <= -1) || any(r$mean2 <= -1))) .stop(
         "'x' has means of -1 or below; logged = TRUE takes values as logarithms")
@@ -50,7 +50,7 @@ geneTests <- function(x, groups, test = c("wilcoxon", "t"), logged = FALSE, assa
 #'
 #' @param x Counts or filled-in values, genes x cells, on the scale of counts: a
 #'   matrix, a sparse or delayed Matrix, or an experiment.
-#' @param groups Group of each cell, two classes; `NA`: not used.
+#' @param labels Class of each cell, two of them; `NA`: not used.
 #' @param truth `TRUE` for the genes that are differential in bulk data, `FALSE`
 #'   for the others, `NA` for those that are not known; in the order of the genes,
 #'   or named like them (genes without a name there are not known).
@@ -66,12 +66,12 @@ geneTests <- function(x, groups, test = c("wilcoxon", "t"), logged = FALSE, assa
 #' @references Mongia, Sengupta and Majumdar (2020), deepMc (Fig. 3). Rao et al.
 #'   (2021), iScience 24:102393 (GraphSCI, Fig. 7).
 #' @examples
-#' groups <- rep(1:2, 20)
+#' labels <- rep(1:2, 20)
 #' counts <- matrix(rpois(2000, 5), 50)
-#' counts[1:10, groups == 1] <- rpois(200, 9)
-#' genesAgainstBulk(counts, groups, truth = 1:50 <= 10)
+#' counts[1:10, labels == 1] <- rpois(200, 9)
+#' genesAgainstBulk(counts, labels, truth = 1:50 <= 10)
 #' @export
-genesAgainstBulk <- function(x, groups, truth, test = c("wilcoxon", "t"),
+genesAgainstBulk <- function(x, labels, truth, test = c("wilcoxon", "t"),
     scale = c("log1p", "none"), alpha = 0.05,
     assay.type = "counts")
 {
@@ -84,7 +84,7 @@ genesAgainstBulk <- function(x, groups, truth, test = c("wilcoxon", "t"),
         metadata(given)[[assay.type]] else if (is(given, "Seurat"))
         SeuratObject::Misc(given, slot = SeuratObject::DefaultAssay(given)) else
         attr(given, "infill"), "x")
-    g <- .twoGroups(groups, ncol(x))
+    g <- .twoGroups(labels, ncol(x))
     truth <- .perGene(truth, x, "truth")
     if (!is.logical(truth)) .stop("'truth' must be TRUE, FALSE or NA for each gene, not %s",
         .describe(truth))
@@ -105,17 +105,17 @@ genesAgainstBulk <- function(x, groups, truth, test = c("wilcoxon", "t"),
 }
 
 # Two groups: the levels, and of each cell whether it is of the second; NA: not used.
-.twoGroups <- function(groups, n) {
-    if (length(groups) != n || is.list(groups))
-        .stop("'groups' must have %d labels, not %s", n, if (is.list(groups))
-        .describe(groups) else format(length(groups)))
-    used <- !is.na(groups)
-    levels <- if (is.factor(groups)) levels(droplevels(groups)) else sort(unique(groups[used]))
+.twoGroups <- function(labels, n) {
+    if (length(labels) != n || is.list(labels))
+        .stop("'labels' must have %d labels, not %s", n, if (is.list(labels))
+        .describe(labels) else format(length(labels)))
+    used <- !is.na(labels)
+    levels <- if (is.factor(labels)) levels(droplevels(labels)) else sort(unique(labels[used]))
     if (length(levels) != 2L)
-        .stop("'groups' must have two classes (and NA for cells that are not used), not %d",
+        .stop("'labels' must have two classes (and NA for cells that are not used), not %d",
             length(levels))
     list(levels = as.character(levels), used = used,
-        second = as.character(groups) == as.character(levels)[2L])
+        second = as.character(labels) == as.character(levels)[2L])
 }
 
 # Per gene: statistic, logarithm of p, mean of either group. scaled(block): what is tested.

@@ -17,19 +17,21 @@ NULL
 #'   or their bounds. Genes with none are a bin of their own, the first.
 #' @param threshold Filled-in values up to this count as zeros.
 #' @param assay.type,name Assays of counts and result, when experiments are given.
-#' @param zeros What `zerosByBulk()` returned, or a named list of such, one for each method.
-#' @return A data.frame with one row per bin: `bin` (0: no bulk expression),
+#' @param y Not used.
+#' @param ... Further results of the same counts and bins, named by the method.
+#' @param label What `x` is called in the picture.
+#' @return A `ZerosByBulk`, a data.frame with one row per bin: `bin` (0: no bulk expression),
 #'   `lower` and `upper` (bulk expression; bins hold their upper bound), `genes`,
 #'   `before` and `after` (shares of zeros), `kept` (after/before) and `log.after`
 #'   (natural logarithm, as the figure has it). Good: `kept` near 1 in bin 0 and
-#'   low in the last. `plotZeros()`: a ggplot of the shares of zeros by bin, before and after.
+#'   low in the last. `plot()`: a ggplot of the shares of zeros by bin, before and after.
 #' @references Talwar et al. (2018), Scientific Reports 8:16329 (Fig. 2).
 #' @examples
 #' mean <- c(rep(0, 10), rexp(40))
 #' counts <- matrix(rpois(2000, mean), 50)
 #' zeros <- zerosByBulk(counts, infill(counts, GeneMeanParam()), bulk = 100 * mean, bins = 3)
 #' zeros
-#' if (requireNamespace("ggplot2", quietly = TRUE)) plotZeros(zeros)
+#' if (requireNamespace("ggplot2", quietly = TRUE)) plot(zeros)
 #' @export
 zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.type = "counts",
     name = "infilled") {
@@ -75,7 +77,7 @@ zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.typ
         after = of(zeros / ncol(counts)))
     out$kept <- ifelse(out$before > 0, out$after / out$before, NA)
     out$log.after <- log(out$after)
-    out
+    structure(out, class = c("ZerosByBulk", "data.frame"))
 }
 
 # One value per gene of x: in their order, or by their names.
@@ -94,19 +96,15 @@ zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.typ
 
 #' @rdname zerosByBulk
 #' @export
-plotZeros <- function(zeros) {
-    .needs("ggplot2", "plotZeros()")
-    if (is.data.frame(zeros)) zeros <- list(after = zeros)
-    columns <- c("bin", "lower", "upper", "before", "after")
-    if (!is.list(zeros) || !length(zeros) ||
-        !all(vapply(zeros, function(z) is.data.frame(z) && all(columns %in% names(z)), TRUE)))
-        .stop("'zeros' must be what zerosByBulk() returns, or a list of such, not %s",
-            .describe(zeros))
-    if (length(unique(lapply(zeros, function(z) z[columns[1:4]]))) > 1L) .stop(
-        "'zeros' must be of the same counts and bins: their shares before differ")
-    if (is.null(names(zeros)) || !all(nzchar(names(zeros))) ||
-        anyDuplicated(c("before", names(zeros)))) .stop(
-        "'zeros' must be a list with a name of its own for each method, and not \"before\"")
+plot.ZerosByBulk <- function(x, y, ..., label = "after") {
+    .needs("ggplot2", "plot()")
+    zeros <- c(stats::setNames(list(x), label), list(...))
+    if (!all(vapply(zeros, inherits, TRUE, "ZerosByBulk")) || !all(nzchar(names(zeros))) ||
+        anyDuplicated(c("before", names(zeros)))) .stop(paste("'...' must be further results of zerosByBulk(),",
+            "each with a name of its own, and not \"before\""))
+    columns <- c("bin", "lower", "upper", "before")
+    if (length(unique(lapply(zeros, function(z) as.list(z)[columns]))) > 1L) .stop(
+        "'...' must be of the same counts and bins as 'x': their shares before differ")
     z <- zeros[[1L]]
     for (digits in 3:15) {                                   # as few as tell the bins apart
         edge <- function(v) format(signif(v, digits), trim = TRUE, scientific = FALSE,
@@ -124,43 +122,5 @@ plotZeros <- function(zeros) {
         ggplot2::geom_col(position = "dodge") +
         ggplot2::labs(x = "bulk expression of the genes", y = "share of zeros", fill = NULL,
             title = "Zeros by bulk expression") +
-        ggplot2::theme_minimal()
-}
-
-#' Variation of genes before and after
-#'
-#' Boxplots of the genes' coefficients of variation ([geneCv()]) within groups of
-#' cells, before and after filling in.
-#'
-#' @param before,after Counts and filled-in values, genes x cells: matrices, or
-#'   experiments whose assay `assay.type` (before) and `name` (after) is used.
-#' @param groups Group of each cell; `NA`: not used. One group when `NULL`.
-#' @param assay.type,name Assays, when experiments are given.
-#' @return A ggplot2 object; its data has `gene`, `group`, `when` and `cv`. A gene
-#'   whose mean in a group is 0 before or after is left out there.
-#' @references Talwar et al. (2018), Scientific Reports 8:16329 (Fig. 4).
-#' @examples
-#' counts <- matrix(rpois(2000, 2), 50, 40)
-#' if (requireNamespace("ggplot2", quietly = TRUE))
-#'     plotCv(counts, infill(counts, GeneMeanParam()), rep(c("a", "b"), 20))
-#' @export
-plotCv <- function(before, after, groups = NULL, assay.type = "counts", name = "infilled") {
-    .needs("ggplot2", "plotCv()")
-    b <- .countsOf(before, assay.type, "before")
-    a <- .countsOf(.resultOf(after, name, "after"), name, "after")
-    if (!identical(dim(a), dim(b)))
-        .stop("'after' must be %d x %d like 'before', not %d x %d", nrow(b),
-        ncol(b), nrow(a), ncol(a))
-    cv <- list(before = geneCv(b, groups), after = geneCv(a, groups))
-    d <- do.call(rbind, lapply(names(cv), function(when) data.frame(gene = c(row(cv[[when]])),
-        group = factor(colnames(cv[[when]])[col(cv[[when]])], colnames(cv[[when]])), when = when,
-        cv = c(cv[[when]]))))
-    d$when <- factor(d$when, names(cv))
-    d <- d[rep(!is.na(cv$before) & !is.na(cv$after), 2), ]
-    .data <- ggplot2::.data
-    ggplot2::ggplot(d, ggplot2::aes(.data$group, .data$cv, fill = .data$when)) +
-        ggplot2::geom_boxplot(outlier.size = 0.3) +
-        ggplot2::labs(x = NULL, y = "standard deviation / mean", fill = NULL,
-            title = "Variation of genes within groups") +
         ggplot2::theme_minimal()
 }

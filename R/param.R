@@ -141,3 +141,14 @@ setMethod("show", "InfillParam", function(object) {
     else if (length(x) > 20L) sprintf("%d values", length(x))
     else paste(format(x), collapse = " ")
 }
+
+# paper = TRUE: what was chosen is the paper's.
+.checkPaper <- function(paper, chosen, papers) {
+    if (!.isFlag(paper)) .stop("'paper' must be TRUE or FALSE, not %s", .describe(paper))
+    other <- if (paper) Filter(function(n) !identical(as.vector(chosen[[n]]), papers[[n]]), names(papers))
+    if (length(other)) .stop("paper = TRUE sets %s: leave out one or the other", paste(sprintf("%s = %s", other,
+        vapply(papers[other], function(v) if (is.character(v)) dQuote(v, FALSE) else format(v), "")), collapse = ", "))
+}
+
+# An untouched default of several words is its first.
+.first <- function(x) if (is.character(x) && length(x) > 1L) x[1L] else x

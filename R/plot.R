@@ -1,36 +1,12 @@
 #' @include infill.R
 NULL
 
-#' Plots
-#'
-#' `plotTraining()`: root mean squared error over iterations, of the entries
-#' trained on and of the held-out ones, with the iteration whose weights are kept; of models whose
-#' loss has several parts, each part.
-#' `plotBeforeAfter()`: a map of the cells before and after filling in, of the
-#' `n.genes` most variable genes on the log scale: their first two principal components, or UMAP or
-#' t-SNE of the first twenty.
-#'
-#' @param fit An [InfillFit-class].
-#' @param before,after Counts and filled-in counts, genes x cells: matrices, or
-#'   experiments whose assay `assay.type` (before) and `name` (after) is used.
-#' @param labels Colour of the cells: a vector of classes, or `NULL`. The panels say how well the
-#'   classes are apart there ([silhouetteWidth()] in two dimensions, as in AutoImpute's Fig. 5; of
-#'   at most 20,000 cells).
-#' @param n.genes Genes to use, by variance of the log counts before.
-#' @param embedding `"pca"`, `"umap"` (package \pkg{uwot}) or `"tsne"` (package \pkg{Rtsne}). The
-#'   last two start at random: always at the same random numbers, and R's generator is left as it
-#'   was. Distances between groups mean little in them.
-#' @param assay.type,name Assays, when experiments are given.
-#' @return A ggplot2 object.
-#' @examples
-#' counts <- matrix(rpois(2000, 2), 50, 40)
-#' fit <- fitInfill(counts, AutoImputeParam(hidden = 8, max.iter = 30), seed = 1)
-#' if (requireNamespace("ggplot2", quietly = TRUE)) plotTraining(fit)
+#' @rdname InfillFit-class
 #' @export
-plotTraining <- function(fit) {
-    .needs("ggplot2", "plotTraining()")
-    .checkFit(fit, "fit")
-    if (!nrow(fit@history)) .stop("'fit' is of a model without training (%s)", class(fit@param))
+plot.InfillFit <- function(x, y, ...) {
+    .needs("ggplot2", "plot()")
+    fit <- x
+    if (!nrow(fit@history)) .stop("'x' is a fit of a model without training (%s)", class(fit@param))
     h <- fit@history
     curves <- .curveNames(fit@param)
     if (length(curves)) return(.plotParts(fit, h, curves))
@@ -72,76 +48,109 @@ plotTraining <- function(fit) {
         ggplot2::theme_minimal()
 }
 
-# .counts(), whose errors speak of 'x', of another argument.
-.countsOf <- function(x, assay.type, arg) {
-    # an error in it is told as it is, not as one of dispatch
-    force(x)
-    tryCatch(.counts(x, assay.type), infill_error = function(e) {
-        e$message <- sub("'x'", sprintf("'%s'", arg), e$message, fixed = TRUE)
-        stop(e)
-    })
-}
-
-#' @rdname plotTraining
+#' Counts and filled-in values, before and after
+#'
+#' `type = "cells"`: a map of the cells before and after filling in, of the
+#' `n.genes` most variable genes on the log scale: their first two principal components, or UMAP or
+#' t-SNE of the first twenty. `type = "cv"`: boxplots of the genes' coefficients of variation ([geneCv()])
+#' within classes of cells.
+#'
+#' @param x,filled Counts and filled-in counts, genes x cells: matrices, or
+#'   experiments whose assay `assay.type` (`x`) and `name` (`filled`) is used.
+#' @param labels Class of each cell, or `NULL`: the colour of the cells, one box for each class. The maps say how well the
+#'   classes are apart there ([silhouetteWidth()] in two dimensions, as in AutoImpute's Fig. 5; of
+#'   at most 20,000 cells). `NA`: not used.
+#' @param type See above.
+#' @param n.genes Genes to use, by variance of the log counts before; `Inf`: all. For maps.
+#' @param embedding `"pca"`, `"umap"` (package \pkg{uwot}) or `"tsne"` (package \pkg{Rtsne}). The
+#'   last two start at random: always at the same random numbers, and R's generator is left as it
+#'   was. Distances between groups mean little in them.
+#' @param assay.type,name Assays, when experiments are given.
+#' @return A ggplot2 object; with `type = "cv"` its data has `gene`, `group`, `when` and `cv`. A gene
+#'   whose mean in a class is 0 before or after is left out there.
+#' @references Talwar et al. (2018), Scientific Reports 8:16329 (Figs. 4 and 5).
+#' @examples
+#' counts <- matrix(rpois(2000, 2), 50, 40)
+#' if (requireNamespace("ggplot2", quietly = TRUE))
+#'     plotBeforeAfter(counts, infill(counts, GeneMeanParam()), rep(c("a", "b"), 20), type = "cv")
 #' @export
-plotBeforeAfter <- function(before, after, labels = NULL, n.genes = 1000,
-    embedding = c("pca", "umap", "tsne"), assay.type = "counts",
-    name = "infilled")
+plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n.genes = 1000,
+    embedding = c("pca", "umap", "tsne"), assay.type = "counts", name = "infilled")
 {
     .needs("ggplot2", "plotBeforeAfter()")
+    type <- .checkChoice(type, "type", c("cells", "cv"))
     embedding <- .checkChoice(embedding, "embedding", c("pca", "umap", "tsne"))
-    if (embedding != "pca") .needs(c(umap = "uwot", tsne = "Rtsne")[[embedding]],
-        sprintf("embedding = \"%s\"", embedding))
-    b <- .countsOf(before, assay.type, "before")
-    a <- .countsOf(.resultOf(after, name, "after"), name, "after")
-    if (min(dim(b)) < 2L) .stop("'before' must have at least two genes and two cells, not %d x %d",
-        nrow(b), ncol(b))
-    if (!identical(dim(a), dim(b)))
-        .stop("'after' must be %d x %d like 'before', not %d x %d", nrow(b),
-        ncol(b), nrow(a), ncol(a))
+    if (embedding != "pca") .needs(c(umap = "uwot", tsne = "Rtsne")[[embedding]], sprintf("embedding = \"%s\"", embedding))
+    before <- .counts(x, assay.type)
+    after <- .counts(.resultOf(filled, name, "filled"), name, "filled")
+    if (!identical(dim(after), dim(before))) .stop("'filled' must be %d x %d like 'x', not %d x %d", nrow(before),
+        ncol(before), nrow(after), ncol(after))
     if (isS4(labels)) labels <- as.vector(labels)
-    if (!is.null(labels) && length(labels) != ncol(b))
-        .stop("'labels' must have %d values, not %d", ncol(b),
-        length(labels))
-    size <- Matrix::colSums(b)
-    size <- ifelse(size > 0, size / median(size[size > 0]), 1)
-    # log2(count/size + 1) is 0 at 0: the matrix stays sparse
-    scaled <- function(m) {
+    if (!is.null(labels) && length(labels) != ncol(before)) .stop("'labels' must have %d values, not %d",
+        ncol(before), length(labels))
+    if (type == "cv") return(.plotCv(before, after, labels))
+    if (min(dim(before)) < 2L) .stop("'x' must have at least two genes and two cells, not %d x %d",
+        nrow(before), ncol(before))
+    if (embedding != "pca" && ncol(before) < 5L) .stop("'x' must have at least five cells for %s, not %d",
+        embedding, ncol(before))
+    .plotMaps(.mapsOf(before, after, n.genes, embedding), labels, embedding)
+}
+
+# The same genes of both, on the log scale of the counts' own sizes, in two dimensions.
+.mapsOf <- function(before, after, n.genes, embedding) {
+    size <- .sizesOf(before)
+    scaled <- function(m) {                     # log2(count/size + 1) is 0 at 0: the matrix stays sparse
         m@x <- log2(m@x / rep.int(size, diff(m@p)) + 1)
         m
     }
-    b <- scaled(b)
-    squares <- b
-    squares@x <- b@x^2
-    top <- head(order(-(Matrix::rowMeans(squares) - Matrix::rowMeans(b)^2)), n.genes)
-    if (embedding != "pca" && ncol(b) < 5L)
-        .stop("'before' must have at least five cells for %s, not %d", embedding, ncol(b))
-    maps <- lapply(list(b[top, , drop = FALSE], scaled(a[top, , drop = FALSE])), .mapOfCells,
+    before <- scaled(before)
+    squares <- before
+    squares@x <- before@x^2
+    top <- head(order(-(Matrix::rowMeans(squares) - Matrix::rowMeans(before)^2)), n.genes)
+    lapply(list(before = before[top, , drop = FALSE], after = scaled(after[top, , drop = FALSE])), .mapOfCells,
         embedding)
+}
+
+.plotMaps <- function(maps, labels, embedding) {
+    n <- nrow(maps[[1L]]$at)
     axes <- maps[[1L]]$names
     d <- as.data.frame(do.call(rbind, lapply(maps, `[[`, "at")))
     names(d) <- axes
-    classes <- unique(labels[!is.na(labels)])
+    used <- !is.na(labels)
+    classes <- unique(labels[used])
     # numbers are classes where few differ
-    judged <- length(classes) > 1L && length(classes) < sum(!is.na(labels)) && ncol(b) <= 20000 &&
-        !(is.numeric(classes) && length(classes) > max(2, sqrt(sum(!is.na(labels)))))
-    width <- function(at) if (judged)
-        sprintf(", silhouette %.2f",
-            silhouetteWidth(at[!is.na(labels), , drop = FALSE], labels[!is.na(labels)])) else ""
-    panel <- paste0(c("before", "after"), vapply(lapply(maps, `[[`, "at"), width, ""))
-    d$when <- factor(rep(c("before", "after"), each = ncol(b)), c("before", "after"))
-    d$panel <- factor(rep(panel, each = ncol(b)), panel)
-    d$label <- rep(if (is.null(labels)) NA else if (is.factor(labels)) labels else
-        as.character(labels), 2)
+    judged <- length(classes) > 1L && length(classes) < sum(used) && n <= 20000 &&
+        !(is.numeric(classes) && length(classes) > max(2, sqrt(sum(used))))
+    width <- function(map) if (judged) sprintf(", silhouette %.2f",
+        silhouetteWidth(map$at[used, , drop = FALSE], labels[used])) else ""
+    panel <- paste0(names(maps), vapply(maps, width, ""))
+    d$when <- factor(rep(names(maps), each = n), names(maps))
+    d$panel <- factor(rep(panel, each = n), panel)
+    d$label <- rep(if (is.null(labels)) NA else if (is.factor(labels)) labels else as.character(labels), 2)
     .data <- ggplot2::.data
     p <- ggplot2::ggplot(d, ggplot2::aes(.data[[axes[1L]]], .data[[axes[2L]]]))
     if (!is.null(labels)) p <- p + ggplot2::aes(colour = .data$label)
-    p +
-        ggplot2::geom_point(size = 1, alpha = 0.8) +
+    p + ggplot2::geom_point(size = 1, alpha = 0.8) +
         ggplot2::facet_wrap("panel", scales = "free") +
-        ggplot2::labs(x = axes[1L], y = axes[2L], colour = NULL,
-            title = c(pca = "Principal components of the cells",
-            umap = "UMAP of the cells", tsne = "t-SNE of the cells")[[embedding]]) +
+        ggplot2::labs(x = axes[1L], y = axes[2L], colour = NULL, title = c(
+            pca = "Principal components of the cells", umap = "UMAP of the cells",
+            tsne = "t-SNE of the cells")[[embedding]]) +
+        ggplot2::theme_minimal()
+}
+
+.plotCv <- function(before, after, labels) {
+    cv <- list(before = geneCv(before, labels), after = geneCv(after, labels))
+    d <- do.call(rbind, lapply(names(cv), function(when) {
+        m <- cv[[when]]
+        data.frame(gene = c(row(m)), group = factor(colnames(m)[col(m)], colnames(m)), when = when, cv = c(m))
+    }))
+    d$when <- factor(d$when, names(cv))
+    d <- d[rep(!is.na(cv$before) & !is.na(cv$after), 2), ]
+    .data <- ggplot2::.data
+    ggplot2::ggplot(d, ggplot2::aes(.data$group, .data$cv, fill = .data$when)) +
+        ggplot2::geom_boxplot(outlier.size = 0.3) +
+        ggplot2::labs(x = NULL, y = "standard deviation / mean", fill = NULL,
+            title = "Variation of genes within groups") +
         ggplot2::theme_minimal()
 }
 

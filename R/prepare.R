@@ -60,10 +60,9 @@ setMethod("dimnames", "PreparedCounts", function(x) dimnames(x@x))
 #'   the absolute value; `"cv"`: standard deviation over mean; `"vmr"`: variance
 #'   over mean; `"none"`: all kept genes, in their order. Moments are those of
 #'   the depth-normalised counts over all cells.
-#' @param n.genes Number of genes to select, best first (all if fewer); `NULL`
-#'   with `vmr.threshold`.
+#' @param n.genes Number of genes to select, best first (all if fewer); `Inf`: all.
 #' @param vmr.threshold With `gene.selection = "vmr"`: every gene whose variance
-#'   over mean is above this, at most `n.genes` of them when that is given.
+#'   over mean is above this, at most `n.genes` of them.
 #' @param normalize `"median"`: each cell's counts are divided by its total over
 #'   the kept genes and multiplied by the median total; `"none"`.
 #' @param log `"log2"` or `"log1p"` of the normalised count plus 1, or `"none"`.
@@ -101,7 +100,7 @@ prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3
     .prepare(counts, .checkNumber(min.count, "min.count", 0, 1e9),
         .checkNumber(min.cells, "min.cells", 0, 1e9, TRUE),
         .checkChoice(gene.selection, "gene.selection", .selections),
-        if (!is.null(n.genes)) .checkNumber(n.genes, "n.genes", 1, 1e9, TRUE),
+        .checkCount(n.genes, "n.genes"),
         if (!is.null(vmr.threshold)) .checkNumber(vmr.threshold, "vmr.threshold", 0, 1e12),
         .checkChoice(normalize, "normalize", c("median", "none")),
         .checkChoice(log, "log", c("log2", "log1p", "none")))
@@ -166,7 +165,7 @@ prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3
                 vmr.threshold, max(score))
         }
     }
-    if (!is.null(n.genes)) best <- head(best, n.genes)
+    best <- head(best, min(n.genes, length(best)))
     list(genes = kept[best], score = score[best])
 }
 

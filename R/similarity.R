@@ -19,7 +19,7 @@ NULL
 
 .finiteLoss <- function(fit) {
     if (is.null(fit))
-        .stop("the loss of module one is no longer finite; give 'latent' and 'cluster' instead",
+        .stop("the loss of module one is no longer finite; give 'latent' and 'labels' instead",
             class = "infill_diverged")
     fit
 }
@@ -85,7 +85,7 @@ NULL
         cluster[common] <- agreed$cluster
         latent <- all
     }
-    if (is.null(param@cluster) && length(latents) > 1L && !is.na(agreed$mean.agreement) &&
+    if (is.null(param@labels) && length(latents) > 1L && !is.na(agreed$mean.agreement) &&
         agreed$mean.agreement < 0.5) warning(sprintf(paste(
         "the %d partitions of module one hardly agree (mean ARI %.2f): its clusters, which the imputation is made to",
         "show, are uncertain"), length(latents), agreed$mean.agreement), call. = FALSE)
@@ -98,13 +98,13 @@ NULL
 # what: those of all cells.
 .similarity <- function(x, param, cells, seed, threads, say) {
     given.z <- param@latent
-    given.c <- param@cluster
+    given.c <- param@labels
     if (!is.null(given.z)) given.z <- given.z[cells, , drop = FALSE]
     if (!is.null(given.c)) given.c <- given.c[cells]
     one <- if (is.null(given.z)) {
         if (ncol(x) < 10L)
             .stop(paste("module one of scINN needs at least 10 cells with counts, not %d;",
-            "give 'latent' and 'cluster' instead"), ncol(x))
+            "give 'latent' and 'labels' instead"), ncol(x))
         .moduleOne(x, param, seed, threads, say)
     } else list(latent = unname(given.z), cluster = NULL, genes = NULL)
     if (!is.null(given.c)) {
@@ -214,8 +214,8 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
     }
     by <- at(rownames(param@latent), "latent")
     if (!is.null(by)) param@latent <- param@latent[by, , drop = FALSE]
-    by <- at(names(param@cluster), "cluster")
-    if (!is.null(by)) param@cluster <- param@cluster[by]
+    by <- at(names(param@labels), "labels")
+    if (!is.null(by)) param@labels <- param@labels[by]
     param
 }
 
@@ -229,9 +229,9 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
         if (length(bad)) .stop("'latent' must be finite; its row of %s is not",
             .cellLabel(counts, bad[1L]))
     }
-    if (!is.null(param@cluster) && length(param@cluster) != ncol(counts)) .stop(
-        "'cluster' must have one label for each of the %d cells, not %d", ncol(counts),
-        length(param@cluster))
+    if (!is.null(param@labels) && length(param@labels) != ncol(counts)) .stop(
+        "'labels' must have one label for each of the %d cells, not %d", ncol(counts),
+        length(param@labels))
 }
 
 # The logarithms of all genes that occur, every cell with counts over its largest.

@@ -111,7 +111,7 @@ simulateCounts <- function(preset = NULL, n.genes = 1000, n.cells = 500, group.p
     de.prob = 0.1, de.location = 0.1, de.scale = 0.4, lib.location = 11, lib.scale = 0.2,
     mean.shape = 0.6, mean.rate = 0.3, outlier.prob = 0.05, outlier.location = 4,
     outlier.scale = 0.5, bcv.common = 0.1, bcv.df = 60, dropout.shape = -1, dropout.mid = 0,
-    rates = FALSE, seed = NA, num.threads = NULL)
+    rates = FALSE, seed = NULL, num.threads = NULL)
 {
     .needs("SingleCellExperiment", "simulateCounts()")
     p <- mget(c("n.genes", "n.cells", "group.prob", names(.simulationRanges)))

@@ -227,7 +227,7 @@ if (what == "signal") {
             p <- if (name == "counts") NULL else permutationCheck(x, function(y) run(y), seed = 1)
             s <- smoothingGauge(x, v, seed = 1)
             cat(sprintf("| %s | %s | %.3f | %.3f | %s | %s |\n", set, name, k[1], k[2], if (is.null(p)) "" else sprintf("%s (%.2f %%, %.2f %%; shuffled counts %.2f %%, %.2f %%)",
-                verdict(p), 100 * p$after[1], 100 * p$after[3], 100 * p$before[1], 100 * p$before[3]), sprintf("%s (between %.2f, rank %.2f)", verdict(s),
+                p$verdict, 100 * p$after[1], 100 * p$after[3], 100 * p$before[1], 100 * p$before[3]), sprintf("%s (between %.2f, rank %.2f)", s$verdict,
                 median(s$between, na.rm = TRUE), median(s$rank, na.rm = TRUE))))
         }
     }
@@ -242,7 +242,7 @@ if (what == "known") {
     m <- maskCounts(x, "molecules", 0.1, 5)
     train <- maskedData(m)
     test <- as.matrix(x - train)
-    loss <- function(p) poissonLoss(test, unname(as.matrix(p)) / 9)
+    loss <- function(p) countLoss(test, unname(as.matrix(p)) / 9)
     fill <- function(p, ...) quiet(infill(train, p, ..., seed = 1, num.threads = threads, as = "matrix", progress = FALSE))
     cat("| simulated, 500 genes x 300 cells | Poisson loss of held-out molecules |\n| --- | --- |\n")
     rows <- c(`true rates` = loss(0.9 * SummarizedExperiment::assay(s, "rate")), counts = loss(train), `gene mean` = loss(fill(GeneMeanParam(), keep = "none")),

@@ -30,7 +30,7 @@ if (wants("recovery")) {
         for (k in names(ours)) {
             runs <- lapply(1:3, function(seed) {
                 fit <- fitInfill(task$x, do.call(DeepImputeParam, ours[[k]]), seed = seed, progress = FALSE)
-                cbind(taskError(task, infill(task$x, fit)), seconds = fit@seconds, epochs = mean(subNetworks(fit)$iterations))
+                cbind(taskError(task, infill(task$x, fit)), seconds = fit@seconds, epochs = mean(fitParts(fit, "networks")$iterations))
             })
             m <- as.list(colMeans(do.call(rbind, runs)))
             line(set, k, m, m$seconds, m$epochs)
@@ -60,7 +60,7 @@ if (wants("speed")) {
     stopifnot(system2("gcc", c("-O2", "-fPIC", "-fopenmp", "-shared", "-Isrc", "-o", so, "bench/kernels.c", core, "-lm")) == 0)
     dyn.load(so)
     floorOf <- function(x, fit) {
-        n <- subNetworks(fit)
+        n <- fitParts(fit, "networks")
         batches <- min(12, ncol(x) %/% 64)
         byGene <- function(m) {                     # of one batch after the other; offsets go on
             parts <- lapply(seq_len(batches), function(b) Matrix::t(m[, 64 * (b - 1) + 1:64, drop = FALSE]))
@@ -88,7 +88,7 @@ if (wants("speed")) {
         s <- vapply(1:2, function(t) (one(k + 2, t) - one(2, t)) / k / steps, 0)
         f <- floorOf(x, fit)
         cat(sprintf("%s, density %.2f, %d networks: %.2f ms per step of all, floor %.2f, ratio %.2f; 1 -> 2 threads %.2f; %.0f cells/s per epoch\n",
-            set, length(x@x) / prod(dim(x)), nrow(subNetworks(fit)), 1e3 * s[1], 1e3 * f, s[1] / f, s[1] / s[2], 64 / s[1]))
+            set, length(x@x) / prod(dim(x)), nrow(fitParts(fit, "networks")), 1e3 * s[1], 1e3 * f, s[1] / f, s[1] / s[2], 64 / s[1]))
     }
 }
 

@@ -100,7 +100,7 @@ if (what == "one") {
     full <- fitInfill(x, do.call(DeepMcParam, how), seed = 1, progress = FALSE, num.threads = 2)
     cat(sprintf("%d x %d, %.1f M non-zeros (%.1f %%): default fit, 2 threads, %d sweeps: %.1f s, input %.0f MB, peak above it %.0f MB, start by %s\n",
         nrow(x), ncol(x), length(x@x) / 1e6, 100 * length(x@x) / prod(dim(x)), max(full@history$iteration), full@seconds,
-        object.size(x) / 2^20, status("VmHWM") - base, if (fitWeights(full)$summary[6]) sprintf("%d passes", fitWeights(full)$summary[6]) else "Gram"))
+        object.size(x) / 2^20, status("VmHWM") - base, if (fitParts(full, "weights")$summary[6]) sprintf("%d passes", fitParts(full, "weights")$summary[6]) else "Gram"))
     so <- tempfile(fileext = ".so")
     core <- setdiff(list.files("src", "^(core|mf)_.*\\.c$", full.names = TRUE), "src/mf_svd.c")
     stopifnot(system2("gcc", c("-O2", "-fPIC", "-fopenmp", "-shared", "-Isrc", "-o", so, "bench/kernels-mf.c", core,

@@ -33,12 +33,12 @@ if (what == "recovery") {
         s <- splitTask(x)
         runs <- vapply(seeds, function(seed) {
             fit <- quiet(fitInfill(s$train, param(), seed = seed, num.threads = threads, progress = FALSE))
-            c(poissonLoss(quiet(infill(s$train, fit, keep = "none", as = "matrix")), s), fit@seconds, fit@best)
+            c(countLoss(quiet(infill(s$train, fit, keep = "none", as = "matrix")), s), fit@seconds, fit@best)
         }, numeric(3))
         paper <- quiet(infill(s$train, GraphSciParam(paper = TRUE), seed = 1, num.threads = threads, progress = FALSE, keep = "none", as = "matrix"))
-        cat(sprintf("%-16s %-9s %8.4f %8.4f %8.4f %8.4f %8.4f %8.1f %7.0f\n", set, "molecules", poissonLoss(as.matrix(s$train), s),
-            poissonLoss(quiet(infill(s$train, GeneMeanParam(), keep = "none", as = "matrix")), s), mean(runs[1, ]), sd(runs[1, ]),
-            poissonLoss(paper, s), mean(runs[2, ]), mean(runs[3, ])))
+        cat(sprintf("%-16s %-9s %8.4f %8.4f %8.4f %8.4f %8.4f %8.1f %7.0f\n", set, "molecules", countLoss(as.matrix(s$train), s),
+            countLoss(quiet(infill(s$train, GeneMeanParam(), keep = "none", as = "matrix")), s), mean(runs[1, ]), sd(runs[1, ]),
+            countLoss(paper, s), mean(runs[2, ]), mean(runs[3, ])))
         task <- taskMask(x)
         runs <- vapply(seeds, function(seed) {
             fit <- quiet(fitInfill(task$x, param(), seed = seed, num.threads = threads, progress = FALSE))
@@ -61,7 +61,7 @@ if (what == "edges") for (set in sets) {
     ours <- lapply(1:2, function(h) {
         fit <- suppressMessages(fitInfill(x[, half == h], param(), seed = 1, num.threads = threads, progress = FALSE))
         m <- matrix(0, nrow(x), nrow(x))
-        m[fit@recipe$selected, fit@recipe$selected] <- as.matrix(geneEdges(fit, 0, as = "matrix"))
+        m[fit@recipe$selected, fit@recipe$selected] <- as.matrix(fitParts(fit, "edges", 0, as = "matrix"))
         strongest(m)
     })
     plain <- lapply(1:2, function(h) { r <- abs(cor(t(as.matrix(x[, half == h])))); r[is.na(r)] <- 0; strongest(r) })
@@ -130,7 +130,7 @@ if (what == "simulation") {
             if (set != "small") models <- models[1]
             for (name in names(models)) {
                 fit <- quiet(fitInfill(x, models[[name]], seed = seed, num.threads = threads, progress = FALSE))
-                h <- fitHistory(fit)
+                h <- fitParts(fit, "history")
                 # values everywhere, as the paper has them, and zeros only
                 judge(name, quiet(infill(x, fit, as = "matrix", keep = "none")), fit@seconds, h$expression[fit@best])
                 judge(paste(name, "z"), quiet(infill(x, fit, as = "matrix")), fit@seconds, h$expression[fit@best])
@@ -151,5 +151,5 @@ if (what == "memory") {
     before <- peak()
     fit <- suppressMessages(fitInfill(x, param(inner = "edges", n.max = Inf, max.iter = 20), seed = 1, num.threads = threads, progress = FALSE))
     cat(sprintf("%d genes x %d cells, %.0f edges: %.1f s for %d epochs, peak %.0f MB (%.0f before the fit)\n", nrow(x), ncol(x),
-        fit@recipe$plan[3] / 2, fit@seconds, nrow(fitHistory(fit)), peak(), before))
+        fit@recipe$plan[3] / 2, fit@seconds, nrow(fitParts(fit, "history")), peak(), before))
 }

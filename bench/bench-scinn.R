@@ -59,7 +59,7 @@ if (what == "table") {
         say(set, "raw", raw)
         runs <- lapply(seeds, function(seed) {
             one <- quiet(similarityModule(d$x, param(), seed = seed, num.threads = 2))
-            with <- function(x, one, ...) quiet(infill(x, param(latent = one$latent, cluster = one$cluster, ...), seed = seed,
+            with <- function(x, one, ...) quiet(infill(x, param(latent = one$latent, labels = one$cluster, ...), seed = seed,
                 num.threads = 2, progress = FALSE, as = "matrix"))
             h <- hideTenth(d$x, seed)
             hidden <- quiet(similarityModule(h$x, param(), seed = seed, num.threads = 2))
@@ -91,7 +91,7 @@ if (what == "anchor") {
             cat(sprintf("%s seed %d: raw ARI %.3f, module one %.3f\n", set, seed, judged(h$x, d$labels)[1],
                 adjustedRandIndex(one$cluster, d$labels)))
             for (w in weights) {
-                f <- quiet(infill(h$x, param(latent = one$latent, cluster = one$cluster, reconstruction.weight = w[1], zero.weight = w[2]),
+                f <- quiet(infill(h$x, param(latent = one$latent, labels = one$cluster, reconstruction.weight = w[1], zero.weight = w[2]),
                     seed = seed, num.threads = 2, progress = FALSE, as = "matrix"))
                 j <- judged(f, d$labels)
                 cat(sprintf("  %5g %6g  RMSE / gene mean %.3f  ARI %.3f  silhouette %.3f\n", w[1], w[2],
@@ -140,7 +140,7 @@ if (what == "one") {
         cells, nrow(x), 100 * length(x@x) / prod(dim(x)), 1e3 * s[1], how$batch, 1e3 * f, s[1] / f, s[1] / s[2], s[1] * 33 * (length(train) %/% how$batch)))
     set.seed(1)
     z <- matrix(rnorm(15 * cells), cells)
-    fitOf <- function(epochs, threads) fitInfill(x, ScInnParam(log = "log2", latent = z, cluster = rep(1:8, length.out = cells), max.iter = epochs),
+    fitOf <- function(epochs, threads) fitInfill(x, ScInnParam(log = "log2", latent = z, labels = rep(1:8, length.out = cells), max.iter = epochs),
         seed = 1, num.threads = threads, progress = FALSE)@seconds
     batch <- max(32, min(256, round(cells / 10)))
     steps <- cells %/% batch
@@ -153,7 +153,7 @@ if (what == "one") {
     writeLines("5", "/proc/self/clear_refs")
     base <- status("VmRSS")
     a <- system.time(one <- quiet(similarityModule(x, p, seed = 1, num.threads = 2)))[["elapsed"]]
-    b <- system.time(fit <- quiet(fitInfill(x, ScInnParam(log = "log2", latent = one$latent, cluster = one$cluster), seed = 1,
+    b <- system.time(fit <- quiet(fitInfill(x, ScInnParam(log = "log2", latent = one$latent, labels = one$cluster), seed = 1,
         num.threads = 2, progress = FALSE)))[["elapsed"]]
     d <- system.time(block <- infill(x[, seq_len(min(cells, 2000))], fit, num.threads = 2))[["elapsed"]]
     cat(sprintf("  two threads: module one %.1f s, module two %.1f s, filling in %.0f cells/s; input %.0f MB, peak above it %.0f MB\n",

@@ -24,7 +24,7 @@ splitTask <- function(x) {
     test@x <- as.double(rbinom(length(x@x), as.integer(x@x), 0.1))
     list(train = drop0(x - test), test = drop0(test))
 }
-loss <- function(p, s) poissonLoss(s$test, unname(as.matrix(p)) * sum(s$test) / sum(s$train))
+loss <- function(p, s) countLoss(s$test, unname(as.matrix(p)) * sum(s$test) / sum(s$train))
 quiet <- function(code) suppressWarnings(suppressMessages(code))
 # the page's prototype, gene mean + ranks 5, 10, 20
 page <- c(baron_2812_hvg = 0.12688, deng = -1464.4, jurkat_293t_338 = 0.11088, klein_1k = 0.42132, pbmc3k = 0.14857, pbmc4k_top2000 = 0.035039,

@@ -11,7 +11,7 @@ threads <- max(1L, parallel::detectCores(), na.rm = TRUE)
 
 say("1. Reading mouse embryo counts (Goolam et al. 2016)")
 folder <- system.file("extdata", "goolam", package = "infill")
-counts <- readTenx(folder)
+counts <- read10x(folder)
 labels <- read.delim(file.path(folder, "labels.tsv"))
 sce <- SingleCellExperiment(list(counts = counts), colData = DataFrame(stage = labels$label))
 say("   %d genes x %d cells, %.1f %% zeros, %d stages", nrow(sce), ncol(sce), 100 * mean(counts == 0),
@@ -23,7 +23,7 @@ print(prepareCounts(sce))
 say("3. Hiding 10 %% of the non-zeros, to see whether they can be recovered")
 m <- maskCounts(sce, seed = 1)
 fit <- fitInfill(maskedData(m), AutoImputeParam(), seed = 1, progress = TRUE, num.threads = threads)
-score <- function(filled) recoveryError(m, filled, subset.row = modelledGenes(fit))
+score <- function(filled) recoveryError(m, filled, subset.row = fitParts(fit, "genes"))
 table <- rbind(
     "nothing (zeros stay)" = score(infill(maskedData(m), NoneParam())),
     "gene mean x size factor" = score(infill(maskedData(m), GeneMeanParam())),
@@ -37,13 +37,13 @@ say("4. Filling in the dropouts of all counts")
 whole <- fitInfill(sce, AutoImputeParam(), seed = 1, progress = TRUE, num.threads = threads)
 sce <- infill(sce, whole)
 print(whole)
-zeros <- counts[modelledGenes(whole), ] == 0
+zeros <- counts[fitParts(whole, "genes"), ] == 0
 say("   %d zeros of the modelled genes filled; observed counts are as they were", sum(zeros))
 
 say("5. Did it help? k-means (k = %d, 20 starts) and silhouette against the stages", length(unique(sce$stage)))
 components <- function(x) {
     size <- colSums(counts) / median(colSums(counts))
-    m <- log2(t(t(as.matrix(x[modelledGenes(whole), ])) / size) + 1)
+    m <- log2(t(t(as.matrix(x[fitParts(whole, "genes"), ])) / size) + 1)
     prcomp(t(m), rank. = 50)$x
 }
 judge <- function(x) {
@@ -73,6 +73,6 @@ grDevices::png(files[2], 1500, 600, res = 130)
 grid::pushViewport(grid::viewport(layout = grid::grid.layout(1, 2, widths = c(3, 2))))
 place <- function(p, k) print(p, vp = grid::viewport(layout.pos.row = 1, layout.pos.col = k))
 place(plotBeforeAfter(sce, sce, labels = sce$stage), 1)
-place(plotTraining(whole), 2)
+place(plot(whole), 2)
 invisible(grDevices::dev.off())
 say("7. Written: %s (SingleCellExperiment, assays \"infilled\", \"posterior\", \"posterior.sd\")\n            %s", files[1], files[2])

@@ -41,9 +41,9 @@ bitsOf <- function(x, param) {
     quiet <- function(code) suppressWarnings(suppressMessages(code))
     fit <- quiet(fitInfill(x, param, seed = 5, progress = FALSE))
     posterior <- is(fit, "StackFit")
-    weights <- fitWeights(fit)
+    weights <- fitParts(fit, "weights")
     parts <- setdiff(names(weights), c("limit", "summary", "steps", "cells"))
-    h <- fitHistory(fit)
+    h <- fitParts(fit, "history")
     out <- list(weights = unlist(if (is.null(names(weights))) lapply(weights, function(w) w[setdiff(names(w), "limit")])
         else weights[parts]), history = unlist(h[setdiff(names(h), "network")]))
     if (posterior) out <- c(out, list(coefficients = fit@coefficients, gains = unlist(fit@gains),
@@ -78,7 +78,7 @@ bitsOfRest <- function(x, name) {
         tune = bitsTuned(tuned), agreement = bitsAgreement(group, module$cluster),
         silhouette = silhouetteWidth(as.matrix(Matrix::t(x))[, 1:20], group, per.point = TRUE),
         separability = numbers(clusterSeparability(x, group)), cv = numbers(geneCv(x, group)),
-        gini = numbers(bitsGini(x)), loss = c(poissonLoss(x, filled), poissonDeviance(x, filled), nbDeviance(x, filled, 2)),
+        gini = numbers(bitsGini(x)), loss = c(countLoss(x, filled), countLoss(x, filled, "poisson.deviance"), countLoss(x, filled, "nb.deviance", 2)),
         module = c(as.double(module$latent), as.double(module$cluster)),
         permutation = numbers(bitsPermutation(quiet(permutationCheck(x, DeepMcParam(sweeps = 3), n.genes = 60, seed = 6)))),
         gauge = numbers(bitsGauge(quiet(smoothingGauge(x, filled, min.cells = 5, n.genes = 60, seed = 6)))),
@@ -89,10 +89,9 @@ bitsOfRest <- function(x, name) {
 # what has other names, or another place, from one version to the next
 bitsTuned <- function(tuned) tuned$table$poisson
 bitsGini <- function(x) giniCoefficient(x)
-bitsPermutation <- function(p) unclass(p)[c("n", "before", "after")]
-bitsGauge <- function(g) unclass(g)
-bitsAgreement <- function(a, b) c(adjustedRandIndex(a, b), normalizedMutualInfo(a, b), adjustedMutualInfo(a, b),
-    fowlkesMallows(a, b), jaccardPairs(a, b), purity(a, b), clusteringAccuracy(a, b))
+bitsPermutation <- function(p) unclass(p$tests)[c("n", "before", "after")]
+bitsGauge <- function(g) unclass(g$genes)
+bitsAgreement <- function(a, b) unname(clusterAgreement(b, a))
 
 bitsTable <- function(data) {
     digest <- function(v) {

@@ -78,7 +78,7 @@ refInfill <- function(counts, fit, output = "counts", keep = "observed", nonneg 
     size <- ifelse(total > 0, total / r$target, 1)
     each <- rep(size, each = nrow(counts))
     x <- log2(counts / each + 1)[r$selected, , drop = FALSE]
-    y <- refForward(fitWeights(fit), x)$y
+    y <- refForward(fitParts(fit, "weights"), x)$y
     seen <- switch(output, counts = counts, normcounts = counts / each,
         logcounts = log2(counts / each + 1))
     scale <- rep(size, each = nrow(y))

@@ -75,8 +75,8 @@ refDeepInput <- function(counts, fit) {
 # the whole of infill(), on the scale of counts
 refDeepInfill <- function(counts, fit, keep = "none") {
     counts <- unname(as.matrix(counts)) + 0
-    nets <- subNetworks(fit)
-    w <- fitWeights(fit)
+    nets <- fitParts(fit, "networks")
+    w <- fitParts(fit, "weights")
     input <- refDeepInput(counts, fit)
     out <- counts
     for (k in seq_len(nrow(nets))) {
@@ -96,10 +96,10 @@ refDeepInfill <- function(counts, fit, keep = "none") {
 # history says.
 heldCells <- function(fit, x, n) {
     p <- fit@param
-    nets <- subNetworks(fit)
+    nets <- fitParts(fit, "networks")
     input <- refDeepInput(x, fit)$x
     each <- vapply(seq_len(nrow(nets)), function(k) {
-        f <- refDeepForward(fitWeights(fit)[[k]], input[nets$predictor.genes[[k]], , drop = FALSE],
+        f <- refDeepForward(fitParts(fit, "weights")[[k]], input[nets$predictor.genes[[k]], , drop = FALSE],
             p@output)$y
         vapply(seq_len(ncol(x)), function(c) refDeepLoss(f[, c], input[nets$target.genes[[k]], c],
             p@loss.weights, p@zero.weight), 0)

@@ -194,12 +194,12 @@ refMcInfill <- function(counts, fit, y, output = "counts", keep = "observed", no
 # Fits see the matrix itself; ... are arguments of DeepMcParam().
 mcFit <- function(y, ..., seed = 1, num.threads = 1)
     fitInfill(handPrepared(y), DeepMcParam(...), seed = seed, num.threads = num.threads)
-mcFactors <- function(fit) { w <- fitWeights(fit); unname(w[grep("^(D.|Z)$", names(w))]) }
+mcFactors <- function(fit) { w <- fitParts(fit, "weights"); unname(w[grep("^(D.|Z)$", names(w))]) }
 mcProduct <- function(fit) refProduct(mcFactors(fit))
-mcSummary <- function(fit) stats::setNames(as.vector(fitWeights(fit)$summary),
+mcSummary <- function(fit) stats::setNames(as.vector(fitParts(fit, "weights")$summary),
     c("data", "ridge", "lambda", "w0", "p", "passes", "sigma"))
 mcSteps <- function(fit)
-    unname(as.matrix(fitHistory(fit)[-1, grep("^step", names(fitHistory(fit))), drop = FALSE]))
+    unname(as.matrix(fitParts(fit, "history")[-1, grep("^step", names(fitParts(fit, "history"))), drop = FALSE]))
 mcAway <- function(a, b) max(abs(a - b)) / max(abs(b))
 mcRaw <- function(x, fit, ...) {
     out <- plain(infill(x, fit, output = "logcounts", keep = "none", nonneg = FALSE, ...))
@@ -212,7 +212,7 @@ expectMc <- function(y, a, X.off = 1e-9, steps.off = 1e-8) {
     if (is.null(a$sweeps)) a$sweeps <- 5
     f <- suppressWarnings(do.call(mcFit, c(list(y), a)))
     r <- do.call(refMc, c(list(y), a))
-    h <- fitHistory(f)
+    h <- fitParts(f, "history")
     expect_identical(nrow(h), nrow(r$history), info = asText(a))
     expect_identical(f@stopped, r$stopped, info = asText(a))
     if (nrow(h) != nrow(r$history)) return(r)

@@ -52,7 +52,7 @@ graphVariants <- list(default = list(list(), list()),
     both = list(list(inner = "edges", latent = "inner", dist = "nb"),
     list(inner = "edges", latent = "inner", dist = "nb")),
     reference = list(list(init = "reference"), list(init = "reference")),
-    lognorm = list(list(correlation = "lognorm", threshold = 0.4),
+    lognorm = list(list(correlation = "log1p", threshold = 0.4),
     list(A = refGraphAdjacency(graphSeen$ready$Lg, 0.4))),
     unscaled = list(list(scale = FALSE), list(X = graphSeen$ready$Lg)),
     weights = list(list(mse.weight = 3, l2 = 0.05, dropout = 0.5),
@@ -101,15 +101,15 @@ graphFit <- function(..., x = graphSeen$counts, seed = 1, num.threads = 1, max.i
 }
 graphFilled <- function(...) plain(quiet(infill(...)))
 expectSameGraph <- function(one, two, info = NULL) {
-    testthat::expect_identical(fitWeights(one), fitWeights(two), info = info)
-    testthat::expect_identical(fitHistory(one), fitHistory(two), info = info)
+    testthat::expect_identical(fitParts(one, "weights"), fitParts(two, "weights"), info = info)
+    testthat::expect_identical(fitParts(one, "history"), fitParts(two, "history"), info = info)
 }
-expectOtherGraph <- function(one, two) testthat::expect_false(identical(fitHistory(one)$train,
-    fitHistory(two)$train))
+expectOtherGraph <- function(one, two) testthat::expect_false(identical(fitParts(one, "history")$train,
+    fitParts(two, "history")$train))
 
 # Heads recomputed from what prediction needs: cells x modelled genes
 graphHeads <- function(fit) {
-    w <- fitWeights(fit)
+    w <- fitParts(fit, "weights")
     head <- function(U, u0) if (!is.null(w[[U]])) w$E2 %*% w[[U]] +
         rep(as.vector(w[[u0]]), each = nrow(w$E2))
     l <- head("P", "p0")
@@ -124,7 +124,7 @@ graphNamed <- function(A) {
 }
 # The latent's mean: as a product of two, or as it is
 graphLatent <- function(fit) {
-    w <- fitWeights(fit)
+    w <- fitParts(fit, "weights")
     if (is.null(w$Qa)) w$Z else w$Qa %*% w$Wm
 }
 # genes x genes

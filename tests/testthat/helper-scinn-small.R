@@ -3,7 +3,7 @@
 scinnSeen <- refScinnData()
 
 scinnParam <- function(...) {
-    a <- list(latent = scinnSeen$latent, cluster = scinnSeen$group, log = "log2")
+    a <- list(latent = scinnSeen$latent, labels = scinnSeen$group, log = "log2")
     more <- list(...)
     a[names(more)] <- more
     do.call(ScInnParam, a)
@@ -19,7 +19,7 @@ scinnWhole <- function(...) scinnFit(batch.size = 1000, drop = 0, ...)
 
 # Current weights, and both of Adam's moments
 scinnState <- function(fit) {
-    w <- fitWeights(fit)
+    w <- fitParts(fit, "weights")
     n <- length(unlist(w))
     testthat::expect_length(fit@state, 3 * n)
     part <- function(k) utils::relist(fit@state[k * n + seq_len(n)], w)

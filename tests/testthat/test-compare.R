@@ -42,7 +42,7 @@ test_that("scores are their definitions, for the counts and for the gene mean", 
         p <- how[[2]] * sum(test) / sum(train)
         row <- d[d$task == "molecules" & d$method == how[[1]] & d$`repeat` == 2, ]
         expect_equal(row$poisson, mean(p - test * log(p + 1e-6)), tolerance = 1e-12)
-        expect_equal(row$poisson, poissonLoss(test, unname(as.matrix(p))), tolerance = 1e-12)
+        expect_equal(row$poisson, countLoss(test, unname(as.matrix(p))), tolerance = 1e-12)
         expect_equal(row$perfect, mean(test - ifelse(test > 0, test * log(test + 1e-6), 0)),
             tolerance = 1e-12)
         expect_equal(row$mse, mean((normal(p) - normal(test))^2), tolerance = 1e-12)
@@ -101,7 +101,7 @@ test_that("on a simulation the true rates have the lowest loss of all", {
     rate <- SummarizedExperiment::assay(y, "rate")
     m <- maskCounts(k, "molecules", 0.1, 5)
     test <- k - maskedData(m)
-    loss <- function(p) poissonLoss(as.matrix(test), unname(p) * 0.1)
+    loss <- function(p) countLoss(as.matrix(test), unname(p) * 0.1)
     others <- list(as.matrix(maskedData(m)) / 0.9,
         infill(maskedData(m), GeneMeanParam(), keep = "none", as = "matrix") / 0.9,
         suppressWarnings(infill(maskedData(m), StackParam(), seed = 1, as = "matrix")) / 0.9)

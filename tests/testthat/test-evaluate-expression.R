@@ -85,14 +85,14 @@ test_that("deviances and the loss are the literal ones", {
     }
     expect_equal(nbDeviance(counts, means, theta), refDeviance(counts, means, theta),
         tolerance = 1e-12)
-    expect_equal(poissonLoss(counts, means), mean(means - counts * log(means + 1e-6)),
+    expect_equal(countLoss(counts, means), mean(means - counts * log(means + 1e-6)),
         tolerance = 1e-12)
-    expect_equal(poissonLoss(counts, means, eps = 0.5), mean(means - counts * log(means + 0.5)),
+    expect_equal(countLoss(counts, means, eps = 0.5), mean(means - counts * log(means + 0.5)),
         tolerance = 1e-12)
     y <- counts[, 2]
     expect_equal(nbDeviance(y, means[, 2], theta), refDeviance(y, means[, 2], theta),
         tolerance = 1e-12)
-    expect_equal(poissonLoss(y, means[, 2]), mean(means[, 2] - y * log(means[, 2] + 1e-6)),
+    expect_equal(countLoss(y, means[, 2]), mean(means[, 2] - y * log(means[, 2] + 1e-6)),
         tolerance = 1e-12)
 })
 
@@ -108,15 +108,15 @@ test_that("the deviances are those of glm()", {
 
 test_that("sparse counts give the same bits, and zeros may be stored", {
     s <- sparse(counts)
-    expect_identical(poissonLoss(s, means), poissonLoss(counts, means))
+    expect_identical(countLoss(s, means), countLoss(counts, means))
     expect_identical(poissonDeviance(s, means), poissonDeviance(counts, means))
     expect_identical(nbDeviance(s, means, 2), nbDeviance(counts, means, 2))
     expect_identical(poissonDeviance(delayed(counts), delayed(means)),
         poissonDeviance(counts, means))
     expect_identical(poissonDeviance(counts, sparse(means)), poissonDeviance(counts, means))
     s@x[1] <- 0
-    expect_identical(poissonLoss(s, means), poissonLoss(as.matrix(s), means))
-    expect_equal(poissonLoss(0 * s, means), mean(means), tolerance = 1e-14)
+    expect_identical(countLoss(s, means), countLoss(as.matrix(s), means))
+    expect_equal(countLoss(0 * s, means), mean(means), tolerance = 1e-14)
 })
 
 test_that("limits of the deviances", {
@@ -128,9 +128,9 @@ test_that("limits of the deviances", {
     expect_identical(nbDeviance(2, 0, 3), Inf)
     expect_identical(nbDeviance(0, 0, 3), 0)
     expect_equal(nbDeviance(0, 3, 2), 4 * log(5 / 2), tolerance = 1e-14)
-    expect_identical(poissonLoss(0, 0), 0)
-    expect_identical(poissonLoss(0, 0, eps = 0), 0)
-    expect_equal(poissonLoss(2, 0), -2 * log(1e-6), tolerance = 1e-14)
+    expect_identical(countLoss(0, 0), 0)
+    expect_identical(countLoss(0, 0, eps = 0), 0)
+    expect_equal(countLoss(2, 0), -2 * log(1e-6), tolerance = 1e-14)
     # theta from 0 to infinity
     expect_identical(nbDeviance(counts, means, Inf), poissonDeviance(counts, means))
     for (theta in c(1e8, 1e12, 1e20, 1e300)) {
@@ -178,7 +178,7 @@ test_messages("arguments of the metrics of expression", {
     bad(nbDeviance(1:2, 1:2, 0))
     bad(nbDeviance(1:2, 1:2, NA))
     bad(nbDeviance(counts, counts, 1:3))
-    bad(poissonLoss(1:2, 1:3))
-    bad(poissonLoss(1:2, 1:2, eps = -1))
-    bad(poissonLoss(as.data.frame(counts), counts))
+    bad(countLoss(1:2, 1:3))
+    bad(countLoss(1:2, 1:2, eps = -1))
+    bad(countLoss(as.data.frame(counts), counts))
 })

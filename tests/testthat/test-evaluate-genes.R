@@ -50,7 +50,7 @@ test_that("the plot of variation has the coefficients of geneCv", {
     groups <- rep(c("b", "a"), c(25, 15))
     skip_if_not_installed("ggplot2")
     filled <- infill(counts, GeneMeanParam())
-    p <- plotCv(counts, filled, groups)
+    p <- plotBeforeAfter(counts, filled, groups, type = "cv")
     d <- p$data
     b <- geneCv(counts, groups)
     a <- geneCv(filled, groups)
@@ -59,18 +59,18 @@ test_that("the plot of variation has the coefficients of geneCv", {
     expect_equal(d$cv[d$when == "after"], a[there])
     expect_identical(levels(d$group), c("a", "b"))
     expect_length(unique(ggplot2::ggplot_build(p)$data[[1]]$x), 4L)
-    expect_identical(levels(plotCv(counts, filled)$data$group), "all")
+    expect_identical(levels(plotBeforeAfter(counts, filled, type = "cv")$data$group), "all")
 })
 
 test_messages("groups of geneCv", {
     counts <- tinyCounts()
-    bad(geneCv(counts, groups = 1:3))
-    bad(geneCv(counts, groups = rep(NA, 8)))
+    bad(geneCv(counts, labels = 1:3))
+    bad(geneCv(counts, labels = rep(NA, 8)))
 })
 
 test_messages("arguments of plotCv", {
     counts <- tinyCounts()
     skip_if_not_installed("ggplot2")
-    bad(plotCv(counts, counts[, -1]))
-    bad(plotCv(list(), counts))
+    bad(plotBeforeAfter(counts, counts[, -1], type = "cv"))
+    bad(plotBeforeAfter(list(), counts, type = "cv"))
 })

@@ -24,17 +24,17 @@ test_that("an oversmoother is red, raw counts and the gene mean are green", {
     expect_identical(raw$n, c(160 * 159 / 2, 160, 160))
     expect_identical(raw$before, raw$after)
     expect_lt(max(raw$before), 0.005)
-    expect_identical(verdict(raw), "green")
+    expect_identical(raw$verdict, "green")
     all <- permutationCheck(counts, smoothed, seed = 1)
-    expect_identical(verdict(all), "red")
+    expect_identical(all$verdict, "red")
     expect_gt(all$after[1], 0.99)
     expect_identical(all$before, raw$before)
-    expect_identical(verdict(permutationCheck(grouped(100, 560, 2)$counts, smoothed, seed = 1)),
+    expect_identical(permutationCheck(grouped(100, 560, 2)$counts, smoothed, seed = 1)$verdict,
         "red")
-    expect_identical(verdict(permutationCheck(counts, smoothed, k = 60, seed = 1)), "red")
+    expect_identical(permutationCheck(counts, smoothed, k = 60, seed = 1)$verdict, "red")
     for (keep in c("none", "observed")) {
         p <- permutationCheck(counts, GeneMeanParam(), keep = keep, seed = 1)
-        expect_identical(verdict(p), "green")
+        expect_identical(p$verdict, "green")
     }
     expect_identical(p, permutationCheck(counts, GeneMeanParam(), keep = keep, seed = 1))
     expect_equal(permutationCheck(sparse(counts), GeneMeanParam(), keep = keep, seed = 1), p)
@@ -59,15 +59,15 @@ test_that("a network that fills zeros only is not red on simulated groups", {
     skip_if_not_installed("SingleCellExperiment")
     x <- simulateCounts(n.genes = 300, n.cells = 300, de.prob = 0.2, seed = 3)
     param <- DeepImputeParam(max.iter = 30, network.size = 150)
-    expect_false(verdict(permutationCheck(x, param, seed = 1)) == "red")
+    expect_false(permutationCheck(x, param, seed = 1)$verdict == "red")
     gauge <- smoothingGauge(infill(x, param, seed = 1), seed = 1)
-    expect_false(verdict(gauge) == "red")
+    expect_false(gauge$verdict == "red")
     raw <- SummarizedExperiment::assay(x, "counts")
     expect_identical(smoothingGauge(raw,
         SummarizedExperiment::assay(infill(x, param, seed = 1), "infilled"), seed = 1), gauge)
     mc <- smoothingGauge(raw, infill(raw, DeepMcParam(), keep = "none", seed = 1),
-        clusters = x$group, seed = 1)
-    expect_false(verdict(mc) == "red")
+        labels = x$group, seed = 1)
+    expect_false(mc$verdict == "red")
 })
 
 test_messages("arguments of permutationCheck", {
@@ -85,5 +85,5 @@ test_messages("arguments of permutationCheck", {
     bad(permutationCheck(counts, colSums, seed = 1))
     bad(permutationCheck(counts, t, seed = 1))
     bad(permutationCheck(counts, function(x) -x, seed = 1))
-    bad(verdict(counts))
+    bad(counts$verdict)
 })

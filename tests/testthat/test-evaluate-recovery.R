@@ -101,7 +101,7 @@ test_that("subset.row judges some genes", {
     m <- maskCounts(x, seed = 1)
     fit <- fitInfill(maskedData(m), smallParam(n.genes = 20), seed = 1)
     filled <- infill(maskedData(m), fit)
-    genes <- modelledGenes(fit)
+    genes <- fitParts(fit, "genes")
     expect_identical(names(genes), rownames(x)[fit@recipe$selected])
     expect_length(genes, 20)
     h <- hiddenEntries(m)
@@ -121,7 +121,7 @@ test_that("subset.row judges some genes", {
     none <- setdiff(seq_len(60), h$row)[1]
     expect_error(recoveryError(m, filled, subset.row = none), "hidden entries",
         class = "infill_error")
-    expect_error(modelledGenes(1), "object", class = "infill_error")
+    expect_error(fitParts(1, "genes"), "object", class = "infill_error")
 })
 
 test_that("a Seurat object is judged like the matrix in it", {
@@ -188,7 +188,7 @@ test_that("the scale of DeepImpute's figure, and no other scale unawares", {
     skip_if_not_installed("ggplot2")
     bad(plotBeforeAfter(x, logs))
     bad(plotBeforeAfter(both, both))
-    bad(plotCv(x, logs))
+    bad(plotBeforeAfter(x, logs, type = "cv"))
 })
 
 test_messages("arguments of recoveryError", {

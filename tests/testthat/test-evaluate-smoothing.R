@@ -8,15 +8,15 @@ test_that("the gauge: raw counts keep all, rates the signal, an oversmoother not
     expect_s3_class(raw, c("smoothingGauge", "data.frame"), exact = TRUE)
     expect_identical(names(raw), c("detected", "signal", "before", "after", "kept", "between",
         "rank"))
-    expect_identical(verdict(raw), "green")
+    expect_identical(raw$verdict, "green")
     expect_setequal(rownames(raw), rownames(counts))
     expect_equal(raw$detected, unname(rowSums(counts > 0)[rownames(raw)]))
     expect_false(is.unsorted(-raw$detected))
     expect_identical(raw$before, raw$after)
     expect_true(all(raw$rank == 1))
     expect_true(all(raw$kept > 0.9, na.rm = TRUE))
-    rate <- smoothingGauge(counts, data$rate, clusters = data$group, seed = 1)
-    expect_identical(verdict(rate), "green")
+    rate <- smoothingGauge(counts, data$rate, labels = data$group, seed = 1)
+    expect_identical(rate$verdict, "green")
     expect_lt(abs(median(rate$between, na.rm = TRUE) - 1), 0.4)
     expect_lt(median(rate$kept, na.rm = TRUE), median(raw$kept, na.rm = TRUE))
     # where the logarithm hides nothing
@@ -29,14 +29,14 @@ test_that("the gauge: raw counts keep all, rates the signal, an oversmoother not
     expect_lt(mean(changed[!differ]), 0.3 * mean(changed[differ]))
     for (f in list(smoothed(counts), smoothed(counts, 180),
         infill(counts, GeneMeanParam(), keep = "none"))) {
-        expect_identical(verdict(smoothingGauge(counts, f, seed = 1)), "red")
+        expect_identical(smoothingGauge(counts, f, seed = 1)$verdict, "red")
     }
     expect_true(all(smoothingGauge(counts, smoothed(counts), seed = 1)$after == 0))
     big <- grouped(100, 560, 2)$counts
-    expect_identical(verdict(smoothingGauge(big, smoothed(big), seed = 1)), "red")
+    expect_identical(smoothingGauge(big, smoothed(big), seed = 1)$verdict, "red")
     means <- vapply(1:3, function(k) rowMeans(counts[, data$group == k]), numeric(160))[,
         data$group]
-    expect_identical(verdict(smoothingGauge(counts, means, clusters = data$group, seed = 1)),
+    expect_identical(smoothingGauge(counts, means, labels = data$group, seed = 1)$verdict,
         "yellow")
     filled <- smoothingGauge(counts, infill(counts, GeneMeanParam()), seed = 1)
     # zeros that were real
@@ -52,14 +52,14 @@ test_that("the gauge: raw counts keep all, rates the signal, an oversmoother not
     # nothing but noise: hardly a gene can be judged
     noise <- withSeed(4, matrix(rpois(50 * 100, 3), 50))
     expect_lt(mean(!is.na(smoothingGauge(noise, noise, seed = 1)$kept)), 0.1)
-    expect_identical(verdict(smoothingGauge(counts, counts, clusters = rep(1, 240), seed = 1)),
+    expect_identical(smoothingGauge(counts, counts, labels = rep(1, 240), seed = 1)$verdict,
         "green")
     expect_equal(smoothingGauge(counts, delayed(counts + 0), seed = 1), raw)
 })
 
 test_that("ranks within clusters are Spearman's", {
     filled <- counts * 0.5 + withSeed(5, rexp(length(counts)))
-    g <- smoothingGauge(counts, filled, clusters = data$group, min.cells = 10, seed = 1)
+    g <- smoothingGauge(counts, filled, labels = data$group, min.cells = 10, seed = 1)
     size <- function(m) { t <- colSums(m); t / median(t) }
     u <- t(t(counts) / size(counts))
     v <- t(t(filled) / size(filled))
@@ -80,8 +80,8 @@ test_messages("arguments of smoothingGauge", {
     bad(smoothingGauge(counts, counts[-1, ]))
     bad(smoothingGauge(counts, log(counts)))
     bad(smoothingGauge(counts, fit))
-    bad(smoothingGauge(counts, counts, clusters = 1:3))
-    bad(smoothingGauge(counts, counts, clusters = rep(NA, 8)))
+    bad(smoothingGauge(counts, counts, labels = 1:3))
+    bad(smoothingGauge(counts, counts, labels = rep(NA, 8)))
     bad(smoothingGauge(counts, counts, n.genes = 0))
     bad(smoothingGauge(counts, counts, min.cells = 1))
     bad(smoothingGauge(counts[, 1:2], counts[, 1:2]))

@@ -15,15 +15,15 @@ test_that("a fit says what it is", {
     expect_identical(fit@recipe, prepareCounts(counts)@recipe)
     expect_length(fit@state, 0)
     expect_gte(fit@seconds, 0)
-    h <- fitHistory(fit)
+    h <- fitParts(fit, "history")
     expect_identical(names(h), c("iteration", "train", "valid", "penalty"))
     expect_identical(h$iteration, seq_len(25))
     expect_identical(h, fit@history)
     expect_true(all(is.finite(as.matrix(h))))
     G <- length(fit@recipe$selected)
-    expect_identical(lapply(fitWeights(fit), dim),
+    expect_identical(lapply(fitParts(fit, "weights"), dim),
         list(E = c(G, 8L), D = c(8L, G), b_e = c(8L, 1L), b_d = c(G, 1L)))
-    expect_identical(unlist(fitWeights(fit), use.names = FALSE), fit@weights)
+    expect_identical(unlist(fitParts(fit, "weights"), use.names = FALSE), fit@weights)
     expect_output(print(fit),
         "InfillFit of AutoImputeParam, seed 3.*genes modelled of 60, 40 cells.*25 iterations")
     expect_output(print(param), "AutoImputeParam.*hidden +8")

@@ -50,7 +50,7 @@ test_that("a fit is resumed only with what it was made of", {
     # fewer than it has: as it is
     same <- fitInfill(counts, smallParam(max.iter = 3), resume = start)
     expect_identical(same@weights, start@weights)
-    expect_identical(nrow(fitHistory(same)), 5L)
+    expect_identical(nrow(fitParts(same, "history")), 5L)
 })
 
 test_that("a checkpoint is gone on from, and removed at the end", {
@@ -85,7 +85,7 @@ test_that("a fit that was killed goes on from its checkpoint to the same bits", 
     expect_true(soon(function() file.exists(file)))
     tools::pskill(as.integer(readLines(file.path(folder, "pid"), warn = FALSE)), tools::SIGKILL)
     Sys.sleep(0.2)
-    done <- nrow(fitHistory(readRDS(file)))
+    done <- nrow(fitParts(readRDS(file), "history"))
     expect_identical(done %% 40L, 0L)
     p <- AutoImputeParam(hidden = 64, max.iter = done + 25, stop = "paper", threshold = 0)
     expectSameFit(fitInfill(counts, p, checkpoint = file), fitInfill(counts, p, seed = 4))

@@ -9,7 +9,7 @@ test_that("prepared counts are used as they are", {
     one@seconds <- two@seconds
     expect_identical(two, one)
     few <- fitInfill(prepareCounts(counts, n.genes = 10), param, seed = 1)
-    expect_identical(nrow(fitWeights(few)$E), 10L)
+    expect_identical(nrow(fitParts(few, "weights")$E), 10L)
     expect_identical(infill(counts, few)[-few@recipe$selected, ],
         counts[-few@recipe$selected, ] + 0)
 })
@@ -96,8 +96,8 @@ test_messages("what is no model or fit", {
     bad(infill(counts, list(param)))
     bad(fitInfill(counts, NULL))
     bad(fitInfill(counts, fit))
-    expect_error(fitWeights(1), class = "infill_error")
-    expect_error(fitHistory(NULL), class = "infill_error")
+    expect_error(fitParts(1, "weights"), class = "infill_error")
+    expect_error(fitParts(NULL, "history"), class = "infill_error")
     wrong <- param
     wrong@hidden <- -1
     expect_error(fitInfill(counts, wrong, seed = 1), "hidden", class = "infill_error")

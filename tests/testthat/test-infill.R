@@ -59,7 +59,7 @@ test_that("blocks and counts that were not depth-normalised agree on every scale
     # nothing to take a median of
     one <- infill(x[, 3, drop = FALSE], bare, output = "normcounts")
     expect_true(all(is.finite(one)))
-    y <- refForward(fitWeights(bare), log2(smallCounts()[bare@recipe$selected, ] + 1))$y
+    y <- refForward(fitParts(bare, "weights"), log2(smallCounts()[bare@recipe$selected, ] + 1))$y
     z <- infill(smallCounts(), bare, keep = "none")
     expect_equal(z[bare@recipe$selected, ], pmax(2^y - 1, 0), tolerance = 1e-4, ignore_attr = TRUE)
 })

@@ -26,9 +26,9 @@ test_that("losses and steps are those of the formulas, for every option that ent
         fits <- lapply(1:4, function(n) do.call(step, c(list(n), more)))
         s <- NULL
         for (n in 2:4) {
-            w <- fitWeights(fits[[n - 1]])
+            w <- fitParts(fits[[n - 1]], "weights")
             loss <- refLoss(w, X(), lambda)
-            h <- fitHistory(fits[[4]])
+            h <- fitParts(fits[[4]], "history")
             expect_equal(h$train[n], loss[["sse"]], tolerance = 1e-5)
             expect_equal(h$penalty[n], loss[["penalty"]], tolerance = 1e-5)
             expect_identical(h$valid[n], 0)
@@ -37,8 +37,8 @@ test_that("losses and steps are those of the formulas, for every option that ent
             size <- length(object@weights)
             expect_identical(object@state[seq_len(size)], object@weights)
             object@weights <- object@state[size + seq_len(size)]
-            now <- refStep(w, refGradient(w, X(), lambda, bias), 0.01, fitWeights(object))
-            expect_equal(fitWeights(fits[[n]]), now$w, tolerance = 1e-5)
+            now <- refStep(w, refGradient(w, X(), lambda, bias), 0.01, fitParts(object, "weights"))
+            expect_equal(fitParts(fits[[n]], "weights"), now$w, tolerance = 1e-5)
         }
     }
 })
@@ -47,19 +47,19 @@ test_that("the first step starts from running squares of 1, as TensorFlow 1 has 
     one <- function(lr) fitInfill(counts,
         smallParam(max.iter = 1, stop = "paper", threshold = 0, learning.rate = lr), seed = 1,
         keep.state = TRUE)
-    start <- fitWeights(one(1e-8))
+    start <- fitParts(one(1e-8), "weights")
     now <- refStep(start, refGradient(start, X(), 1), 0.01)
     fit <- one(0.01)
-    expect_equal(fitWeights(fit), now$w, tolerance = 1e-5)
+    expect_equal(fitParts(fit, "weights"), now$w, tolerance = 1e-5)
     expect_equal(fit@state[length(fit@weights) + seq_along(fit@weights)],
         unlist(now$s, use.names = FALSE), tolerance = 1e-5)
 })
 
 test_that("a worked example: losses (equations 8 and 9 of the paper) and two RMSProp steps", {
     for (arithmetic in c("sparse", "dense")) {
-        one <- fitWeights(golden(1, arithmetic = arithmetic))
-        two <- fitWeights(golden(2, arithmetic = arithmetic))
-        h <- fitHistory(golden(3, arithmetic = arithmetic))[-1, ]
+        one <- fitParts(golden(1, arithmetic = arithmetic), "weights")
+        two <- fitParts(golden(2, arithmetic = arithmetic), "weights")
+        h <- fitParts(golden(3, arithmetic = arithmetic), "history")[-1, ]
         near <- function(a, b) expect_lt(max(abs(a - b)), 1e-5)
         near(h$train, c(10.4560163847, 7.50574896426, 5.79258605019))
         near(h$train[1] + h$penalty[1], 10.7685163847)

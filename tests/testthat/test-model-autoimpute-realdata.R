@@ -14,7 +14,7 @@ test_that("Blakeley, the paper's protocol and row of Table 2: RMSE at most 3.0, 
         q@x <- Matrix::drop0(x)
         fit <- fitInfill(q, AutoImputeParam(preset = "Blakeley", min.cells = 4), seed = seed,
             progress = FALSE, num.threads = 2)
-        predicted <- refForward(fitWeights(fit), q@x)$y[cbind(row, col)]
+        predicted <- refForward(fitParts(fit, "weights"), q@x)$y[cbind(row, col)]
         mean <- Matrix::rowSums(q@x) / pmax(1, Matrix::rowSums(q@x != 0))
         c(recoveryError(truth, predicted)$rmse, recoveryError(truth, mean[row])$rmse)
     }, c(0, 0))

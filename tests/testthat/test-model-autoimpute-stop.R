@@ -47,8 +47,8 @@ test_that("the validation rule keeps the best weights and waits for its patience
     longer@state[seq_along(longer@weights)] <- longer@weights
     longer@stopped <- "paused"
     more <- nrow(longer@history) + 1
-    h <- fitHistory(fitInfill(counts,
-        smallParam(max.iter = more, learning.rate = 0.05, patience = 18), resume = longer))
+    h <- fitParts(fitInfill(counts,
+        smallParam(max.iter = more, learning.rate = 0.05, patience = 18), resume = longer), "history")
     expect_identical(unlist(h[more, -1]), unlist(h[fit@best, -1]))
 })
 
@@ -61,8 +61,8 @@ test_that("the held-out entries are the share asked for, and are neither trained
         seed = 1, keep.state = TRUE)
     zero@weights[] <- 0
     zero@state <- c(zero@weights, rep(1, length(zero@weights)))
-    h <- fitHistory(fitInfill(counts, smallParam(max.iter = 2, valid.fraction = 0.25),
-        resume = zero))
+    h <- fitParts(fitInfill(counts, smallParam(max.iter = 2, valid.fraction = 0.25),
+        resume = zero), "history")
     expect_equal(h$train[2] + h$valid[2], sum(X()^2), tolerance = 1e-6)
     expect_lt(abs(h$valid[2] / sum(X()^2) - 0.25), 0.05)
     ones <- handPrepared(matrix(1, 20, 30))
@@ -70,7 +70,7 @@ test_that("the held-out entries are the share asked for, and are neither trained
         keep.state = TRUE)
     zero@weights[] <- 0
     zero@state <- c(zero@weights, rep(1, length(zero@weights)))
-    h <- fitHistory(fitInfill(ones, smallParam(max.iter = 2, valid.fraction = 0.05), resume = zero))
+    h <- fitParts(fitInfill(ones, smallParam(max.iter = 2, valid.fraction = 0.05), resume = zero), "history")
     expect_identical(h$valid[2], floor(0.05 * 600))
     expect_identical(h$train[2], 600 - floor(0.05 * 600))
 })

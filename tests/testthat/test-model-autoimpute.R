@@ -13,17 +13,17 @@ test_that("predictions are the forward pass in plain R", {
         list(arithmetic = "sparse"), list(batch.size = 11), list(stop = "paper"),
         list(stop = "window", learning.rate = 0.02))) {
         fit <- fitInfill(counts, do.call(smallParam, more), seed = 1)
-        expect_lt(max(abs(raw(counts, fit) - refForward(fitWeights(fit), X())$y)), 1e-4)
+        expect_lt(max(abs(raw(counts, fit) - refForward(fitParts(fit, "weights"), X())$y)), 1e-4)
         if (identical(more$bias, FALSE))
-            expect_true(all(unlist(fitWeights(fit)[c("b_e", "b_d")]) == 0))
+            expect_true(all(unlist(fitParts(fit, "weights")[c("b_e", "b_d")]) == 0))
     }
 })
 
 test_that("the start is what ?AutoImputeParam says of init", {
     wide <- lowRankCounts(200, 20)
-    start <- function(...) fitWeights(fitInfill(wide,
+    start <- function(...) fitParts(fitInfill(wide,
         AutoImputeParam(hidden = 300, max.iter = 1, learning.rate = 1e-8, stop = "paper",
-        threshold = 0, ...), seed = 1))
+        threshold = 0, ...), seed = 1), "weights")
     w <- start()
     G <- nrow(w$E)
     expect_lt(abs(stats::sd(w$E) * sqrt(G) - 1), 0.02)

@@ -9,8 +9,8 @@ test_that("NoneParam gives the counts back", {
     expect_identical(unname(plain(infill(counts, NoneParam(), keep = "none"))), matrix(0, 60, 40))
     fit <- fitInfill(counts, NoneParam())
     expect_identical(fit@stopped, "closed form")
-    expect_length(fitWeights(fit), 0)
-    expect_identical(nrow(fitHistory(fit)), 0L)
+    expect_length(fitParts(fit, "weights"), 0)
+    expect_identical(nrow(fitParts(fit, "history")), 0L)
     expect_true(all(fit@recipe$status == "modelled"))
 })
 
@@ -34,7 +34,7 @@ test_that("GeneMeanParam is the gene's mean times the size factor", {
     expect_equal(infill(counts, GeneMeanParam("detected"), output = "logcounts"),
         ifelse(counts > 0, log1p(norm), log1p(detected / rep(size, each = 60))), tolerance = 1e-12,
         ignore_attr = TRUE)
-    expect_equal(as.vector(fitWeights(fitInfill(counts, GeneMeanParam()))$mean),
+    expect_equal(as.vector(fitParts(fitInfill(counts, GeneMeanParam()), "weights")$mean),
         unname(rowMeans(norm)), tolerance = 1e-12)
 })
 

@@ -94,8 +94,8 @@ test_messages("DeepImpute: data and genes that cannot be fitted", {
     bad(fitInfill(counts, deepParam(n.candidates = 1, genes = c(1:4, 6:9), network.size = 4),
         seed = 1))
     bad(fitInfill(prepareCounts(counts, min.cells = 1), deep))
-    bad(subNetworks(fit))
-    bad(subNetworks(deep))
+    bad(fitParts(fit, "networks"))
+    bad(fitParts(deep, "networks"))
     old <- options(infill.memory.limit = 100)
     on.exit(options(old))
     bad(fitInfill(counts, deep, seed = 1))

@@ -22,8 +22,8 @@ golden <- function(third, dropout = 0) {
 }
 
 test_that("the start: Glorot's uniform weights, biases of 0", {
-    start <- fitWeights(fitted(x = lowRankCounts(), hidden = 100, network.size = 60,
-        learning.rate = 1e-8, max.iter = 1))
+    start <- fitParts(fitted(x = lowRankCounts(), hidden = 100, network.size = 60,
+        learning.rate = 1e-8, max.iter = 1), "weights")
     for (k in 1:3) {
         w <- start[[k]]
         for (m in c("W1", "W2")) {
@@ -60,16 +60,16 @@ test_that("a worked example: loss (?DeepImputeParam, Details) and gradients", {
     expect_equal(refDeepLoss(refDeepForward(one$w, x)$y, y), 0.398415100445, tolerance = 1e-11)
 
     fits <- lapply(0:2, golden)
-    ours <- vapply(fits, function(f) abs(fitHistory(f)$train[2] - loss) < 1e-6, TRUE)
+    ours <- vapply(fits, function(f) abs(fitParts(f, "history")$train[2] - loss) < 1e-6, TRUE)
     # the other two places make other training cells
     expect_identical(sum(ours), 1L)
     f <- fits[[which(ours)]]
     m <- f
     m@weights <- f@state[13 + 1:13] / 0.1
-    expect_equal(fitWeights(m)[[1]], dW, tolerance = 1e-5)
+    expect_equal(fitParts(m, "weights")[[1]], dW, tolerance = 1e-5)
     expect_equal(sqrt(f@state[26 + 1:12] / 0.001), abs(unlist(dW, use.names = FALSE)),
         tolerance = 1e-5)
-    expect_equal(fitWeights(f)[[1]], refAdam(w, dW, list(m = zero, v = zero), 0.01, 2)$w,
+    expect_equal(fitParts(f, "weights")[[1]], refAdam(w, dW, list(m = zero, v = zero), 0.01, 2)$w,
         tolerance = 1e-6)
 
     # dropout: one mask in the oracle; in the fit one of the sixteen, and loss and gradients are its
@@ -80,13 +80,13 @@ test_that("a worked example: loss (?DeepImputeParam, Details) and gradients", {
     f <- golden(which(ours) - 1, dropout = 0.3)
     masks <- lapply(0:15, function(b) matrix(bitwAnd(b, c(1, 2, 4, 8)) > 0, 2) / 0.7)
     off <- vapply(masks,
-        function(k) abs(refDeepLoss(refDeepForward(w, x, mask = k)$y, y) - fitHistory(f)$train[2]),
+        function(k) abs(refDeepLoss(refDeepForward(w, x, mask = k)$y, y) - fitParts(f, "history")$train[2]),
         0)
     mask <- masks[[which.min(off)]]
     expect_lt(min(off), 1e-6)
     expect_gt(sum(mask), 0)
     m@weights <- f@state[13 + 1:13] / 0.1
-    expect_equal(fitWeights(m)[[1]], refDeepGradient(w, x, y, mask = mask), tolerance = 1e-5)
+    expect_equal(fitParts(m, "weights")[[1]], refDeepGradient(w, x, y, mask = mask), tolerance = 1e-5)
 })
 
 test_that("losses and steps are those of the formulas, for every option that enters them", {
@@ -102,25 +102,25 @@ test_that("losses and steps are those of the formulas, for every option that ent
         last <- fits[[3]]
         learn <- setdiff(1:30, heldCells(last, counts[, 1:30], 1))
         x <- refDeepInput(counts[, 1:30], last)$x[, learn]
-        nets <- subNetworks(last)
+        nets <- fitParts(last, "networks")
         at <- function(fit, part) {
             fit@weights <- fit@state[(part - 1) * length(fit@weights) + seq_along(fit@weights)]
-            fitWeights(fit)
+            fitParts(fit, "weights")
         }
         for (t in 2:3) for (k in seq_len(nrow(nets))) {
             before <- fits[[t - 1]]
-            w <- fitWeights(before)[[k]]
+            w <- fitParts(before, "weights")[[k]]
             X <- x[nets$predictor.genes[[k]], ]
             Y <- x[nets$target.genes[[k]], ]
             o <- fits[[1]]@param
             g <- refDeepGradient(w, X, unname(Y), o@output, o@loss.weights, o@zero.weight)
             now <- refAdam(w, lapply(g, unname),
                 list(m = at(before, 2)[[k]], v = at(before, 3)[[k]]), 0.01, t)
-            h <- fitHistory(last)
+            h <- fitParts(last, "history")
             expect_equal(h$train[h$network == k & h$iteration == t],
                 refDeepLoss(refDeepForward(w, X, o@output)$y, Y, o@loss.weights, o@zero.weight),
                 tolerance = 1e-5)
-            expect_equal(fitWeights(fits[[t]])[[k]], now$w, tolerance = 1e-4)
+            expect_equal(fitParts(fits[[t]], "weights")[[k]], now$w, tolerance = 1e-4)
             expect_equal(at(fits[[t]], 2)[[k]], now$s$m, tolerance = 1e-4)
         }
         expect_true(all(last@history$penalty == 0))
@@ -134,10 +134,10 @@ test_that("held-out figures are those of the held-out cells, the same for all ne
         f <- do.call(fitted, c(more, list(learning.rate = 0.01)))
         held <- heldCells(f, counts, 2)
         x <- refDeepInput(counts, f)$x
-        nets <- subNetworks(f)
+        nets <- fitParts(f, "networks")
         for (k in seq_len(nrow(nets))) {
             y <- x[nets$target.genes[[k]], held]
-            yhat <- refDeepForward(fitWeights(f)[[k]], x[nets$predictor.genes[[k]], held],
+            yhat <- refDeepForward(fitParts(f, "weights")[[k]], x[nets$predictor.genes[[k]], held],
                 f@param@output)$y
             expect_equal(f@heldout$mse[k], mean((y - yhat)[y > 0]^2), tolerance = 1e-5)
             expect_equal(f@heldout$pearson[k], cor(y[y > 0], yhat[y > 0]), tolerance = 1e-4)

@@ -3,8 +3,8 @@
 counts <- smallCounts(60, 44)
 fitted <- function(..., x = counts, seed = 1) fitInfill(x, deepParam(...), seed = seed)
 fit <- fitted()
-targets <- function(fit) unlist(subNetworks(fit)$target.genes, use.names = FALSE)
-predictors <- function(fit) lapply(subNetworks(fit)$predictor.genes, unname)
+targets <- function(fit) unlist(fitParts(fit, "networks")$target.genes, use.names = FALSE)
+predictors <- function(fit) lapply(fitParts(fit, "networks")$predictor.genes, unname)
 
 test_that("a worked example: gene score, targets, predictors", {
     x <- rbind(g1 = c(1, 2, 3, 4), g2 = c(2, 4, 6, 9), g3 = c(4, 3, 2, 1), g4 = c(0, 1, 0, 1))
@@ -12,7 +12,7 @@ test_that("a worked example: gene score, targets, predictors", {
     for (n in 1:2) {
         fit <- fitInfill(x, DeepImputeParam(network.size = 2, n.predictors = n, max.iter = 1,
             order = "progressive"), seed = 1)
-        nets <- subNetworks(fit)
+        nets <- fitParts(fit, "networks")
         expect_identical(nets$target.genes, list(c(g2 = 2L, g1 = 1L)))
         expect_identical(nets$predictor.genes, list(list(c(g3 = 3L), c(g3 = 3L, g4 = 4L))[[n]]))
         expect_identical(fit@recipe$status,
@@ -32,8 +32,8 @@ test_that("any number of genes: networks, filling up, predictors outside", {
     v <- refScore(counts)[top]
     for (n in 1:(3 * S + 1)) for (order in c("random", "progressive")) {
         by <- if (n %% 2) list(n.genes = n) else list(min.vmr = mean(v[n + 0:1]))
-        nets <- subNetworks(do.call(fitted,
-            c(by, list(network.size = S, n.predictors = 2, max.iter = 1, order = order))))
+        nets <- fitParts(do.call(fitted,
+            c(by, list(network.size = S, n.predictors = 2, max.iter = 1, order = order))), "networks")
         at <- unlist(nets$target.genes, use.names = FALSE)
         expect_identical(nrow(nets), as.integer(ceiling(n / S)), info = n)
         expect_true(all(nets$targets == S))
@@ -51,7 +51,7 @@ test_that("any number of genes: networks, filling up, predictors outside", {
 })
 
 test_that("the last network is smaller when genes run out", {
-    nets <- subNetworks(fitted(n.genes = Inf, network.size = 7, max.iter = 1))
+    nets <- fitParts(fitted(n.genes = Inf, network.size = 7, max.iter = 1), "networks")
     vary <- sum(refScore(counts) > 0)
     expect_identical(nets$targets, c(rep(7L, vary %/% 7), vary %% 7L))
     expect_gt(vary %% 7, 0)
@@ -83,7 +83,7 @@ test_that("genes can be named or numbered, and none is added to them", {
     at <- c(9L, 3L, 31L, 4L, 50L)
     for (genes in list(at, as.numeric(at), rownames(counts)[at])) {
         fit <- fitted(genes = genes, network.size = 2, order = "progressive", max.iter = 1)
-        expect_identical(unname(subNetworks(fit)$target.genes),
+        expect_identical(unname(fitParts(fit, "networks")$target.genes),
             list(c(g9 = 9L, g3 = 3L), c(g31 = 31L, g4 = 4L), c(g50 = 50L)))
         expect_identical(predictors(fit),
             lapply(list(at[1:2], at[3:4], at[5]), refPredictors, counts = counts, n = 5))
@@ -97,10 +97,10 @@ test_that("genes can be named or numbered, and none is added to them", {
 
 test_that("modelledGenes() are the targets, best first", {
     fit <- fitted(n.genes = 20, network.size = 10, max.iter = 1)
-    expect_setequal(modelledGenes(fit), targets(fit))
-    expect_gt(length(fit@recipe$selected), length(modelledGenes(fit)))
-    expect_identical(names(modelledGenes(fit)), rownames(counts)[modelledGenes(fit)])
-    expect_identical(unname(modelledGenes(fit)), refTargets(counts, 10, n = 20))
+    expect_setequal(fitParts(fit, "genes"), targets(fit))
+    expect_gt(length(fit@recipe$selected), length(fitParts(fit, "genes")))
+    expect_identical(names(fitParts(fit, "genes")), rownames(counts)[fitParts(fit, "genes")])
+    expect_identical(unname(fitParts(fit, "genes")), refTargets(counts, 10, n = 20))
 })
 
 test_that("correlations are those of cor(), the lower gene first where they tie", {
@@ -124,7 +124,7 @@ test_that("correlations are those of cor(), the lower gene first where they tie"
     }
     logs <- fitted(correlation = "log1p", max.iter = 1)
     expect_identical(predictors(logs),
-        lapply(subNetworks(logs)$target.genes, refPredictors, counts = counts, n = 5, log = TRUE))
+        lapply(fitParts(logs, "networks")$target.genes, refPredictors, counts = counts, n = 5, log = TRUE))
     expect_false(identical(predictors(logs), predictors(fit)))
 })
 
@@ -133,7 +133,7 @@ test_that("candidates are those of largest sd / mean", {
     fit <- fitted(n.candidates = 20, max.iter = 1)
     best <- sort(order(-cv)[1:20])
     expect_identical(predictors(fit),
-        lapply(subNetworks(fit)$target.genes, refPredictors, counts = counts, n = 5,
+        lapply(fitParts(fit, "networks")$target.genes, refPredictors, counts = counts, n = 5,
         candidates = best))
     expect_true(all(unlist(predictors(fit)) %in% best))
     expect_identical(predictors(fitted(n.candidates = 60, max.iter = 1)),
@@ -147,14 +147,14 @@ test_that("fewer genes than a network and its predictors need: networks of half 
     n <- length(refTargets(counts, 60, n = 60))
     expect_message(fit <- fitted(network.size = 512, n.genes = Inf, max.iter = 1),
         sprintf("%d genes are too few for a network of 512 .*: networks of %d", n, ceiling(n / 2)))
-    expect_identical(subNetworks(fit)$targets, c(as.integer(ceiling(n / 2)), n %/% 2L))
+    expect_identical(fitParts(fit, "networks")$targets, c(as.integer(ceiling(n / 2)), n %/% 2L))
     expect_silent(fitted(network.size = 16, n.genes = 16, max.iter = 1))
     # one gene is left
     expect_silent(fitted(network.size = n - 1, n.genes = n - 1, n.predictors = 100, max.iter = 1))
-    expect_identical(ncol(fitWeights(fitted(hidden = NA, network.size = 30, max.iter = 1))[[1]]$W1),
+    expect_identical(ncol(fitParts(fitted(hidden = NA, network.size = 30, max.iter = 1), "weights")[[1]]$W1),
         15L)
-    expect_identical(ncol(fitWeights(fitted(hidden = NA, network.size = 8, max.iter = 1))[[1]]$W1),
+    expect_identical(ncol(fitParts(fitted(hidden = NA, network.size = 8, max.iter = 1), "weights")[[1]]$W1),
         10L)
     wide <- fitted(hidden = NA, network.size = 512, genes = 1:10, max.iter = 1)
-    expect_identical(ncol(fitWeights(wide)[[1]]$W1), 256L)
+    expect_identical(ncol(fitParts(wide, "weights")[[1]]$W1), 256L)
 })

@@ -3,8 +3,8 @@
 counts <- smallCounts(60, 44)
 fitted <- function(..., x = counts, seed = 1) fitInfill(x, deepParam(...), seed = seed)
 fit <- fitted()
-targets <- function(fit) unlist(subNetworks(fit)$target.genes, use.names = FALSE)
-predictors <- function(fit) lapply(subNetworks(fit)$predictor.genes, unname)
+targets <- function(fit) unlist(fitParts(fit, "networks")$target.genes, use.names = FALSE)
+predictors <- function(fit) lapply(fitParts(fit, "networks")$predictor.genes, unname)
 
 test_that("predictions are the forward pass in plain R, for every option that enters it", {
     for (more in list(list(), list(output = "relu"), list(output = "linear"),

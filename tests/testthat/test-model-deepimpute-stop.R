@@ -3,7 +3,7 @@
 counts <- smallCounts(60, 44)
 fitted <- function(..., x = counts, seed = 1) fitInfill(x, deepParam(...), seed = seed)
 fit <- fitted()
-targets <- function(fit) unlist(subNetworks(fit)$target.genes, use.names = FALSE)
+targets <- function(fit) unlist(fitParts(fit, "networks")$target.genes, use.names = FALSE)
 
 # Predictors that say nothing, one target of 0, 1, 3 (on the model's scale): what is predicted?
 constant <- function(...) {
@@ -14,16 +14,16 @@ constant <- function(...) {
         valid.fraction = 0.001, batch.size = 0, dropout = 0, ...)
     f <- fitInfill(prepared, p, seed = 1)
     expect_true(is.na(f@heldout$pearson))
-    c(refDeepForward(fitWeights(f)[[1]], cbind(0), p@output)$y, tail(fitHistory(f)$train, 1))
+    c(refDeepForward(fitParts(f, "weights")[[1]], cbind(0), p@output)$y, tail(fitParts(f, "history")$train, 1))
 }
 
 test_that("each network stops after `patience` epochs without a smaller held-out loss", {
     f <- fitted(max.iter = 500, learning.rate = 0.02, patience = 5)
-    h <- fitHistory(f)
+    h <- fitParts(f, "history")
     expect_identical(names(h), c("network", "iteration", "train", "valid", "penalty"))
     n <- table(h$network)
     expect_identical(f@best, as.integer(n))
-    expect_identical(subNetworks(f)$iterations, as.integer(n))
+    expect_identical(fitParts(f, "networks")$iterations, as.integer(n))
     expect_gt(length(unique(n)), 1)
     for (k in unique(h$network)) {
         v <- h$valid[h$network == k]
@@ -34,7 +34,7 @@ test_that("each network stops after `patience` epochs without a smaller held-out
     # a network does not know of the others
     for (k in c(1, length(n))) {
         short <- fitted(max.iter = n[[k]], learning.rate = 0.02, patience = 5)
-        expect_identical(fitWeights(short)[[k]], fitWeights(f)[[k]])
+        expect_identical(fitParts(short, "weights")[[k]], fitParts(f, "weights")[[k]])
     }
     expect_identical(fitted(max.iter = 3)@stopped, rep("the most iterations allowed", 4))
 })
@@ -45,10 +45,10 @@ test_that("best = TRUE keeps weights and figures of the best epoch, and trains n
     expect_identical(best@history, last@history)
     v <- split(last@history$valid, last@history$network)
     expect_identical(best@best, unname(vapply(v, which.min, 0L)))
-    expect_identical(subNetworks(best)$valid, unname(vapply(v, min, 0)))
+    expect_identical(fitParts(best, "networks")$valid, unname(vapply(v, min, 0)))
     for (k in seq_along(v)) {
         short <- fitted(max.iter = best@best[k], learning.rate = 0.02, patience = 4)
-        expect_identical(fitWeights(short)[[k]], fitWeights(best)[[k]])
+        expect_identical(fitParts(short, "weights")[[k]], fitParts(best, "weights")[[k]])
         expect_identical(short@heldout[k, ], best@heldout[k, ])
     }
 })
@@ -56,10 +56,10 @@ test_that("best = TRUE keeps weights and figures of the best epoch, and trains n
 test_that("joint = TRUE stops all networks by the sum of their losses", {
     for (best in c(FALSE, TRUE)) {
         f <- fitted(max.iter = 500, learning.rate = 0.02, patience = 6, joint = TRUE, best = best)
-        h <- fitHistory(f)
+        h <- fitParts(f, "history")
         total <- rowSums(do.call(cbind, split(h$valid, h$network)))
         expect_identical(length(total), which.min(total) + 6L)
-        expect_identical(subNetworks(f)$iterations, rep(length(total), 4))
+        expect_identical(fitParts(f, "networks")$iterations, rep(length(total), 4))
         expect_identical(f@best, rep(if (best) which.min(total) else length(total), 4))
     }
     expect_gt(length(unique(fitted(max.iter = 500, learning.rate = 0.02, patience = 6)@best)), 1)

@@ -3,8 +3,8 @@
 counts <- smallCounts(60, 44)
 fitted <- function(..., x = counts, seed = 1) fitInfill(x, deepParam(...), seed = seed)
 fit <- fitted()
-targets <- function(fit) unlist(subNetworks(fit)$target.genes, use.names = FALSE)
-predictors <- function(fit) lapply(subNetworks(fit)$predictor.genes, unname)
+targets <- function(fit) unlist(fitParts(fit, "networks")$target.genes, use.names = FALSE)
+predictors <- function(fit) lapply(fitParts(fit, "networks")$predictor.genes, unname)
 
 # Everything that must be equal after a detour.
 expectSame <- function(one, two) for (s in c("weights", "shapes", "history", "best", "stopped",
@@ -36,9 +36,9 @@ test_that("the seed fixes the bits; threads and the form of the input do not tou
 test_that("several hidden layers: their weights, threads, workers, a pause", {
     p <- function(...) deepParam(hidden = c(12, 5, 9), learning.rate = 0.01, ...)
     deep <- fitInfill(counts, p(), seed = 1)
-    nets <- subNetworks(deep)
+    nets <- fitParts(deep, "networks")
     expect_gt(nrow(nets), 2)
-    for (k in seq_len(nrow(nets))) expect_identical(lapply(fitWeights(deep)[[k]], dim),
+    for (k in seq_len(nrow(nets))) expect_identical(lapply(fitParts(deep, "weights")[[k]], dim),
         list(W1 = c(nets$predictors[k], 12L), b1 = c(12L, 1L), W2 = c(12L, 5L), b2 = c(5L, 1L),
         W3 = c(5L, 9L), b3 = c(9L, 1L), W4 = c(9L, nets$targets[k]), b4 = c(nets$targets[k], 1L)))
     expectSame(fitInfill(counts, p(), seed = 1, num.threads = 2), deep)
@@ -57,7 +57,7 @@ test_that("a delayed result is the dense one to the bit, whatever is asked for",
         late <- infill(counts, fit, keep = keep, output = output, as = "delayed")
         expect_s4_class(late, "DelayedMatrix")
         expect_identical(as.matrix(late), whole)
-        for (rows in list(7L, c(60L, 1L, 1L), unname(subNetworks(fit)$target.genes[[2]]), integer(),
+        for (rows in list(7L, c(60L, 1L, 1L), unname(fitParts(fit, "networks")$target.genes[[2]]), integer(),
             which(fit@recipe$status != "modelled"))) for (cols in list(3L, c(9L, 3L, 3L, 44L)))
                 expect_identical(as.matrix(late[rows, cols, drop = FALSE]),
                     whole[rows, cols, drop = FALSE])
@@ -105,12 +105,12 @@ test_that("a fit survives saveRDS, and says what it is", {
     expect_identical(readRDS(file), fit)
     expect_identical(infill(counts, readRDS(file)), infill(counts, fit))
     expect_true(validObject(fit))
-    expect_identical(unlist(fitWeights(fit), use.names = FALSE), fit@weights)
+    expect_identical(unlist(fitParts(fit, "weights"), use.names = FALSE), fit@weights)
     expect_identical(fit@cells, 44L)
     expect_identical(fit@seed, 1)
     expect_length(fit@state, 0)
-    nets <- subNetworks(fit)
-    for (k in seq_len(nrow(nets))) expect_identical(lapply(fitWeights(fit)[[k]], dim),
+    nets <- fitParts(fit, "networks")
+    for (k in seq_len(nrow(nets))) expect_identical(lapply(fitParts(fit, "weights")[[k]], dim),
         list(W1 = c(nets$predictors[k], 12L), b1 = c(12L, 1L), W2 = c(12L, nets$targets[k]),
         b2 = c(nets$targets[k], 1L)))
     expect_output(print(fit),
@@ -118,10 +118,10 @@ test_that("a fit survives saveRDS, and says what it is", {
             "4 networks, 8 to 8 iterations.*Pearson"))
     one <- fitted(genes = 1:10)
     expect_output(print(one), "8 iterations, the most")
-    expect_identical(names(fitWeights(one)[[1]]), c("W1", "b1", "W2", "b2"))
-    expect_identical(names(fitWeights(one))[2], "limit")
+    expect_identical(names(fitParts(one, "weights")[[1]]), c("W1", "b1", "W2", "b2"))
+    expect_identical(names(fitParts(one, "weights"))[2], "limit")
     expect_output(print(DeepImputeParam()), "DeepImputeParam.*network.size +512")
-    expect_error(subNetworks(fitInfill(counts, NoneParam(), seed = 1)), "NoneParam",
+    expect_error(fitParts(fitInfill(counts, NoneParam(), seed = 1), "networks"), "NoneParam",
         class = "infill_error")
 })
 
@@ -176,10 +176,10 @@ test_that("permuting genes permutes networks of ranked genes", {
     order <- withSeed(1, sample(60))
     one <- fitted(order = "progressive")
     two <- fitted(order = "progressive", x = counts[order, ])
-    expect_identical(lapply(subNetworks(two)$target.genes, names),
-        lapply(subNetworks(one)$target.genes, names))
-    expect_identical(lapply(subNetworks(two)$predictor.genes, function(g) sort(names(g))),
-        lapply(subNetworks(one)$predictor.genes, function(g) sort(names(g))))
+    expect_identical(lapply(fitParts(two, "networks")$target.genes, names),
+        lapply(fitParts(one, "networks")$target.genes, names))
+    expect_identical(lapply(fitParts(two, "networks")$predictor.genes, function(g) sort(names(g))),
+        lapply(fitParts(one, "networks")$predictor.genes, function(g) sort(names(g))))
 })
 
 # ---- the edges ----
@@ -198,7 +198,7 @@ test_that("genes that do not vary are neither targets nor predictors", {
 test_that("the fewest genes and cells", {
     two <- counts[3:4, ]
     expect_message(f <- fitted(x = two, network.size = 512), "2 genes are too few.*networks of 1")
-    expect_identical(nrow(subNetworks(f)), 2L)
+    expect_identical(nrow(fitParts(f, "networks")), 2L)
     expect_setequal(targets(f), 1:2)
     expect_equal(unname(plain(infill(two, f, keep = "none"))), refDeepInfill(two, f),
         tolerance = 1e-4)

@@ -4,7 +4,7 @@ counts <- smallCounts()
 param <- DeepMcParam(c(6, 3), sweeps = 5)
 fit <- fitInfill(counts, param, seed = 1)
 y <- unname(as.matrix(as(prepareCounts(counts), "dgCMatrix")))                # 49 x 40, 39 % zeros
-total <- function(fit) fitHistory(fit)$train + fitHistory(fit)$penalty
+total <- function(fit) fitParts(fit, "history")$train + fitParts(fit, "history")$penalty
 distance <- function(a, b) sqrt(sum((a - b)^2) / sum(b^2))
 truncated <- function(y, r) { s <- svd(y, r, r); s$u %*% (s$d[seq_len(r)] * t(s$v)) }
 depths <- list(4, c(6, 3), c(8, 5, 3))
@@ -65,13 +65,13 @@ test_that("without missing entries, or where zeros weigh as much, X is the trunc
         r <- utils::tail(ranks, 1)
         f <- mcFit(full, ranks, step = step, sweeps = 4)
         expect_lt(mcAway(mcProduct(f), truncated(full, r)), 1e-9)
-        expect_equal(fitHistory(f)$train, rep(left(full, r), 5), tolerance = 1e-10)
+        expect_equal(fitParts(f, "history")$train, rep(left(full, r), 5), tolerance = 1e-10)
         # w0 = 1 needs (1 - p)/p
         need <- mean(y == 0) / mean(y > 0)
         f <- mcFit(y, ranks, step = step, sweeps = 4, zero.weight = need * (1 + 1e-9))
         expect_identical(mcSummary(f)[["w0"]], 1)
         expect_lt(mcAway(mcProduct(f), truncated(y, r)), 1e-9)
-        expect_equal(fitHistory(f)$train, rep(left(y, r), 5), tolerance = 1e-10)
+        expect_equal(fitParts(f, "history")$train, rep(left(y, r), 5), tolerance = 1e-10)
         expect_gt(mcAway(mcProduct(mcFit(y, ranks, step = step, sweeps = 4,
             zero.weight = need * 0.9)), truncated(y, r)), 1e-4)
     }
@@ -84,12 +84,12 @@ test_that("a ridge shrinks singular values as the depth says", {
         K <- length(ranks) + 1
         f <- mcFit(full, ranks, lambda = lambda, step = "exact", accelerate = TRUE, tol = 1e-11,
             sweeps = 3000)
-        expect_lt(nrow(fitHistory(f)), 3000)
+        expect_lt(nrow(fitParts(f, "history")), 3000)
         s <- svd(mcProduct(f), 0, 0)$d[1:5]
         if (K == 2) expect_lt(max(abs(s - pmax(sigma - lambda, 0))), 1e-6)
         on <- s > 1e-6
         expect_lt(max(abs(s - sigma + lambda * s^(2 / K - 1))[on]), 1e-6)
-        expect_equal(utils::tail(fitHistory(f)$penalty, 1) / lambda, K * sum(s[on]^(2 / K)),
+        expect_equal(utils::tail(fitParts(f, "history")$penalty, 1) / lambda, K * sum(s[on]^(2 / K)),
             tolerance = 1e-8)
     }
 })

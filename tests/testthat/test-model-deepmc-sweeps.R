@@ -4,7 +4,7 @@ counts <- smallCounts()
 param <- DeepMcParam(c(6, 3), sweeps = 5)
 fit <- fitInfill(counts, param, seed = 1)
 y <- unname(as.matrix(as(prepareCounts(counts), "dgCMatrix")))                # 49 x 40, 39 % zeros
-total <- function(fit) fitHistory(fit)$train + fitHistory(fit)$penalty
+total <- function(fit) fitParts(fit, "history")$train + fitParts(fit, "history")$penalty
 distance <- function(a, b) sqrt(sum((a - b)^2) / sum(b^2))
 truncated <- function(y, r) { s <- svd(y, r, r); s$u %*% (s$d[seq_len(r)] * t(s$v)) }
 depths <- list(4, c(6, 3), c(8, 5, 3))
@@ -131,7 +131,7 @@ test_that("the start of a large matrix: the leading singular vectors, found by p
         # w0 = 1: stays at the start
         f <- mcFit(big, list(10, c(13, 10))[[seed]], zero.weight = 1e6, sweeps = 1, seed = seed)
         expect_gt(mcSummary(f)[["passes"]], 0)
-        expect_lt(abs(fitHistory(f)$train[1] / sum(values[-(1:10)]^2) - 1), 1e-10)
+        expect_lt(abs(fitParts(f, "history")$train[1] / sum(values[-(1:10)]^2) - 1), 1e-10)
         expect_lt(distance(mcProduct(f), x), 1e-6)
     }
     expect_identical(mcSummary(fit)[["passes"]], 0)
@@ -140,7 +140,7 @@ test_that("the start of a large matrix: the leading singular vectors, found by p
 test_that("the start: orthonormal vectors, largest entry positive, or normal factors", {
     for (z in list(y, t(y))) {
         # w0 = 1: stays at the start
-        D1 <- fitWeights(mcFit(z, 5, zero.weight = 1e6, sweeps = 1))$D1
+        D1 <- fitParts(mcFit(z, 5, zero.weight = 1e6, sweeps = 1), "weights")$D1
         expect_lt(mcAway(crossprod(D1) / sum(D1[, 1]^2), diag(5)), 1e-10)
         expect_true(all(apply(D1, 2, function(u) u[which.max(abs(u))] > 0)))
         expect_lt(mcAway(abs(crossprod(svd(z, 5)$u, D1)) / sqrt(sum(D1[, 1]^2)), diag(5)), 1e-9)
@@ -166,7 +166,7 @@ test_that("lambda = NA: from the noise an additive model leaves", {
 test_that("sweeps = NA: a constant over p K, from 5 to 100", {
     fits <- unlist(lapply(c(1, 0.5, 0.3, 0.1, 0.03), function(share) {
         z <- withSeed(5, y * rbinom(length(y), 1, share))
-        lapply(depths, function(r) c(n = nrow(fitHistory(suppressWarnings(mcFit(z, r)))) - 1,
+        lapply(depths, function(r) c(n = nrow(fitParts(suppressWarnings(mcFit(z, r)), "history")) - 1,
             pK = mean(z > 0) * (length(r) + 1)))
     }), recursive = FALSE)
     n <- vapply(fits, `[[`, 0, "n")
@@ -193,8 +193,8 @@ test_that("Anderson's acceleration: the same candidates, taken and refused", {
     expect_gt(r$taken[["no"]], 5)
     # it helps, and what the history says last is what the factors are
     sweeps <- function(...)
-        nrow(fitHistory(mcFit(y, c(6, 3), lambda = 2, zero.weight = 0.2, tol = 1e-6, sweeps = 2000,
-        ...)))
+        nrow(fitParts(mcFit(y, c(6, 3), lambda = 2, zero.weight = 0.2, tol = 1e-6, sweeps = 2000,
+        ...), "history"))
     expect_lt(sweeps(accelerate = TRUE), 0.5 * sweeps())
     f <- mcFit(y, c(6, 3), lambda = 2, zero.weight = 0.2, sweeps = 9, accelerate = TRUE)
     expect_equal(utils::tail(total(f), 1),
@@ -208,8 +208,8 @@ test_that("the tolerance ends a fit, and 0 never does", {
         expect_identical(r$stopped, "the change of a sweep is within the tolerance")
     }
     full <- mcFit(y + 1, 4, sweeps = 30, step = "exact")      # nothing changes
-    expect_identical(nrow(fitHistory(full)), 31L)
-    expect_identical(nrow(fitHistory(mcFit(y + 1, 4, sweeps = 30, tol = 1e-9))), 2L)
+    expect_identical(nrow(fitParts(full, "history")), 31L)
+    expect_identical(nrow(fitParts(mcFit(y + 1, 4, sweeps = 30, tol = 1e-9), "history")), 2L)
 })
 
 test_that("random and non-negative starts: every sweep is that of the formulas", {

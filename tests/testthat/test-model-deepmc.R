@@ -4,7 +4,7 @@ counts <- smallCounts()
 param <- DeepMcParam(c(6, 3), sweeps = 5)
 fit <- fitInfill(counts, param, seed = 1)
 y <- unname(as.matrix(as(prepareCounts(counts), "dgCMatrix")))                # 49 x 40, 39 % zeros
-total <- function(fit) fitHistory(fit)$train + fitHistory(fit)$penalty
+total <- function(fit) fitParts(fit, "history")$train + fitParts(fit, "history")$penalty
 distance <- function(a, b) sqrt(sum((a - b)^2) / sum(b^2))
 kinds <- c("mm", "exact", "exact.block")
 
@@ -24,18 +24,18 @@ test_that("genes and cells without entries, a gene with one, equal cells", {
             expectMc(z, c(a, init = init), 1e-7, 1e-7)
             expect_match(capture_warnings(f <- do.call(mcFit, c(list(z), a, init = init))),
                 "1 of the 49 modelled genes", all = FALSE)
-            w <- fitWeights(f)
+            w <- fitParts(f, "weights")
             expect_true(all(w$D1[7, ] == 0) && all(w$Z[, c(3, 9)] == 0))
             expect_true(all(is.finite(unlist(w[c("D1", "Z", "summary")]))) &&
                 all(is.finite(mcSteps(f))))
             expect_lte(max(abs(w$Z[, 20] - w$Z[, 21])), 1e-12 * max(abs(w$Z)))
         }
     for (more in list(list(init = "random"), list(nonneg = TRUE))) {
-        w <- fitWeights(suppressWarnings(do.call(mcFit, c(list(z, c(6, 3)), more))))
+        w <- fitParts(suppressWarnings(do.call(mcFit, c(list(z, c(6, 3)), more))), "weights")
         expect_true(all(w$Z[, c(3, 9)] == 0) && all(w$D1[7, ] == 0))
     }
     # a singular vector of its own, of value 0
-    expect_true(all(fitWeights(suppressWarnings(mcFit(z[1:9, ], c(9, 9))))$D1[7, ] == 0))
+    expect_true(all(fitParts(suppressWarnings(mcFit(z[1:9, ], c(9, 9))), "weights")$D1[7, ] == 0))
     x <- counts
     x[, c(3, 9)] <- 0
     x[4, ] <- 0
@@ -53,7 +53,7 @@ test_that("nothing at all to learn from", {
     said <- capture_warnings(f <- mcFit(matrix(0, 6, 5), c(3, 2)))
     expect_match(said, "6 of the 6 modelled genes have no counts", all = FALSE)
     expect_match(said, "no counts after preparation", all = FALSE)
-    expect_identical(fitHistory(f)$iteration, 0L)
+    expect_identical(fitParts(f, "history")$iteration, 0L)
     expect_true(all(mcProduct(f) == 0) && total(f) == 0)
     for (more in list(list(nonneg = TRUE), list(init = "random"),
         list(lambda = NA, accelerate = TRUE), list(zero.weight = 1)))
@@ -232,10 +232,10 @@ test_that("a fit survives saveRDS, and says what it is", {
     expect_identical(readRDS(file), fit)
     expect_identical(infill(counts, readRDS(file)), infill(counts, fit))
     expect_true(validObject(fit))
-    expect_identical(lapply(fitWeights(fit), dim),
+    expect_identical(lapply(fitParts(fit, "weights"), dim),
         list(D1 = c(49L, 6L), D2 = c(6L, 3L), Z = c(3L, 40L), cells = c(2L, 40L), steps = c(3L, 5L),
         summary = c(7L, 1L)))
-    h <- fitHistory(fit)
+    h <- fitParts(fit, "history")
     expect_identical(names(h), c("iteration", "train", "penalty", "step.D1", "step.D2", "step.Z"))
     expect_identical(h$iteration, 0:5)
     expect_identical(c(h$train[1], h$penalty[1]), unname(mcSummary(fit)[c("data", "ridge")]))
@@ -250,7 +250,7 @@ test_that("a fit survives saveRDS, and says what it is", {
 test_that("a progress line is written when asked for", {
     expect_silent(fitInfill(counts, param, seed = 1, progress = FALSE))
     line <- sprintf("DeepMc: iteration 1 of 5, RMSE %.4f",
-        sqrt(fitHistory(fit)$train[2] / sum(y > 0)))
+        sqrt(fitParts(fit, "history")$train[2] / sum(y > 0)))
     expect_message(f <- fitInfill(counts, param, seed = 1, progress = TRUE), line, fixed = TRUE)
     expect_identical(f@weights, fit@weights)
 })

@@ -16,7 +16,7 @@ test_that("bits depend on the seed alone, not on threads or on the kind of matri
         expectSameGraph(do.call(graphFit, c(v[[1]], list(x = sparse(counts)))), one)
         other <- do.call(graphFit, c(v[[1]], seed = 2))
         expectOtherGraph(other, one)
-        expect_false(identical(fitWeights(other)$E2, fitWeights(one)$E2))
+        expect_false(identical(fitParts(other, "weights")$E2, fitParts(one, "weights")$E2))
         expect_identical(infill(counts, one, num.threads = 2), infill(counts, one, num.threads = 1))
     }
     p <- list(max.iter = 20, stop = "validation")
@@ -53,17 +53,17 @@ test_that("the held-out stop keeps the weights of the lowest likelihood", {
             c(more, stop = "validation", patience = 20, learning.rate = 0.05, valid.fraction = 0.2,
             max.iter = n))
         fit <- run(400)
-        h <- fitHistory(fit)
+        h <- fitParts(fit, "history")
         seen <- which(!is.na(h$valid))
         expect_true(all(utils::head(seen, -1) %% 10 == 0) &&
             all(seq_len(nrow(h) %/% 10) * 10 %in% seen))
         best <- seen[which.min(h$valid[seen])]
         expect_lt(nrow(h), 400)
         expect_lte(nrow(h), best + 20)
-        expect_identical(fitWeights(run(best)), fitWeights(fit))
-        if (best < nrow(h)) expect_false(identical(fitHistory(run(nrow(h)))$valid[best],
+        expect_identical(fitParts(run(best), "weights"), fitParts(fit, "weights"))
+        if (best < nrow(h)) expect_false(identical(fitParts(run(nrow(h)), "history")$valid[best],
             h$valid[nrow(h)]))
-        expect_equal(fitHistory(run(best)), h[seq_len(best), ], ignore_attr = TRUE)
+        expect_equal(fitParts(run(best), "history"), h[seq_len(best), ], ignore_attr = TRUE)
         # held-out ones too
         expect_identical(graphFilled(counts, fit)[counts > 0], counts[counts > 0] + 0)
     }
@@ -78,22 +78,22 @@ test_that("the held-out likelihood is that of the prediction", {
         NLL <- refGraphZinb(Y, p$mean * ready$sf, p$dispersion, l, dist)$NLL
         # which entries is not told: the mean of so many of these, as a sample without replacement
         spread <- sd(NLL) * sqrt((1 - fraction) / (fraction * length(NLL)))
-        expect_lt(abs(fitHistory(fit)$valid[10] - mean(NLL)), 5 * spread)
+        expect_lt(abs(fitParts(fit, "history")$valid[10] - mean(NLL)), 5 * spread)
     }
     # whether what is left out counts in the denominator is not said
-    part <- function(...) fitHistory(graphFit(max.iter = 1, ...))$expression
+    part <- function(...) fitParts(graphFit(max.iter = 1, ...), "history")$expression
     ratio <- part(stop = "validation", valid.fraction = 0.5) / part()
     expect_lt(min(abs(ratio - c(0.5, 1))), 0.1)
 })
 
 test_that("training gets better, and finds the graph", {
     fit <- graphFit(max.iter = 60)
-    h <- fitHistory(fit)
+    h <- fitParts(fit, "history")
     for (part in c("train", "adjacency", "expression")) expect_lt(mean(h[[part]][51:60]),
         mean(h[[part]][1:5]))
     p <- graphEdges(fit)
     expect_gt(mean(p[graph == 1]), mean(p[graph == 0 & diag(60) == 0]) + 0.05)
-    reference <- fitHistory(graphFit(max.iter = 60, init = "reference"))
+    reference <- fitParts(graphFit(max.iter = 60, init = "reference"), "history")
     expect_gt(reference$expression[60], h$expression[60] + 0.3)
 })
 
@@ -118,7 +118,7 @@ test_that("a fit survives saveRDS", {
     on.exit(unlink(file))
     saveRDS(fit, file)
     expect_identical(infill(counts, readRDS(file)), infill(counts, fit))
-    expect_identical(geneEdges(readRDS(file)), geneEdges(fit))
+    expect_identical(fitParts(readRDS, "edges"(file)), fitParts(fit, "edges"))
     expect_output(print(fit), "GraphSci")
 })
 
@@ -137,10 +137,10 @@ test_that("genes and cells without counts come back as zeros", {
         message = note("muffleMessage"), warning = note("muffleWarning"))
     expect_match(said, "2 .*genes?|genes?.* 2", all = FALSE)
     expect_match(said, "1 .*cells?|cells?.* 1", all = FALSE)
-    w <- fitWeights(fit)
+    w <- fitParts(fit, "weights")
     expect_identical(dim(w$E2), c(79L, 32L))
     expect_identical(dim(w$Qa), c(58L, 32L))
-    expect_setequal(modelledGenes(fit), setdiff(1:60, c(5, 17)))
+    expect_setequal(fitParts(fit, "genes"), setdiff(1:60, c(5, 17)))
     for (keep in c("observed", "none")) for (output in c("counts", "normcounts")) {
         all <- graphFilled(x, fit, keep = keep, output = output)
         expect_true(all(all[c(5, 17), ] == 0) && all(all[, 9] == 0))
@@ -150,7 +150,7 @@ test_that("genes and cells without counts come back as zeros", {
     y <- t(x[-c(5, 17), -9])
     expectClose(graphFilled(x, fit, keep = "none")[-c(5, 17), -9],
         t(graphHeads(fit)$mean * refGraphPrepare(y)$sf))
-    expect_false(any(c("g5", "g17") %in% unlist(geneEdges(fit, threshold = 0.01)[1:2])))
+    expect_false(any(c("g5", "g17") %in% unlist(fitParts(fit, "edges", threshold = 0.01)[1:2])))
     # a graph of all genes, those without counts included
     A <- refGraphAdjacency(t(x[, -9]))
     dimnames(A) <- dimnames(graph)
@@ -167,7 +167,7 @@ test_that("few genes, few cells, constant genes, huge counts", {
     for (x in list(few, huge, flat, two, counts[1:2, colSums(counts[1:2, ]) > 0],
         counts[, rep(1:10, 2)])) {
         fit <- graphFit(x = x, max.iter = 5)
-        expect_true(all(is.finite(as.matrix(fitHistory(fit)[c("train", costs)]))))
+        expect_true(all(is.finite(as.matrix(fitParts(fit, "history")[c("train", costs)]))))
         all <- graphFilled(x, fit, keep = "none")
         expect_true(all(is.finite(all)) && all(all > 0))
         expect_identical(graphFilled(x, fit)[x > 0], x[x > 0] + 0)

@@ -9,12 +9,12 @@ costs <- c(adj = "adjacency", exp = "expression", kl = "divergence", mse = "erro
 
 test_that("shapes of a fit", {
     fit <- graphFit()
-    h <- fitHistory(fit)
+    h <- fitParts(fit, "history")
     expect_true(all(c("iteration", "train", "valid", unname(costs)) %in% names(h)))
     expect_identical(h$iteration, 1:3)
     expect_true(all(is.finite(as.matrix(h[c("train", costs)]))))
     expect_true(all(is.na(h$valid)))                           # of nothing held out
-    w <- fitWeights(fit)
+    w <- fitParts(fit, "weights")
     shape <- c(E2 = 80 * 32, P = 32 * 60, T = 32 * 60, D = 32 * 60, p0 = 60, t0 = 60, d0 = 60,
         Qa = 60 * 32, Wm = 32 * 60)
     expect_identical(lengths(w)[names(shape)], vapply(shape, as.integer, 0L))
@@ -23,16 +23,16 @@ test_that("shapes of a fit", {
     expect_identical(dim(graphLatent(graphFit(latent = "inner"))), c(60L, 32L))
     expect_true(all(is.finite(unlist(w))))
     expect_gte(min(w$E2, w$Qa), 0)
-    expect_setequal(modelledGenes(fit), 1:60)
+    expect_setequal(fitParts(fit, "genes"), 1:60)
 })
 
 test_that("the cost is the sum of its parts", {
     for (v in graphVariants) {
-        h <- fitHistory(do.call(graphFit, v[[1]]))
+        h <- fitParts(do.call(graphFit, v[[1]]), "history")
         # sums of five single-precision numbers
         expect_lt(largest(h$train / rowSums(h[costs]), 1), 1e-5)
     }
-    h <- fitHistory(graphFit(mse.weight = 0, l2 = 0))
+    h <- fitParts(graphFit(mse.weight = 0, l2 = 0), "history")
     expect_true(all(h$error == 0) && all(h$penalty == 0))
 })
 
@@ -41,8 +41,8 @@ test_that("the cost is the sum of its parts", {
 test_that("costs of epochs 1 and 16 are the oracle's: likelihoods, gradients, steps", {
     for (name in names(graphVariants)) {
         fits <- lapply(1:4,
-            function(seed) fitHistory(do.call(graphFit,
-            c(graphVariants[[name]][[1]], max.iter = 16, seed = seed))))
+            function(seed) fitParts(do.call(graphFit,
+            c(graphVariants[[name]][[1]], max.iter = 16, seed = seed)), "history"))
         for (k in 1:2) {
             package <- Reduce(`+`, lapply(fits, function(h) unlist(h[c(1, 16)[k], costs]))) / 4
             known <- matrix(graphExpected[[name]][[k]], 5)
@@ -57,7 +57,7 @@ test_that("costs of epochs 1 and 16 are the oracle's: likelihoods, gradients, st
 
 test_that("the learning rate decays as the oracle's: costs of the 100th epoch", {
     fits <- lapply(1:4,
-        function(seed) unlist(fitHistory(graphFit(max.iter = 100, seed = seed))[100, costs]))
+        function(seed) unlist(fitParts(graphFit(max.iter = 100, seed = seed), "history")[100, costs]))
     package <- Reduce(`+`, fits) / 4
     # over graphOracle(100, seed) of the seeds 101:116; without decay the penalty is 0.0267
     mean <- c(0.60341, 1.8472, 0.12764, 0.0010633, 0.024167)
@@ -75,7 +75,7 @@ test_that("heads start where the data are, or at the reference's 0", {
     ratio <- function(m) apply(m, 2, function(x) sqrt(mean((x - mean(x))^2)))
     expect_true(all(ratio(p$logmean) / 0.3 < 1 + 1e-4 & ratio(p$logmean) / 0.3 > 0.9))
     expect_true(all(ratio(p$l) / 0.1 < 1 + 1e-4 & ratio(p$l) / 0.1 > 0.9))
-    w <- fitWeights(start())
+    w <- fitParts(start(), "weights")
     o <- w$E2 %*% w$T + rep(as.vector(w$t0), each = 80)
     expect_lt(largest(colMeans(o), h$beta_t), 1e-4)
     expect_true(all(ratio(o) / 0.1 < 1 + 1e-3 & ratio(o) / 0.1 > 0.9))
@@ -94,7 +94,7 @@ test_that("heads start where the data are, or at the reference's 0", {
         mean(r$E2 == 0), sqrt(mean((r$Qa %*% Wm)^2)))
     known <- vapply(a, function(r) c(measure(r, 0 * w$Wm)[1:5], sqrt(mean(r$mu^2))), numeric(6))
     for (seed in 1:2) {
-        w <- fitWeights(start(seed = seed))
+        w <- fitParts(start(seed = seed), "weights")
         expect_true(all(abs(measure(w, w$Wm) - rowMeans(known)) < 6 * apply(known, 1, sd)))
     }
 })
@@ -109,16 +109,16 @@ test_that("the graph convolution has the normalised adjacency of the graph given
     expect_lt(max(abs(refGraphNormalised(A) %*% none)), 1e-14)
     for (more in list(list(), list(latent = "inner"), list(dropout = 0, dist = "nb"))) {
         fit <- do.call(graphFit, c(list(adj = A), more))
-        for (Q in Filter(Negate(is.null), list(fitWeights(fit)$Qa, graphLatent(fit)))) {
+        for (Q in Filter(Negate(is.null), list(fitParts(fit, "weights")$Qa, graphLatent(fit)))) {
             expect_gt(max(abs(Q)), 0.01)
             expect_lt(max(abs(crossprod(none, Q))), 1e-5 * max(abs(Q)))
         }
     }
-    expect_gt(max(abs(crossprod(none, fitWeights(graphFit())$Qa))), 1e-3)
+    expect_gt(max(abs(crossprod(none, fitParts(graphFit(), "weights")$Qa))), 1e-3)
     # cliques: genes of one have the same row
     blocks <- kronecker(diag(6), matrix(1, 10, 10)) - diag(60)
     dimnames(blocks) <- dimnames(graph)
-    Qa <- fitWeights(graphFit(adj = blocks))$Qa
+    Qa <- fitParts(graphFit(adj = blocks), "weights")$Qa
     first <- 10 * ((seq_len(60) - 1) %/% 10) + 1
     expect_lt(largest(Qa, Qa[first, ]), 1e-5 * max(Qa))
     expect_gt(largest(Qa[1, ], Qa[11, ]), 1e-4 * max(Qa))
@@ -128,7 +128,7 @@ test_that("a gene that never varies has no latent", {
     x <- rbind(c(2, 2, 2, 2), c(1, 3, 2, 2), c(3, 1, 2, 2), c(4, 4, 4, 4)) + 0   # equal depths
     x <- x[, rep(1:4, 5)]
     fit <- graphFit(x = x)
-    w <- fitWeights(fit)
+    w <- fitParts(fit, "weights")
     expect_true(all(w$Qa[c(1, 4), ] == 0))
     expect_gt(max(w$Qa[2:3, ]), 0)
     expect_true(all(is.finite(graphFilled(x, fit, keep = "none"))))
@@ -148,9 +148,9 @@ test_that("the fitted mean times the size factor is filled in", {
         n <- graphFilled(counts, fit, output = "normcounts")
         expect_lt(max(abs(n / t(t(counts) / ready$sf) - 1)[counts > 0]), 1e-6)
         expectClose(n[counts == 0, drop = FALSE], t(r$mean)[counts == 0, drop = FALSE])
-        expectClose(graphSciParts(fit, what = "mean"), t(r$mean))
-        expectClose(graphSciParts(fit, what = "dispersion"), t(r$dispersion))
-        if (!identical(v[[1]]$dist, "nb")) expectClose(graphSciParts(fit, what = "dropout"),
+        expectClose(fitParts(fit, what = "mean"), t(r$mean))
+        expectClose(fitParts(fit, what = "dispersion"), t(r$dispersion))
+        if (!identical(v[[1]]$dist, "nb")) expectClose(fitParts(fit, what = "dropout"),
             t(r$dropout))
     }
     fit <- graphFit()
@@ -162,7 +162,7 @@ test_that("the fitted mean times the size factor is filled in", {
         unname(graphFilled(counts, fit)))
     # nothing random is left
     expect_identical(graphFilled(counts, fit), graphFilled(counts, fit))
-    expect_identical(rownames(graphSciParts(fit, what = "mean")), rownames(counts))
+    expect_identical(rownames(fitParts(fit, what = "mean")), rownames(counts))
 })
 
 test_that("edges are the mean probabilities of both directions", {
@@ -171,7 +171,7 @@ test_that("edges are the mean probabilities of both directions", {
         p <- graphEdges(fit, latent)
         dimnames(p) <- dimnames(graph)
         for (threshold in c(0.5, 0.55)) {
-            e <- geneEdges(fit, threshold = threshold)
+            e <- fitParts(fit, "edges", threshold = threshold)
             expect_identical(names(e), c("gene1", "gene2", "probability"))
             i <- match(as.character(e$gene1), rownames(counts))
             j <- match(as.character(e$gene2), rownames(counts))
@@ -183,19 +183,19 @@ test_that("edges are the mean probabilities of both directions", {
             expect_identical(found[sure], unname(p)[sure] > threshold)
             expect_gt(nrow(e), 0)
         }
-        e <- geneEdges(fit)
-        m <- geneEdges(fit, as = "matrix")
+        e <- fitParts(fit, "edges")
+        m <- fitParts(fit, "edges", as = "matrix")
         expect_s4_class(m, "sparseMatrix")
         expect_true(Matrix::isSymmetric(m))
         dense <- as.matrix(m)
         expect_identical(sum(dense[upper.tri(dense)] != 0), nrow(e))
         expect_equal(dense[cbind(as.character(e$gene1), as.character(e$gene2))], e$probability)
     }
-    bad <- function(...) expect_error(geneEdges(fit, ...), class = "infill_error")
+    bad <- function(...) expect_error(fitParts(fit, "edges", ...), class = "infill_error")
     bad(threshold = -0.1)
     bad(threshold = NA)
     bad(as = "list")
-    expect_error(geneEdges(counts), class = "infill_error")
+    expect_error(fitParts(counts, "edges"), class = "infill_error")
 })
 
 # ---- graphs ----
@@ -215,9 +215,9 @@ test_that("a graph given is the graph computed", {
         expectSameGraph(graphFit(adj = graphNamed(refGraphAdjacency(Y, threshold))),
         graphFit(threshold = threshold))
     expectSameGraph(graphFit(adj = graphNamed(refGraphAdjacency(ready$Lg))),
-        graphFit(correlation = "lognorm"))
+        graphFit(correlation = "log1p"))
     expectOtherGraph(graphFit(threshold = 0.4), one)
-    expectOtherGraph(graphFit(correlation = "lognorm"), one)
+    expectOtherGraph(graphFit(correlation = "log1p"), one)
 })
 
 test_that("no edges, all edges, one edge", {
@@ -225,12 +225,12 @@ test_that("no edges, all edges, one edge", {
     for (adj in list(0 * graph, graphNamed(1 - diag(60)), data.frame(gene1 = "g3", gene2 = "g58")))
         for (inner in whole) {
         fit <- graphFit(adj = adj, inner = inner)
-        expect_true(all(is.finite(as.matrix(fitHistory(fit)[c("train", costs)]))))
+        expect_true(all(is.finite(as.matrix(fitParts(fit, "history")[c("train", costs)]))))
         expect_true(all(is.finite(graphFilled(counts, fit, keep = "none"))))
-        expect_true(is.data.frame(geneEdges(fit)))
+        expect_true(is.data.frame(fitParts(fit, "edges")))
     }
     # labels are A + I, q = N - 1 and nu = N/(2 (N - 1)): the start costs about nu/N^2 (N^2 - N + N
     # q) E softplus(noise) = 0.806
-    h <- fitHistory(graphFit(adj = 0 * graph, max.iter = 1, learning.rate = 1e-8))
+    h <- fitParts(graphFit(adj = 0 * graph, max.iter = 1, learning.rate = 1e-8), "history")
     expect_equal(h$adjacency, 0.806, tolerance = 0.25)
 })

@@ -28,22 +28,22 @@ test_that("held-out edges leave the graph in both directions, and are watched", 
     expect_true(all(full[pairs] == is.edge) && all(left[pairs] == 0) &&
         all(pairs[, 1] > pairs[, 2]))
     expect_identical(sum(full) - sum(left), 2 * plan[4])
-    h <- fitHistory(held)
+    h <- fitParts(held, "history")
     expect_identical(which(is.finite(h$edge.auc)), c(10L, 20L))
     expect_true(all(h$edge.auc[c(10, 20)] >= 0 & h$edge.auc[c(10, 20)] <= 1))
     # the area at the kept epoch, from the edges' probabilities
-    e <- as.matrix(geneEdges(held, 0, as = "matrix"))[pairs]
+    e <- as.matrix(fitParts(held, "edges", 0, as = "matrix"))[pairs]
     if (held@best == 20) expect_equal(mean(outer(e[is.edge], e[!is.edge], ">")), h$edge.auc[20],
         tolerance = 1e-9)
-    expect_null(fitHistory(fitInfill(counts, quick(), seed = 1))$edge.auc)
+    expect_null(fitParts(fitInfill(counts, quick(), seed = 1), "history")$edge.auc)
     skip_if_not_installed("ggplot2")
-    expect_true("edge.auc" %in% plotTraining(held)$data$panel)
+    expect_true("edge.auc" %in% plot(held)$data$panel)
 })
 
 test_that("the network finds held-out edges of groups again", {
     fit <- fitInfill(counts, GraphSciParam(valid.edges = 0.2, max.iter = 200, stop = "none"),
         seed = 1)
-    expect_gt(max(fitHistory(fit)$edge.auc, na.rm = TRUE), 0.7)
+    expect_gt(max(fitParts(fit, "history")$edge.auc, na.rm = TRUE), 0.7)
 })
 
 test_that("draws are averaged, the mean is one answer, and the reference's evaluation another", {
@@ -53,16 +53,16 @@ test_that("draws are averaged, the mean is one answer, and the reference's evalu
     expect_identical(drawn, infill(counts, fit, num.threads = 2))
     expect_identical(unname(drawn[counts > 0]), as.double(counts[counts > 0]))
     expect_false(identical(drawn, mean))
-    w <- fitWeights(fit)
+    w <- fitParts(fit, "weights")
     expect_identical(dim(w$E2), c(80L, 128L))
     each <- vapply(1:4,
         function(d) exp(sum(w$E2[3, 32 * (d - 1) + 1:32] * w$D[32 * (d - 1) + 1:32, 7]) +
         w$d0[7, d]), 0)
     expect_gt(diff(range(each)), 0)
-    expect_equal(graphSciParts(fit)[7, 3], mean(each), tolerance = 1e-12)
+    expect_equal(fitParts(fit, "mean")[7, 3], mean(each), tolerance = 1e-12)
     expect_equal(infill(counts, fit, keep = "none", output = "normcounts")[7, 3], mean(each),
         tolerance = 1e-12)
-    expect_true(all(graphSciParts(fit, "dropout") > 0 & graphSciParts(fit, "dropout") < 1))
+    expect_true(all(fitParts(fit, "dropout") > 0 & fitParts(fit, "dropout") < 1))
     reference <- infill(counts, quick(eval = "reference"), seed = 1)
     expect_true(all(is.finite(reference)) && !identical(reference, mean))
 })
@@ -87,8 +87,8 @@ test_that("the cost's window stops, dropout on cells matters, what diverges keep
     fit <- fitInfill(counts, GraphSciParam(stop = "cost", learning.rate = 1e-6, max.iter = 100),
         seed = 1)
     expect_identical(fit@stopped, "the window's threshold")
-    expect_lt(nrow(fitHistory(fit)), 100)
-    expect_identical(fit@best, nrow(fitHistory(fit)))
+    expect_lt(nrow(fitParts(fit, "history")), 100)
+    expect_identical(fit@best, nrow(fitParts(fit, "history")))
     expect_false(identical(infill(counts, quick(cell.dropout = 0.2), seed = 1),
         infill(counts, quick(), seed = 1)))
 })

@@ -13,11 +13,11 @@ test_messages("scINN: every argument", {
     bad(ScInnParam(latent = matrix("a", 2, 2)))
     bad(ScInnParam(latent = matrix(1, 8, 1)))
     bad(ScInnParam(latent = 1:8))
-    bad(ScInnParam(cluster = c(1, NA)))
-    bad(ScInnParam(cluster = list(1, 2)))
+    bad(ScInnParam(labels = c(1, NA)))
+    bad(ScInnParam(labels = list(1, 2)))
     bad(ScInnParam(paper = NA))
     bad(ScInnParam(paper = TRUE, drop = 0.2, zero.weight = 1))
-    bad(ScInnParam(clusters = 1:8))
+    bad(ScInnParam(label = 1:8))
 })
 
 test_messages("scINN: data, latents and clusters that cannot be fitted", {
@@ -25,11 +25,11 @@ test_messages("scINN: data, latents and clusters that cannot be fitted", {
     z <- matrix(sin(1:36), 12)
     log2Param <- function(...) ScInnParam(log = "log2", ...)
     bad(infill(x[, 1:9], log2Param(), seed = 1))
-    bad(infill(x, log2Param(latent = z[-1, ], cluster = 1:12), seed = 1))
-    bad(infill(x, log2Param(latent = z, cluster = 1:11), seed = 1))
+    bad(infill(x, log2Param(latent = z[-1, ], labels = 1:12), seed = 1))
+    bad(infill(x, log2Param(latent = z, labels = 1:11), seed = 1))
     z[3, 2] <- NaN
-    bad(infill(x, log2Param(latent = z, cluster = 1:12), seed = 1))
-    bad(infill(x, log2Param(latent = matrix(sin(1:36), 12), cluster = 1:12, learning.rate = 10,
+    bad(infill(x, log2Param(latent = z, labels = 1:12), seed = 1))
+    bad(infill(x, log2Param(latent = matrix(sin(1:36), 12), labels = 1:12, learning.rate = 10,
         weight.decay = 100, max.iter = 200), seed = 1))
     bad(infill(x - 50, log2Param(), seed = 1))
     bad(infill(replace(x + 0, 5, NA), log2Param(), seed = 1))
@@ -37,7 +37,7 @@ test_messages("scINN: data, latents and clusters that cannot be fitted", {
     bad(fitInfill(prepareCounts(x), log2Param(), seed = 1))
     old <- options(infill.memory.limit = 1e4)
     on.exit(options(old))
-    bad(infill(x, log2Param(latent = matrix(sin(1:36), 12), cluster = 1:12), seed = 1))
+    bad(infill(x, log2Param(latent = matrix(sin(1:36), 12), labels = 1:12), seed = 1))
 })
 
 test_that("mistakes are errors of our class", {
@@ -56,7 +56,7 @@ test_that("mistakes are errors of our class", {
         class = "infill_error")
     expect_error(quiet(infill(counts, scinnParam(latent = data$latent[-1, ]), seed = 1)), "latent",
         class = "infill_error")
-    expect_error(quiet(infill(counts, scinnParam(cluster = 1:3), seed = 1)), "cluster",
+    expect_error(quiet(infill(counts, scinnParam(labels = 1:3), seed = 1)), "cluster",
         class = "infill_error")
     expect_error(quiet(infill(counts[, 1:8], ScInnParam(), seed = 1)), "latent",
         class = "infill_error")

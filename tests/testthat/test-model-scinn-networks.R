@@ -10,10 +10,10 @@ on <- which(rowSums(seen) >= 3)
 test_that("zeros become what the oracle says; all else stays, to the bit", {
     for (more in list(list(), list(predictor = "linear"), list(n.genes = 20), list(paper = TRUE))) {
         fit <- do.call(scinnFit, c(max.iter = 5, more))
-        at <- modelledGenes(fit)
+        at <- fitParts(fit, "genes")
         out <- plain(quiet(infill(counts, fit)))
         input <- refScinnInput(counts, at)
-        expected <- t(2^refScinnPredict(fitWeights(fit), input$xs, input$s) - 1)
+        expected <- t(2^refScinnPredict(fitParts(fit, "weights"), input$xs, input$s) - 1)
         got <- unname(out[at, ])
         fill <- !seen[at, ]
         expect_lt(mostAway(list(got[fill]), list(expected[fill])), 1e-4)
@@ -59,9 +59,9 @@ test_that("values of a scaled cell are scaled", {
     out <- go(x)
     fit <- quiet(fitInfill(x, scinnParam(log = "none", max.iter = 4), seed = 1,
         check.scale = FALSE))
-    input <- refScinnInput(x, modelledGenes(fit), "none")
-    expected <- t(refScinnPredict(fitWeights(fit), input$xs, input$s))
-    expect_lt(mostAway(list(out[modelledGenes(fit), ]), list(expected)), 1e-5)
+    input <- refScinnInput(x, fitParts(fit, "genes"), "none")
+    expected <- t(refScinnPredict(fitParts(fit, "weights"), input$xs, input$s))
+    expect_lt(mostAway(list(out[fitParts(fit, "genes"), ]), list(expected)), 1e-5)
     for (by in c(4, 3, 0.07)) {
         scaled <- x
         scaled[, 6] <- by * x[, 6]
@@ -78,7 +78,7 @@ test_that("permuted cells get permuted values", {
     expect_identical(unique(data$group[order]), 1:3)
     for (predictor in c("mlp", "linear")) {
         go <- function(at) scinnFilled(x = counts[, at], latent = data$latent[at, ],
-            cluster = data$group[at], drop = 0, batch.size = 1000, max.iter = 3,
+            labels = data$group[at], drop = 0, batch.size = 1000, max.iter = 3,
             predictor = predictor)
         # Adam makes whole steps also of gradients that are rounding: those hardly change what is
         # filled in
@@ -125,7 +125,7 @@ test_that("hidden entries give a validation error, an end, and the weights befor
     go <- function(n) scinnFit(valid.fraction = 0.1, patience = 2, max.iter = n,
         learning.rate = 0.02)
     fit <- go(300)
-    h <- fitHistory(fit)
+    h <- fitParts(fit, "history")
     expect_true(all(is.finite(h$valid)))
     expect_identical(nrow(h), which.min(h$valid) + 2L)
     expect_lt(nrow(h), 300)
@@ -140,7 +140,7 @@ test_that("hidden entries give a validation error, an end, and the weights befor
 test_that("nothing to fill in, or nothing to learn from: the input, with a message", {
     for (x in list(counts + 1, counts[, 1:2])) {
         n <- ncol(x)
-        p <- scinnParam(latent = data$latent[seq_len(n), ], cluster = data$group[seq_len(n)],
+        p <- scinnParam(latent = data$latent[seq_len(n), ], labels = data$group[seq_len(n)],
             max.iter = 2)
         expect_message(out <- infill(x, p, seed = 1))
         expect_identical(plain(out), x + 0)
@@ -166,13 +166,13 @@ test_that("an all-zero cell stays so, with one warning", {
 })
 
 test_that("few cells, duplicated cells, more clusters than a batch has cells", {
-    few <- scinnFilled(x = counts[, 1:6], latent = data$latent[1:6, ], cluster = data$group[1:6],
+    few <- scinnFilled(x = counts[, 1:6], latent = data$latent[1:6, ], labels = data$group[1:6],
         max.iter = 3)
     expect_identical(few[counts[, 1:6] > 0], counts[, 1:6][counts[, 1:6] > 0] + 0)
     expect_true(all(is.finite(few)))
     twice <- c(1:20, 1:20)
     out <- scinnFilled(x = counts[, twice], latent = data$latent[twice, ],
-        cluster = data$group[twice], max.iter = 3)
+        labels = data$group[twice], max.iter = 3)
     expect_identical(unname(out[, 1:20]), unname(out[, 21:40]))
-    expect_true(all(is.finite(scinnFilled(cluster = 1:40, batch.size = 10, max.iter = 3))))
+    expect_true(all(is.finite(scinnFilled(labels = 1:40, batch.size = 10, max.iter = 3))))
 })

@@ -7,10 +7,10 @@ on <- which(rowSums(seen) >= 3)
 losses <- c("cluster", "similarity", "reconstruction", "zero")
 
 # The oracle at the weights w of a fit to x
-oracle <- function(w, fit, x = counts, latent = data$latent, cluster = data$group,
+oracle <- function(w, fit, x = counts, latent = data$latent, labels = data$group,
     weights = c(1, 1, 1, 0.1), predictor = "mlp", cluster.loss = "softmax.bce", log = "log2")
 {
-    xs <- refScinnInput(x, modelledGenes(fit), log)$xs
+    xs <- refScinnInput(x, fitParts(fit, "genes"), log)$xs
     used <- colSums(x) > 0
     xs <- xs[used, ]
     refScinnModuleTwo(w, xs, 1, match(cluster[used], unique(cluster[used])),
@@ -28,8 +28,8 @@ expectStep <- function(..., lr = 0.01, wd = 1, labels = data$group, x = counts) 
     second <- do.call(scinnWhole, c(a, max.iter = 2))
     one <- scinnState(first)
     two <- scinnState(second)
-    expect_identical(fitWeights(first), one$w)
-    expect_identical(fitWeights(second), two$w)
+    expect_identical(fitParts(first, "weights"), one$w)
+    expect_identical(fitParts(second, "weights"), two$w)
     weights <- if (isTRUE(more$paper)) c(1, 1, 0, 0) else c(1, 1, 1, 0.1)
     own <- match(c("cluster.weight", "similarity.weight", "reconstruction.weight", "zero.weight"),
         names(more))
@@ -41,9 +41,9 @@ expectStep <- function(..., lr = 0.01, wd = 1, labels = data$group, x = counts) 
     info <- asText(more[setdiff(names(more), c("latent", "cluster"))])
 
     # losses before the step
-    h <- fitHistory(second)
+    h <- fitParts(second, "history")
     expect_identical(h$iteration, 1:2)
-    expect_equal(h[1, ], fitHistory(first), info = info)
+    expect_equal(h[1, ], fitParts(first, "history"), info = info)
     row <- unlist(h[2, c(losses, "train")], use.names = FALSE)
     expect_lt(max(abs(row / r$losses - 1)[r$losses > 0]), 1e-4)
     expect_true(all(row[r$losses == 0] == 0), info = info)
@@ -92,15 +92,15 @@ test_that("a step of training is the oracle's, for all weights of the losses", {
 })
 
 test_that("a step of training is the oracle's: one cluster, many, other latents and sizes", {
-    fit <- expectStep(cluster = rep(1, 40))
-    expect_identical(dim(fitWeights(fit)$W5), c(15L, 1L))
-    expect_true(all(fitHistory(fit)$cluster == 0))
-    expectStep(cluster = rep(1:2, 20))
-    expectStep(cluster = seq_len(40))                          # a cluster a cell
+    fit <- expectStep(labels = rep(1, 40))
+    expect_identical(dim(fitParts(fit, "weights")$W5), c(15L, 1L))
+    expect_true(all(fitParts(fit, "history")$cluster == 0))
+    expectStep(labels = rep(1:2, 20))
+    expectStep(labels = seq_len(40))                          # a cluster a cell
     expectStep(latent = data$latent[, 1:2])
     expectStep(latent = cbind(data$latent, -data$latent + 1:40))
     fit <- expectStep(hidden = 20)
-    expect_identical(dim(fitWeights(fit)$W1), c(length(on), 20L))
+    expect_identical(dim(fitParts(fit, "weights")$W1), c(length(on), 20L))
     expectStep(n.genes = 20)
 })
 
@@ -120,24 +120,24 @@ test_that("a step of training is the oracle's: no logarithms, cells of nothing a
 test_that("shapes, genes and sizes of a fit", {
     fit <- scinnFit(max.iter = 1)
     G <- length(on)
-    expect_identical(sort(unname(modelledGenes(fit))), unname(on))
+    expect_identical(sort(unname(fitParts(fit, "genes"))), unname(on))
     # round(40 / 25) is less than the least, 16
-    expect_identical(lapply(fitWeights(fit), dim),
+    expect_identical(lapply(fitParts(fit, "weights"), dim),
         list(W1 = c(G, 16L), b1 = c(16L, 1L), W2 = c(16L, G), b2 = c(G, 1L), W3 = c(G, 64L),
         b3 = c(64L, 1L), W4 = c(64L, 15L), b4 = c(15L, 1L), W5 = c(15L, 3L), b5 = c(3L, 1L)))
-    expect_identical(lapply(fitWeights(scinnFit(max.iter = 1, predictor = "linear")), dim)[-(1:4)],
+    expect_identical(lapply(fitParts(scinnFit(max.iter = 1, predictor = "linear"), "weights"), dim)[-(1:4)],
         list(W3 = c(G, 15L), b3 = c(15L, 1L), W5 = c(15L, 3L), b5 = c(3L, 1L)))
-    expect_identical(names(fitHistory(fit)), c("iteration", "train", "valid", "penalty", losses))
-    expect_identical(nrow(fitHistory(scinnFit())), 60L)
+    expect_identical(names(fitParts(fit, "history")), c("iteration", "train", "valid", "penalty", losses))
+    expect_identical(nrow(fitParts(scinnFit(), "history")), 60L)
     v <- apply(log2(counts + 1), 1, var)
     v[-on] <- -1
-    expect_setequal(modelledGenes(scinnFit(max.iter = 1, n.genes = 20)), order(-v)[1:20])
+    expect_setequal(fitParts(scinnFit(max.iter = 1, n.genes = 20), "genes"), order(-v)[1:20])
 })
 
 test_that("initial values: Glorot's bounds, a tenth for W2, gene means for b2", {
     for (predictor in c("mlp", "linear")) {
-        w <- fitWeights(scinnWhole(max.iter = 1, learning.rate = 1e-8, predictor = predictor))
-        xs <- refScinnInput(counts, modelledGenes(scinnWhole(max.iter = 1)))$xs
+        w <- fitParts(scinnWhole(max.iter = 1, learning.rate = 1e-8, predictor = predictor), "weights")
+        xs <- refScinnInput(counts, fitParts(scinnWhole(max.iter = 1), "genes"))$xs
         expect_lt(max(abs(w$b2 - colSums(xs) / colSums(xs > 0))), 2e-7)
         for (name in setdiff(grep("^b", names(w), value = TRUE), "b2"))
             expect_lt(max(abs(w[[name]])), 1e-7)
@@ -153,17 +153,17 @@ test_that("initial values: Glorot's bounds, a tenth for W2, gene means for b2", 
             expect_lt(abs(cor(m[, 1], m[, ncol(m)])), if (ncol(m) > 1 && nrow(m) > 30) 0.6 else 2)
         }
     }
-    expect_gt(mostAway(fitWeights(scinnFit(max.iter = 1, learning.rate = 1e-8, seed = 2))["W1"],
+    expect_gt(mostAway(fitParts(scinnFit(max.iter = 1, learning.rate = 1e-8, seed = 2), "weights")["W1"],
         w["W1"]), 0.1)
-    h <- fitHistory(scinnWhole(max.iter = 1))
+    h <- fitParts(scinnWhole(max.iter = 1), "history")
     # near the gene means, whose loss is 1
     expect_lt(abs(h$reconstruction - 1), 0.1)
 })
 
 test_that("without its weight the cluster head only decays", {
     w <- lapply(1:3,
-        function(n) fitWeights(scinnWhole(max.iter = n, cluster.weight = 0, learning.rate = 0.01,
-        weight.decay = 2)))
+        function(n) fitParts(scinnWhole(max.iter = n, cluster.weight = 0, learning.rate = 0.01,
+        weight.decay = 2), "weights"))
     for (k in 1:2) {
         expect_lt(mostAway(w[[k + 1]]["W5"], lapply(w[[k]]["W5"], `*`, 1 - 0.02)), 1e-6)
         expect_true(all(w[[k + 1]]$b5 == 0))
@@ -174,7 +174,7 @@ test_that("'paper' is its weights, and nothing left out", {
     one <- scinnFit(max.iter = 4, paper = TRUE)
     two <- scinnFit(max.iter = 4, reconstruction.weight = 0, zero.weight = 0, drop = 0)
     expect_identical(one@weights, two@weights)
-    expect_identical(fitHistory(one), fitHistory(two))
+    expect_identical(fitParts(one, "history"), fitParts(two, "history"))
     expect_false(identical(scinnFit(max.iter = 4)@weights, one@weights))
     said <- character()
     note <- function(restart) function(c) {
@@ -187,8 +187,8 @@ test_that("'paper' is its weights, and nothing left out", {
 })
 
 test_that("entries left out are another problem of the same size", {
-    none <- fitHistory(scinnFit(max.iter = 1, batch.size = 1000, drop = 0))
-    some <- fitHistory(scinnFit(max.iter = 1, batch.size = 1000, drop = 0.3))
+    none <- fitParts(scinnFit(max.iter = 1, batch.size = 1000, drop = 0), "history")
+    some <- fitParts(scinnFit(max.iter = 1, batch.size = 1000, drop = 0.3), "history")
     for (name in c("similarity", "reconstruction", "zero")) {
         expect_false(some[[name]] == none[[name]])
         expect_lt(abs(some[[name]] / none[[name]] - 1), 0.3)
@@ -199,12 +199,12 @@ test_that("names of clusters do not matter", {
     one <- scinnFit(max.iter = 3)
     for (cluster in list(c("a", "b", "c")[data$group], 10 * data$group, as.integer(data$group),
         factor(data$group)))
-        expect_identical(scinnFit(max.iter = 3, cluster = cluster)@weights, one@weights)
+        expect_identical(scinnFit(max.iter = 3, labels = cluster)@weights, one@weights)
 })
 
 test_that("losses with a weight go down", {
     for (more in list(list(), list(predictor = "linear"), list(cluster.loss = "sigmoid.bce"))) {
-        h <- fitHistory(do.call(scinnFit, more))
+        h <- fitParts(do.call(scinnFit, more), "history")
         expect_true(all(is.finite(as.matrix(h[c("train", losses)]))))
         weighted <- as.matrix(h[losses]) %*% c(1, 1, 1, 0.1)
         expect_equal(h$train, as.vector(weighted), tolerance = 1e-5)
@@ -212,7 +212,7 @@ test_that("losses with a weight go down", {
         for (name in c("train", losses)) expect_lte(h[[name]][last], 1.05 * h[[name]][1])
         expect_lt(h$train[last], 0.8 * h$train[1])
     }
-    h <- fitHistory(scinnFit(paper = TRUE))
+    h <- fitParts(scinnFit(paper = TRUE), "history")
     for (name in c("cluster", "similarity")) expect_lt(h[[name]][nrow(h)], h[[name]][1])
     expect_equal(h$train, h$cluster + h$similarity, tolerance = 1e-5)
 })

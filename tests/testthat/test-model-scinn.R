@@ -9,8 +9,8 @@ scinnData <- function(seed = 6) withSeed(seed, {
 groups <- rep(1:3, each = 16)
 latentOf <- function(cells = 48, size = 5, seed = 2) withSeed(seed,
     matrix(rnorm(cells * size), cells) + rep(groups, length.out = cells))
-fast <- function(..., latent = latentOf(), cluster = groups, max.iter = 5) ScInnParam(log = "log2",
-    latent = latent, cluster = cluster, max.iter = max.iter, ...)
+fast <- function(..., latent = latentOf(), labels = groups, max.iter = 5) ScInnParam(log = "log2",
+    latent = latent, labels = labels, max.iter = max.iter, ...)
 
 test_that("containers, on-demand results and new cells give the same bits", {
     suppressPackageStartupMessages(library(SingleCellExperiment))
@@ -38,13 +38,13 @@ test_that("module two comes near hidden entries, and its curve falls", {
     at <- cbind(h$row, h$col)
     seen <- maskedData(m)
     fit <- fitInfill(seen, ScInnParam(log = "log2", latent = latentOf(150) + rep(1:3, 50) %o% (1:5),
-        cluster = rep(1:3, 50)), seed = 1)
+        labels = rep(1:3, 50)), seed = 1)
     truth <- log2(h$value + 1)
     l <- log2(seen + 1)
     mean <- (rowSums(l) / pmax(rowSums(l > 0), 1))[h$row]
     error <- function(v) sqrt(mean((v - truth)^2))
     expect_lt(error(log2(infill(seen, fit)[at] + 1)), 0.8 * error(mean))
-    curve <- fitHistory(fit)
+    curve <- fitParts(fit, "history")
     n <- nrow(curve)
     for (part in c("cluster", "similarity", "reconstruction")) expect_lt(curve[[part]][n],
         1.05 * curve[[part]][1])
@@ -55,9 +55,9 @@ test_that("n.genes: those of largest variance of the logarithms; the others stay
     fit <- fitInfill(x, fast(n.genes = 20), seed = 1)
     v <- apply(log2(x + 1), 1, var)
     v[rowSums(x > 0) < 3] <- 0
-    expect_setequal(modelledGenes(fit), order(-v)[1:20])
+    expect_setequal(fitParts(fit, "genes"), order(-v)[1:20])
     out <- plain(infill(x, fit))
-    expect_identical(out[-modelledGenes(fit), ], x[-modelledGenes(fit), ] + 0)
+    expect_identical(out[-fitParts(fit, "genes"), ], x[-fitParts(fit, "genes"), ] + 0)
 })
 
 test_that("min.value: below it, on the log scale, is 0", {
@@ -79,8 +79,8 @@ test_that("normalize = \"median\": depth is divided out before, and comes back a
     raw <- x * matrix(median(colSums(x)) / colSums(x), 60, 48, byrow = TRUE)
     l <- log2(raw + 1)
     s <- apply(l, 2, max)
-    w <- fitWeights(fit)
-    g <- modelledGenes(fit)
+    w <- fitParts(fit, "weights")
+    g <- fitParts(fit, "genes")
     selu <- function(z) 1.0507009873554805 * ifelse(z > 0, z, 1.6732632423543772 * expm1(z))
     h <- selu(t(w$W1) %*% t(t(l[g, ]) / s) + drop(w$b1))
     r <- pmax(t(w$W2) %*% h + drop(w$b2), 0)
@@ -93,7 +93,7 @@ test_that("valid.fraction: entries hidden for the whole training, best weights k
     x <- scinnData()
     fit <- fitInfill(x, fast(valid.fraction = 0.1, max.iter = 200, patience = 5,
         learning.rate = 1e-2), seed = 1)
-    h <- fitHistory(fit)
+    h <- fitParts(fit, "history")
     expect_identical(fit@best, which.min(h$valid))
     expect_identical(nrow(h), fit@best + 5L)
     expect_equal(fit@heldout$mse, min(h$valid))
@@ -122,7 +122,7 @@ test_that("paper = TRUE: two losses, nothing dropped, and a warning of what that
         seed = 1), "not determined by the data")
     expect_identical(c(fit@param@cluster.weight, fit@param@similarity.weight,
         fit@param@reconstruction.weight, fit@param@zero.weight, fit@param@drop), c(1, 1, 0, 0, 0))
-    h <- fitHistory(fit)
+    h <- fitParts(fit, "history")
     expect_equal(h$train, h$cluster + h$similarity)
     expect_gt(h$reconstruction[30], h$reconstruction[1])
 })
@@ -130,7 +130,7 @@ test_that("paper = TRUE: two losses, nothing dropped, and a warning of what that
 test_that("what is shown", {
     skip_if_not_installed("ggplot2")
     fit <- fitInfill(scinnData(), fast(valid.fraction = 0.1), seed = 1)
-    p <- plotTraining(fit)
+    p <- plot(fit)
     expect_s3_class(p, "ggplot")
     expect_identical(levels(p$data$panel),
         c("cluster", "similarity", "reconstruction", "zero", "held out"))
@@ -156,11 +156,11 @@ test_that("odd data", {
     expect_true(all(is.finite(out)) && all(out[3, ] == 0) && all(out[, 11] == 0))
     # one cluster; more clusters than cells of a batch; two coordinates; constant latents;
     # duplicated cells
-    for (p in list(fast(cluster = rep("all", 48)), fast(cluster = 1:48, batch.size = 8),
+    for (p in list(fast(labels = rep("all", 48)), fast(labels = 1:48, batch.size = 8),
         fast(latent = latentOf(size = 2)), fast(latent = matrix(1, 48, 3)),
         fast(latent = latentOf()[rep(1:24, 2), ])))
         expect_true(all(is.finite(infill(x, p, seed = 1))))
-    one <- fitHistory(fitInfill(x, fast(cluster = rep("all", 48)), seed = 1))
+    one <- fitParts(fitInfill(x, fast(labels = rep("all", 48)), seed = 1), "history")
     expect_true(all(one$cluster == 0))
     # fewer than 32 cells: one batch; fewer than coordinates: module one works
     few <- x[, c(1:6, 17:22)]
@@ -175,6 +175,6 @@ test_that("odd data", {
     expect_message(out <- infill(x[, 1:2], ScInnParam(), seed = 1), "3 cells")
     expect_identical(plain(out), x[, 1:2] + 0)
     fit <- suppressMessages(fitInfill(x + 1, fast(), seed = 1))
-    expect_identical(nrow(fitHistory(fit)), 0L)
+    expect_identical(nrow(fitParts(fit, "history")), 0L)
     expect_identical(plain(infill(x, fit)), x + 0)
 })

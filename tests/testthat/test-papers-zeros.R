@@ -39,19 +39,19 @@ test_that("zeros by bin, drawn", {
     skip_if_not_installed("ggplot2")
     bulk <- c(rep(0, 12), seq_len(48))
     z <- zerosByBulk(counts, infill(counts, GeneMeanParam()), bulk, bins = 4)
-    p <- plotZeros(z)
+    p <- plot(z)
     expect_s3_class(ggplot2::ggplot_build(p)$plot, "ggplot")
     expect_equal(p$data$share, c(z$before, z$after))
     expect_identical(levels(p$data$bin),
         c("none", "1 to 12.8", "12.8 to 24.5", "24.5 to 36.2", "36.2 to 48"))
-    two <- plotZeros(list(mean = z, none = zerosByBulk(counts, counts, bulk, bins = 4)))
+    two <- plot(list(mean = z, none = zerosByBulk(counts, counts, bulk, bins = 4)))
     expect_identical(levels(two$data$what), c("before", "mean", "none"))
-    close <- plotZeros(zerosByBulk(counts, counts, bulk = c(rep(0, 12), 10000 + 1:48), bins = 4))
+    close <- plot(zerosByBulk(counts, counts, bulk = c(rep(0, 12), 10000 + 1:48), bins = 4))
     expect_identical(levels(close$data$bin)[2:3], c("10000 to 10010", "10010 to 10020"))
     for (wrong in list(list(z), list(before = z), list(a = z, a = z)))
-        expect_error(plotZeros(wrong), "a name of its own for each method", class = "infill_error")
-    expect_error(plotZeros(counts), "zerosByBulk", class = "infill_error")
-    expect_error(plotZeros(list(a = z, b = z[-1, ])), "same counts and bins",
+        expect_error(plot(wrong), "a name of its own for each method", class = "infill_error")
+    expect_error(plot(counts), "zerosByBulk", class = "infill_error")
+    expect_error(plot(list(a = z, b = z[-1, ])), "same counts and bins",
         class = "infill_error")
 })
 

@@ -10,7 +10,7 @@ drawn <- function(p) {
 }
 
 test_that("the training plot shows both errors per entry and the iteration kept", {
-    p <- plotTraining(fit)
+    p <- plot(fit)
     built <- drawn(p)
     n <- fit@entries
     held <- floor(0.05 * n)
@@ -22,7 +22,7 @@ test_that("the training plot shows both errors per entry and the iteration kept"
     expect_equal(built$data[[1]]$xintercept[1], fit@best)
     expect_match(p$labels$y, "log2")
     paper <- fitInfill(counts, smallParam(stop = "paper"), seed = 1)
-    p <- plotTraining(paper)
+    p <- plot(paper)
     drawn(p)
     expect_identical(unique(p$data$entries), "trained on")
     expect_equal(p$data$value, sqrt(paper@history$train / n), tolerance = 1e-14)
@@ -59,8 +59,8 @@ test_that("experiments, sparse and delayed data are plotted alike", {
 })
 
 test_that("what cannot be plotted is said", {
-    expect_error(plotTraining(1), class = "infill_error")
-    expect_error(plotTraining(fitInfill(counts, NoneParam())), "without training",
+    expect_error(plot(1), class = "infill_error")
+    expect_error(plot(fitInfill(counts, NoneParam())), "without training",
         class = "infill_error")
     expect_error(plotBeforeAfter(counts, counts[1:3, ]), "3 x 40", class = "infill_error")
     expect_error(plotBeforeAfter(counts, counts, labels = 1:3), "40 values", class = "infill_error")
@@ -122,14 +122,14 @@ test_that("the panels say how well classes are apart in two dimensions", {
         c("before", "after"))
     # what fails in an argument is told as it is
     expect_error(plotBeforeAfter(x, stop("this one")), "this one")
-    expect_error(plotCv(x, nothing.of.this.name), "nothing.of.this.name")
+    expect_error(plotBeforeAfter(x, nothing.of.this.name, type = "cv"), "nothing.of.this.name")
 })
 
 test_that("labels that can not be judged", {
     x <- withSeed(1, matrix(rpois(50 * 40, 3), 50))
-    expect_error(smoothingGauge(x, x, clusters = 1:40), "fewer classes than cells",
+    expect_error(smoothingGauge(x, x, labels = 1:40), "fewer classes than cells",
         class = "infill_error")
-    expect_error(smoothingGauge(x, x, clusters = as.list(1:40)), "must be a vector",
+    expect_error(smoothingGauge(x, x, labels = as.list(1:40)), "must be a vector",
         class = "infill_error")
     expect_identical(silhouetteWidth(S4Vectors::DataFrame(t(x)), rep(1:2, 20)),
         silhouetteWidth(t(x), rep(1:2, 20)))
@@ -141,8 +141,8 @@ test_messages("arguments of the plots", {
     counts <- tinyCounts()
     param <- tinyParam()
     skip_if_not_installed("ggplot2")
-    bad(plotTraining(param))
-    bad(plotTraining(fitInfill(counts, NoneParam(), seed = 1)))
+    bad(plot(param))
+    bad(plot(fitInfill(counts, NoneParam(), seed = 1)))
     bad(plotBeforeAfter(counts, counts[, -1]))
     bad(plotBeforeAfter(counts, counts, labels = 1:3))
     expect_error(plotBeforeAfter(list(), counts), "'before'", class = "infill_error")

@@ -174,9 +174,9 @@ test_that("a fit is a file", {
     expect_identical(infill(x, readRDS(file)), infill(x, fit))
     expect_identical(posteriorQuantiles(x, readRDS(file), genes = 1),
         posteriorQuantiles(x, fit, genes = 1))
-    expect_identical(as.vector(fitWeights(fit)$coefficients), unname(fit@coefficients))
-    expect_identical(unname(modelledGenes(fit)), 1:60)
-    expect_identical(nrow(fitHistory(fit)), 0L)
+    expect_identical(as.vector(fitParts(fit, "weights")$coefficients), unname(fit@coefficients))
+    expect_identical(unname(fitParts(fit, "genes")), 1:60)
+    expect_identical(nrow(fitParts(fit, "history")), 0L)
 })
 
 test_that("new cells get the priors' own prediction, then the same", {
@@ -223,7 +223,7 @@ test_that("a gene that a prior does not model gets the gene mean from it", {
     few <- DeepMcParam(ranks = 2, sweeps = 1, zero.weight = 1e6, min.cells = 0, n.genes = 20,
         log = "log1p")
     f <- fitInfill(x, StackParam(few, repeats = 1), seed = 1)
-    without <- setdiff(1:60, modelledGenes(f@fits[[1]]))
+    without <- setdiff(1:60, fitParts(f@fits[[1]], "genes"))
     expect_length(without, 40)
     says <- plain(infill(x, f@fits[[1]], keep = "none"))
     says[without, ] <- plain(infill(x, GeneMeanParam(), keep = "none"))[without, ]

@@ -19,11 +19,11 @@ test_that("tuning finds the best of the grid and returns it", {
         mean(as.data.frame(one)$poisson[as.data.frame(one)$method == "DeepMc"]), tolerance = 1e-12)
     expect_s4_class(infill(x, best, seed = 1), "SingleCellExperiment")
     skip_if_not_installed("ggplot2")
-    expect_s3_class(plotTuning(best), "ggplot")
+    expect_s3_class(plot(best), "ggplot")
 })
 
 test_that("tuning sets what the constructor sets", {
-    tuned <- tuneInfill(counts, DeepMcParam(init = "mean"), list(method = c("paper", "converged")),
+    tuned <- tuneInfill(counts, DeepMcParam(init = "mean"), list(method = c("budget", "converged")),
         repeats = 1, seed = 1)
     d <- attr(tuned, "tuning")
     for (k in 1:2) {
@@ -36,7 +36,7 @@ test_that("tuning sets what the constructor sets", {
         expect_identical(infill:::.remaker(param)$with(values), want)
     same(DeepMcParam(), DeepMcParam(method = "converged"), list(method = "converged"))
     same(DeepMcParam(method = "converged", tol = 0.1), DeepMcParam(tol = 0.1),
-        list(method = "paper"))
+        list(method = "budget"))
     same(DeepMcParam(sweeps = 3, seed = 4), DeepMcParam(method = "converged", sweeps = 3, seed = 4),
         list(method = "converged"))
     same(GraphSciParam(l2 = 1, seed = 2), GraphSciParam(l2 = 1, paper = TRUE, seed = 2),
@@ -62,7 +62,7 @@ test_that("tuning sets what the constructor sets", {
         repeats = 1, seed = 1)
     expect_true(all(is.finite(attr(b, "tuning")$poisson)))
     if (requireNamespace("ggplot2", quietly = TRUE))
-        expect_s3_class(ggplot2::ggplot_build(plotTuning(b))$plot, "ggplot")
+        expect_s3_class(ggplot2::ggplot_build(plot(b))$plot, "ggplot")
     setClass("OwnParam", contains = "DeepMcParam", where = environment())
     expect_identical(tuneInfill(counts, new("OwnParam", DeepMcParam()), list(sweeps = c(1, 2)),
         repeats = 1, seed = 1)@lambda.scale, 0.25)
@@ -81,5 +81,5 @@ test_messages("arguments of tuneInfill", {
     bad(tuneInfill(x, DeepMcParam(), list(epochs = 1)))
     bad(tuneInfill(x, DeepMcParam(), list(sweeps = -1)))
     bad(tuneInfill(x, DeepMcParam(), list(sweeps = numeric())))
-    bad(plotTuning(DeepMcParam()))
+    bad(plot(DeepMcParam()))
 })
