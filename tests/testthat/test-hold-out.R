@@ -1,4 +1,4 @@
-# Counts shuffled.
+# Counts shuffled within each gene (permutationCheck()).
 
 data <- grouped()
 counts <- data$counts
