@@ -1,6 +1,6 @@
 /* Cells of a fit known again by a fingerprint of their prepared counts. */
 #include <string.h>
-#include "core.h"
+#include "model.h"
 
 void cell_key(const Sparse *x, int cell, double key[2])
 {

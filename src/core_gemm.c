@@ -2,7 +2,7 @@
  * summed over k in rising order from what C holds, so that block sizes never change a bit. R's BLAS has no portable
  * single-precision product, and a threaded one does not give the same bits twice. */
 #include <string.h>
-#include "core.h"
+#include "kernels.h"
 
 KERNEL_FILE
 

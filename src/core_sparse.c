@@ -1,6 +1,6 @@
 /* Compressed matrices: the check at the door, and the two kernels that spend arithmetic on non-zeros only. */
 #include <math.h>
-#include "core.h"
+#include "kernels.h"
 
 KERNEL_FILE
 

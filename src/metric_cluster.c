@@ -1,7 +1,7 @@
 /* Agreement of two partitions of the same n items: the adjusted Rand index (Hubert and Arabie 1985, eq. 5), pairs and
  * mutual information. The table of counts is never formed: items are dealt out by label of a, then counted by label of b. */
 #include <math.h>
-#include "core.h"
+#include "metric.h"
 
 static double pairs(double n) { return n * (n - 1) / 2; }
 static double plogp(double count, double n) { return count > 0 ? -count / n * log(count / n) : 0; }
@@ -83,7 +83,6 @@ static int largest(const int *size, int n)
 
 Status expected_mutual(Arena *a, const int *size_a, int n_a, const int *size_b, int n_b, Tick tick, double *out)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     int *times_a = ARENA(a, int, largest(size_a, n_a) + 1), *times_b = ARENA(a, int, largest(size_b, n_b) + 1);
     int *value_a = ARENA(a, int, n_a), *value_b = ARENA(a, int, n_b);
     if (a->failed) return ST_NOMEM;
@@ -95,7 +94,7 @@ Status expected_mutual(Arena *a, const int *size_a, int n_a, const int *size_b, 
         double row = 0;
         for (int j = 0; j < d_b; j++) row += times_b[value_b[j]] * overlap(value_a[i], value_b[j], N);
         *out += times_a[value_a[i]] * row / N;
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     return ST_OK;
 }
@@ -131,7 +130,6 @@ static void match_row(Matching *m, int row)
 
 Status best_matching(Arena *a_, const int *a, int n_a, const int *b, int n_b, size_t n, Tick tick, double *matched)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     if (n_a > n_b) return best_matching(a_, b, n_b, a, n_a, n, tick, matched);
     size_t cols = (size_t) n_b;
     Matching m = { ARENA(a_, double, (size_t) n_a * cols), ARENA(a_, double, n_a), ARENA(a_, double, n_b),
@@ -139,7 +137,7 @@ Status best_matching(Arena *a_, const int *a, int n_a, const int *b, int n_b, si
     if (a_->failed) return ST_NOMEM;
     for (size_t k = 0; k < n; k++) m.count[(size_t) a[k] * cols + (size_t) b[k]]++;
     for (int j = 0; j < n_b; j++) m.owner[j] = -1;
-    for (int i = 0; i < n_a; i++) { match_row(&m, i); tick.call(tick.ctx, &idle); }
+    for (int i = 0; i < n_a; i++) { match_row(&m, i); tick_idle(tick); }
     *matched = 0;
     for (size_t j = 0; j < cols; j++) if (m.owner[j] >= 0) *matched += m.count[(size_t) m.owner[j] * cols + j];
     return ST_OK;

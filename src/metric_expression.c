@@ -1,49 +1,14 @@
 /* Metrics of values: ranks (Spearman; area under the ROC curve, Hanley and McNeil 1982), distributions (Kolmogorov and
  * Smirnov; Gini) and losses of counts (McCullagh and Nelder 1989, 2.3). */
 #include <math.h>
-#include <string.h>
-#include "core.h"
+#include "metric.h"
 
 /* ---- ranks ---- */
-
-/* order[0..n), places in v, is put in rising order of v: merges of runs, which keep the order of ties. other: n of scratch. */
-static void sort_places(const double *v, size_t *order, size_t *other, size_t n)
-{
-    size_t *from = order, *to = other;
-    for (size_t run = 1; run < n; run *= 2) {
-        for (size_t lo = 0; lo < n; lo += 2 * run) {
-            size_t mid = lo + run < n ? lo + run : n, hi = lo + 2 * run < n ? lo + 2 * run : n, i = lo, j = mid;
-            for (size_t k = lo; k < hi; k++) to[k] = j == hi || (i < mid && v[from[i]] <= v[from[j]]) ? from[i++] : from[j++];
-        }
-        size_t *t = from; from = to; to = t;
-    }
-    if (from != order) memcpy(order, from, n * sizeof *order);
-}
-
-Status midranks(Arena *a, const double *v, const int *group, size_t n, int n_groups, double *rank)
-{
-    size_t *order = ARENA(a, size_t, n), *other = ARENA(a, size_t, n), *start = ARENA(a, size_t, n_groups + 1);
-    if (a->failed) return ST_NOMEM;
-    for (size_t k = 0; k < n; k++) start[group ? group[k] + 1 : 1]++;
-    for (int g = 0; g < n_groups; g++) start[g + 1] += start[g];
-    for (size_t k = 0; k < n; k++) order[start[group ? group[k] : 0]++] = k;
-    for (int g = n_groups; g > 0; g--) start[g] = start[g - 1];
-    start[0] = 0;
-    for (int g = 0; g < n_groups; g++) {
-        size_t *o = order + start[g], m = start[g + 1] - start[g];
-        sort_places(v, o, other, m);
-        for (size_t k = 0, end; k < m; k = end) {
-            for (end = k + 1; end < m && v[o[end]] == v[o[k]]; end++) { }
-            for (size_t t = k; t < end; t++) rank[o[t]] = 0.5 * (double) (k + 1 + end);
-        }
-    }
-    return ST_OK;
-}
 
 Status roc_auc(Arena *a, const double *score, const int *positive, size_t n, double *out)
 {
     double *rank = ARENA(a, double, n), sum = 0, n_positive = 0;
-    if (a->failed || midranks(a, score, NULL, n, 1, rank) != ST_OK) return ST_NOMEM;
+    if (a->failed || midranks_by_group(a, score, NULL, n, 1, rank) != ST_OK) return ST_NOMEM;
     for (size_t k = 0; k < n; k++) if (positive[k]) { sum += rank[k]; n_positive++; }
     *out = (sum - n_positive * (n_positive + 1) / 2) / (n_positive * ((double) n - n_positive));
     return ST_OK;
@@ -131,7 +96,6 @@ static double half_nb(double y, double m, double theta)
 double count_loss(const Sparse *observed, const double *expected, CountLoss kind, const double *theta, size_t n_theta,
                   double eps, Tick tick)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     size_t G = (size_t) observed->nrow;
     double total = 0;
     for (int c = 0; c < observed->ncol; c++) {
@@ -144,7 +108,7 @@ double count_loss(const Sparse *observed, const double *expected, CountLoss kind
             else sum += 2 * (kind == COUNT_NB ? half_nb(y, m, theta[at % n_theta]) : half_deviance(y, m, y - m));
         }
         total += sum;
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     return total / ((double) G * observed->ncol);
 }

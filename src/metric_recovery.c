@@ -1,6 +1,6 @@
 /* How well hidden entries were recovered, and the variation of genes within groups. */
 #include <math.h>
-#include "core.h"
+#include "metric.h"
 
 /* count, sums of truth and estimate, and of their products, about `at_t` and `at_e`; |d|, d^2; squares as they are */
 typedef struct { double n, at_t, at_e, t, e, tt, ee, te, ad, dd, raw_tt, raw_ee; } Sums;
@@ -52,8 +52,8 @@ Status recovery_by_group(Arena *a, const double *truth, const double *estimate, 
     Sums *s = ARENA(a, Sums, n_groups), *of_ranks = ARENA(a, Sums, n_groups);
     Recovery *ranked = ARENA(a, Recovery, n_groups);
     double *rank_t = ARENA(a, double, n), *rank_e = ARENA(a, double, n);
-    if (a->failed || midranks(a, truth, group, n, n_groups, rank_t) != ST_OK
-        || midranks(a, estimate, group, n, n_groups, rank_e) != ST_OK) return ST_NOMEM;
+    if (a->failed || midranks_by_group(a, truth, group, n, n_groups, rank_t) != ST_OK
+        || midranks_by_group(a, estimate, group, n, n_groups, rank_e) != ST_OK) return ST_NOMEM;
     sum_up(truth, estimate, group, n, n_groups, s, out);
     sum_up(rank_t, rank_e, group, n, n_groups, of_ranks, ranked);
     /* where values differ by rounding only, their ranks mean nothing */

@@ -2,7 +2,7 @@
  * are told by their place in a list. One cell at a time is spread out, centred and of norm 1; then r is its product with the
  * entries of the other over that one's norm, as the centre of the other meets a sum of 0. */
 #include <math.h>
-#include "core.h"
+#include "metric.h"
 
 void cell_norms(const Sparse *x, double *mean, double *norm)
 {
@@ -78,7 +78,6 @@ enum { CHUNK = 1024 };        /* pairs that one thread takes at once */
 Status pair_correlations(Arena *a, const Sparse *x, const double *mean, const double *norm, const Pairs *p, uint64_t seed,
                          int threads, Tick tick, double *out, size_t m)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     uint64_t *first = ARENA(a, uint64_t, p->n + 1);
     double *z = ARENA(a, double, (size_t) threads * (size_t) x->nrow);
     if (a->failed) return ST_NOMEM;
@@ -91,7 +90,7 @@ Status pair_correlations(Arena *a, const Sparse *x, const double *mean, const do
             size_t lo = from + (size_t) t * CHUNK, hi = lo + CHUNK < m ? lo + CHUNK : m;
             if (lo < hi) correlate(&w, lo, hi, z + (size_t) t * (size_t) x->nrow, out);
         }
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     return ST_OK;
 }

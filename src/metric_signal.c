@@ -1,38 +1,16 @@
 /* Is there signal that was not in the counts? Genes shuffled over the cells, ranks, tests of genes. */
 #include <math.h>
-#include <stdlib.h>
-#include "core.h"
-
-static int by_value(const void *a, const void *b)
-{
-    const Ranked *x = a, *y = b;
-    return (x->v > y->v) - (x->v < y->v);
-}
-
-double mid_ranks(const double *v, size_t n, double tol, Ranked *room, double *rank)
-{
-    double ties = 0;
-    for (size_t k = 0; k < n; k++) room[k] = (Ranked) { v[k], k };
-    qsort(room, n, sizeof *room, by_value);
-    for (size_t k = 0, end; k < n; k = end) {
-        double top = room[k].v + tol * fabs(room[k].v);
-        for (end = k + 1; end < n && room[end].v <= top; end++) ;
-        double t = (double) (end - k);
-        for (size_t j = k; j < end; j++) rank[room[j].at] = (double) k + (t + 1) / 2;
-        ties += t * t * t - t;
-    }
-    return ties;
-}
+#include "metric.h"
 
 Status gene_ranks(Arena *a, const double *x, int genes, int cells, double *rank, double *ties)
 {
     size_t G = (size_t) genes, N = (size_t) cells;
-    Ranked *room = ARENA(a, Ranked, N);
+    size_t *order = ARENA(a, size_t, 2 * N);
     double *v = ARENA(a, double, N), *r = ARENA(a, double, N);
     if (a->failed) return ST_NOMEM;
     for (size_t g = 0; g < G; g++) {
         for (size_t c = 0; c < N; c++) v[c] = x[c * G + g];
-        ties[g] = mid_ranks(v, N, 0, room, r);
+        ties[g] = midranks(v, N, 0, order, r);
         for (size_t c = 0; c < N; c++) rank[c * G + g] = r[c];
     }
     return ST_OK;
@@ -86,7 +64,7 @@ Status rank_agreement(Arena *a, const Sparse *by_gene, const double *after, cons
                       double *rho, int *n)
 {
     size_t G = (size_t) by_gene->ncol, most = (size_t) sparse_longest(by_gene);
-    Ranked *room = ARENA(a, Ranked, most);
+    size_t *order = ARENA(a, size_t, 2 * most);
     double *u = ARENA(a, double, most), *v = ARENA(a, double, most), *r = ARENA(a, double, most), *q = ARENA(a, double, most);
     size_t *end = ARENA(a, size_t, n_groups + 1);
     if (a->failed) return ST_NOMEM;
@@ -106,8 +84,8 @@ Status rank_agreement(Arena *a, const Sparse *by_gene, const double *after, cons
             n[at] = (int) m;
             rho[at] = NAN;
             if (m < (size_t) least || m < 2) continue;
-            mid_ranks(u + first, m, 1e-6, room, r);             /* values that went through single precision tie */
-            mid_ranks(v + first, m, 1e-6, room, q);
+            midranks(u + first, m, 1e-6, order, r);             /* values that went through single precision tie */
+            midranks(v + first, m, 1e-6, order, q);
             rho[at] = rank_correlation(r, q, m);
         }
     }

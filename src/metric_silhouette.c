@@ -2,7 +2,7 @@
  * own cluster, b the smallest mean distance to another cluster; 0 for a singleton. Distances are made a point against
  * thirty-two at a time and summed on the spot: no n x n matrix. */
 #include <math.h>
-#include "core.h"
+#include "metric.h"
 
 KERNEL_FILE
 
@@ -51,7 +51,6 @@ Status silhouette(Arena *a, const double *points, int n, int d, const int *label
         double *group = packed + start[label[i]] + (size_t) (at / LANE) * LANE * (size_t) d;
         for (int k = 0; k < d; k++) group[k * LANE + at % LANE] = points[(size_t) i * (size_t) d + (size_t) k];
     }
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     int block = 64 * threads;
     for (int i0 = 0; i0 < n; i0 += block) {
         int i1 = n - i0 < block ? n : i0 + block;
@@ -71,7 +70,7 @@ Status silhouette(Arena *a, const double *points, int n, int d, const int *label
             double most = own > other ? own : other;
             if (isfinite(other) && most > 0) width[i] = (other - own) / most;
         }
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     return ST_OK;
 }

@@ -1,7 +1,7 @@
 /* Predictions against held-out molecules. Everything is a sum over cells or entries, so a matrix can come block by block; nothing
  * is of genes x cells. */
 #include <math.h>
-#include "core.h"
+#include "metric.h"
 
 static double pearson_of(const double s[5], double n)
 {

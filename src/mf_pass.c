@@ -42,7 +42,6 @@ static void add_parts(const Chunks *c, int parts, size_t from, size_t to, double
 void chunks_run(const Chunks *c, void (*f)(const void *self, int thread, int from, int to, double *part), const void *self,
                 size_t len, double *sum)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     memset(sum, 0, len * sizeof *sum);
     for (int c0 = 0; c0 < c->n; c0 += c->wave) {
         int parts = c->n - c0 < c->wave ? c->n - c0 : c->wave, T = c->threads < parts ? c->threads : parts;
@@ -56,7 +55,7 @@ void chunks_run(const Chunks *c, void (*f)(const void *self, int thread, int fro
         PARALLEL_FOR(T)
         for (int t = 0; t < T; t++)
             add_parts(c, parts, len * (size_t) t / (size_t) T, len * (size_t) (t + 1) / (size_t) T, sum);
-        c->tick.call(c->tick.ctx, &idle);
+        tick_idle(c->tick);
     }
 }
 

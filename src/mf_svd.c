@@ -55,7 +55,6 @@ FOR_CPUS(mf_gram_list, (const int *i, const double *x, size_t n, int from, int t
 /* Lower triangle; a thread has rows of its own, of about equal work, so that no sum depends on it. */
 static void gram(const Lists *l, Tick tick)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     int g = l->y.nrow, T = l->threads;
     for (int c0 = 0, c1; c0 < l->y.ncol; c0 = c1) {
         double work = 0;                              /* between two ticks */
@@ -68,7 +67,7 @@ static void gram(const Lists *l, Tick tick)
                 mf_gram_list(l->y.i + at, l->y.x + at, (size_t) l->y.p[c + 1] - at, from, to, l->whole, (size_t) g);
             }
         }
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
 }
 
@@ -226,7 +225,6 @@ static Status lanczos(Arena *a, const SvdTask *task, Lists *l, double *v, double
 Status mf_svd(Arena *a, const SvdTask *task, double *u, double *s, int *passes)
 {
     const Sparse *y = task->y;
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     int r = task->r, genes = y->nrow <= y->ncol, side = genes ? y->nrow : y->ncol;
     size_t g = (size_t) side, m = (size_t) y->nrow;
     Lists l = { .y = *y, .threads = task->threads };
@@ -272,7 +270,7 @@ Status mf_svd(Arena *a, const SvdTask *task, double *u, double *s, int *passes)
             }
         }
         double *column = u + k;
-        task->tick.call(task->tick.ctx, &idle);
+        tick_idle(task->tick);
         for (size_t i = 0; i < m; i++) if (fabs(column[i * (size_t) r]) > fabs(largest)) largest = column[i * (size_t) r];
         for (size_t i = 0; i < m && largest < 0; i++) column[i * (size_t) r] *= -1;
     }

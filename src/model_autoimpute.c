@@ -373,7 +373,6 @@ static void learn_block(Auto *m, int last, real *to)
 static Status forward(void *self, const int *cells, int n, int learn, Losses *sum)
 {
     Auto *m = self;
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     m->first = 1;
     m->n_batch = n;
     for (int c = 0; c < n; c += m->b.cap) {
@@ -382,7 +381,7 @@ static Status forward(void *self, const int *cells, int n, int learn, Losses *su
         forward_block(&m->b, m->cur);
         for (int r = 0; r < m->b.n; r++) { sum->train += m->b.sse[r]; sum->valid += m->b.sse_held[r]; }
         if (learn && !last) learn_block(m, 0, NULL);
-        m->f->tick.call(m->f->tick.ctx, &idle);
+        tick_idle(m->f->tick);
     }
     double squares = 0;
     for (size_t k = 0; k < m->b.l.genes * m->b.l.panels; k++) squares += m->squares[k];
@@ -497,7 +496,6 @@ static Status predict(Arena *a, const void *params, const Predict *job)
     const Params *p = params;
     const Sparse *x = &job->x;
     int threads = job->threads;
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     Block b = { .l = layout_of(x->nrow, p->hidden) };
     const Layout *l = &b.l;
     real *w = ARENA(a, real, l->n);
@@ -522,7 +520,7 @@ static Status predict(Arena *a, const void *params, const Predict *job)
                 for (size_t g = 0; g < l->genes; g++)
                     job->out[((size_t) c + r) * l->genes + g] = (double) (b.yd[r * l->genes + g] + w[l->bd + g]);
         }
-        job->tick.call(job->tick.ctx, &idle);
+        tick_idle(job->tick);
     }
     return ST_OK;
 }

@@ -2,7 +2,7 @@
  *   none      0 everywhere: with observed entries kept, the matrix as it came
  *   genemean  one number per gene: the mean over all cells (zeros counted), or over the cells in which it was detected
  */
-#include "core.h"
+#include "model.h"
 
 typedef struct { int over; } Params;
 enum { OVER_ALL, OVER_DETECTED };

@@ -21,6 +21,7 @@
 #include <math.h>
 #include <string.h>
 #include "mf.h"
+#include "model.h"
 
 typedef struct {
     double zero_weight, lambda, lambda_scale, tol;
@@ -87,7 +88,6 @@ static const double *from_natural(Mf *d, const double *from)
 /* Standard deviation of what an additive model of genes and cells leaves of the entries. */
 static Status residual_sd(Arena *a, const Sparse *y, Tick tick, double *sd)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     size_t n = (size_t) y->p[y->ncol];
     double *gene = ARENA(a, double, y->nrow), *cell = ARENA(a, double, y->ncol), *sum = ARENA(a, double, y->nrow), mean = 0;
     int *count = ARENA(a, int, y->nrow);
@@ -105,7 +105,7 @@ static Status residual_sd(Arena *a, const Sparse *y, Tick tick, double *sd)
             for (int k = y->p[c]; k < y->p[c + 1]; k++) s += y->x[k] - mean - gene[y->i[k]];
             cell[c] = s / (y->p[c + 1] - y->p[c] + 1);
         }
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     double s = 0, ss = 0;
     for (int c = 0; c < y->ncol; c++)
@@ -327,7 +327,6 @@ static Status fit(Arena *a, const void *params, Fit *f)
 
 static Status predict(Arena *a, const void *params, const Predict *job)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     if (!plan_fits(job->plan, &job->x)) return ST_SHAPE;
     Mf d = opened(params, &job->x, job->plan, job->threads, job->tick);
     int n_fit = job->plan[PLAN_CELLS], n = job->x.ncol, T = job->threads, rN = d.r[d.N];
@@ -349,10 +348,10 @@ static Status predict(Arena *a, const void *params, const Predict *job)
         else if (entries) {
             Status st = mf_new_cell(&d, job->x.i + from, job->x.x + from, entries, normal, z);
             if (st) return st;
-            if (c % 64 == 0) job->tick.call(job->tick.ctx, &idle);
+            if (c % 64 == 0) tick_idle(job->tick);
         }
     }
-    job->tick.call(job->tick.ctx, &idle);
+    tick_idle(job->tick);
     PARALLEL_FOR(T)
     for (int c = 0; c < n; c++) {
         double *out = job->out + (size_t) c * (size_t) d.r[0];

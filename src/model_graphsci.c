@@ -20,7 +20,6 @@
  * go into CHUNKS fixed shares, added in order: the bits depend on no number of threads.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include "graphsci_net.h"
 
@@ -109,12 +108,6 @@ static void take(Net *n, const Result *now)
     n->reference = 0;
 }
 
-static int rising(const void *a, const void *b)
-{
-    double x = *(const double *) a, y = *(const double *) b;
-    return (x > y) - (x < y);
-}
-
 /* Probability of a pair, the mean over both directions. */
 static double pair_score(const Result *r, size_t N, int inner, int i, int j)
 {
@@ -134,8 +127,8 @@ static double edge_auc(const Net *n, const Result *r, double *scores)
     const int *pair = n->plan + PLAN_GRAPH + n->N + 1 + n->plan[PLAN_EDGES];
     double more = 0;
     for (size_t k = 0; k < 2 * held; k++) scores[k] = pair_score(r, (size_t) n->N, n->inner, pair[2 * k], pair[2 * k + 1]);
-    qsort(scores + held, held, sizeof *scores, rising);
-    qsort(scores, held, sizeof *scores, rising);
+    sort_values(scores + held, held);
+    sort_values(scores, held);
     for (size_t k = 0, below = 0, up_to = 0; k < held; k++) {
         while (below < held && scores[held + below] < scores[k]) below++;
         while (up_to < held && scores[held + up_to] <= scores[k]) up_to++;
@@ -243,7 +236,6 @@ static Status fit(Arena *a, const void *params, Fit *f)
 
 static Status predict(Arena *a, const void *params, const Predict *job)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     const GsParams *p = params;
     size_t N = (size_t) job->x.nrow, M = (size_t) job->plan[PLAN_CELLS];
     int n = job->x.ncol, *known = ARENA(a, int, n);
@@ -261,7 +253,7 @@ static Status predict(Arena *a, const void *params, const Predict *job)
                 *out += exp(fmin(fmax(gs_head(&r, 0, d, N, M, (size_t) known[c] - 1, g), log(1e-5)), log(1e6)));
             *out *= r.size[known[c] - 1] / r.draws;
         }
-    job->tick.call(job->tick.ctx, &idle);
+    tick_idle(job->tick);
     return ST_OK;
 }
 

@@ -1,6 +1,6 @@
 /* The list of models. A new one is one name here and one file. */
 #include <string.h>
-#include "core.h"
+#include "model.h"
 
 #define MODELS(X) X(model_none) X(model_genemean) X(model_autoimpute) X(model_deepimpute) X(model_deepmc) X(model_scinn) \
     X(model_graphsci)

@@ -6,7 +6,8 @@
  */
 #ifndef INFILL_NN_H
 #define INFILL_NN_H
-#include "core.h"
+#include "kernels.h"
+#include "model.h"
 
 /* ---- sparse rows: a block of cells (or, transposed, of genes) as lists of entries in `real` ---- */
 typedef struct {
@@ -81,6 +82,43 @@ static inline size_t optim_states(Rule rule) { return rule >= OPT_ADAM ? 2 : rul
 void optim_start(Rule rule, real *s, size_t n);
 /* One step on n weights: to = w - step(g). to may be w. s: the first moment's place of RMSProp, or Adam's m; v: Adam's v. */
 void optim_step(const Optim *o, const real *w, const real *g, real *s, real *v, real *to, size_t n);
+
+/* ---- weights (nn_weights.c): one vector in the network's own layout, matrices as R has them ---- */
+/* In panels of the matrix or of its transpose, or its rows one after the other. */
+typedef enum { BY_ROW, BY_COLUMN, PLAIN } Kept;
+typedef struct { const char *name; int nrow, ncol; Kept kept; size_t at; } Part;
+static inline size_t part_at(const Part *m, size_t r, size_t c)
+{
+    if (m->kept == PLAIN) return m->at + r * (size_t) m->ncol + c;
+    return m->at + (m->kept == BY_ROW ? panel_at((size_t) m->nrow, r, c)
+                                      : panel_at((size_t) m->ncol, c, r));
+}
+/* Where each part starts; returns the places of all, each part's a multiple of 16. */
+size_t weights_place(Part *part, int n);
+/* All parts in their order, column-major; returns what follows in R's vector. */
+double *weights_out(const Part *part, int n, const real *w, double *out);
+const double *weights_in(const Part *part, int n, const double *in, real *w);
+/* The same with several vectors, such as weights and moments, one after the other. */
+void state_out(const Part *part, int n, real *const *of, int vectors, double *state);
+void state_in(const Part *part, int n, const double *state, real *const *of, int vectors);
+int weights_shape(const Part *part, int n, int k, Shape *s);       /* Model.shape */
+
+/* Weights with the moments of each. */
+typedef struct { real *w, *m, *v; } Trained;
+static inline Trained trained_take(Arena *a, size_t n)
+{
+    return (Trained) { ARENA(a, real, n), ARENA(a, real, n), ARENA(a, real, n) };
+}
+static inline void trained_step(const Optim *o, const Trained *t, size_t at, const real *g, size_t n)
+{
+    optim_step(o, t->w + at, g, t->m + at, t->v + at, t->w + at, n);
+}
+
+/* ---- prediction (nn_predict.c) ---- */
+/* Cells first..first+n-1, on this thread. */
+typedef void (*BlockWork)(void *self, int thread, int first, int n);
+/* All cells, `at_once` of them for each thread at a time, with a tick in between. */
+void predict_blocks(int cells, int at_once, int threads, Tick tick, BlockWork work, void *self);
 
 /* ---- training (nn_train.c) ---- */
 typedef enum { STOP_VALIDATION, STOP_WINDOW, STOP_PAPER, STOP_NEVER } StopRule;

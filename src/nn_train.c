@@ -111,7 +111,6 @@ static Progress standing(const Train *t, const History *h, int n_nets, int it)
 
 Status nn_train(Arena *a, const Train *t, const Crew *crew, Fit *f)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     int n_nets = crew->n_nets, n_held = crew->held_cells, n = crew->n_cells - n_held;
     int *order = ARENA(a, int, n), *cells = ARENA(a, int, crew->n_cells), *best = ARENA(a, int, n_nets);
     Losses *after = ARENA(a, Losses, n_nets);
@@ -143,7 +142,7 @@ Status nn_train(Arena *a, const Train *t, const Crew *crew, Fit *f)
         for (int c = 0; c < n; c++) order[c] = cells[order[c]];
         for (size_t c = 0, step = (size_t) batch * (size_t) chunk; c < learn && !st; c += step) {
             st = pass(&now, order + c, (int) (c + step < learn ? step : learn - c), batch, 1, !whole);
-            if (c + step < learn) f->tick.call(f->tick.ctx, &idle);
+            if (c + step < learn) tick_idle(f->tick);
         }
         if (!st && !whole && t->stop == STOP_VALIDATION) {     /* the held-out loss of one set of weights, not of many */
             Active check = now;

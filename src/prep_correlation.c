@@ -2,7 +2,7 @@
  * time. Memory O(genes) for each thread, never genes x genes. r = (sum c_i c_j - M m_i m_j) / ((M - 1) s_i s_j). */
 #include <math.h>
 #include <string.h>
-#include "core.h"
+#include "prep.h"
 
 /* acc[j] = sum over the cells of gene g of its count times that of gene j */
 static void products_with(const Sparse *x, const Sparse *by_gene, int g, double *acc)
@@ -35,7 +35,6 @@ static void pick(const Sparse *x, const double *acc, int g, const Nearest *n, in
 Status prep_nearest(Arena *a, const Sparse *x, const Sparse *by_gene, const Nearest *n, const int *targets, int n_targets,
                     int threads, Tick tick, int *gene, double *r)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     double *acc = ARENA(a, double, (size_t) threads * (size_t) x->nrow);
     if (a->failed) return ST_NOMEM;
     int each = 8 * threads;
@@ -48,7 +47,7 @@ Status prep_nearest(Arena *a, const Sparse *x, const Sparse *by_gene, const Near
                 products_with(x, by_gene, targets[k], mine);
                 pick(x, mine, targets[k], n, gene + (size_t) k * (size_t) n->top, r + (size_t) k * (size_t) n->top);
             }
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     return ST_OK;
 }

@@ -2,7 +2,7 @@
  * block that prep_restore() was asked for. */
 #include <math.h>
 #include <string.h>
-#include "core.h"
+#include "prep.h"
 
 BadValue prep_scan(const Sparse *s, int *row, int *col, int *whole, double *largest)
 {

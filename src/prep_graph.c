@@ -2,7 +2,8 @@
  * dense matrices over the cells, and their product. Memory: a bit for each pair, and tiles. */
 #include <math.h>
 #include <string.h>
-#include "core.h"
+#include "kernels.h"
+#include "prep.h"
 
 enum { BLOCK = 128 };
 
@@ -39,7 +40,6 @@ static void one_block(const Graph *g, int b, real *mine, real *other, real *r, r
 
 Status prep_graph(Arena *a, const Sparse *by_gene, double threshold, int threads, Tick tick, uint64_t *bits)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     int N = by_gene->ncol, M = by_gene->nrow, blocks = (N + BLOCK - 1) / BLOCK;
     size_t tile = BLOCK * (size_t) M, words = ((size_t) N + 63) / 64;
     double *mean = ARENA(a, double, N), *over = ARENA(a, double, N);
@@ -61,7 +61,7 @@ Status prep_graph(Arena *a, const Sparse *by_gene, double threshold, int threads
             real *mine = room + (size_t) t * (2 * tile + BLOCK * BLOCK + GEMM_SCRATCH);
             if (first + t < blocks) one_block(&g, first + t, mine, mine + tile, mine + 2 * tile, mine + 2 * tile + BLOCK * BLOCK);
         }
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     for (size_t i = 0; i < (size_t) N; i++)                    /* the other half */
         for (size_t j = 0; j < i; j++)

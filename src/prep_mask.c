@@ -1,27 +1,7 @@
 /* Masks: which entries, or which molecules, are held out. */
 #include <math.h>
 #include <stdlib.h>
-#include "core.h"
-
-/* A middle one of n uniform numbers, in order, is beta: those below p are it and all before it, or some before it. Which
- * halves n; a few are drawn one by one. */
-double draw_binomial(Draws *d, double n, double p)
-{
-    double k = 0;
-    while (n > 32) {
-        double at = floor((n + 1) / 2), below = draw_gamma(d, at), y = below / (below + draw_gamma(d, n + 1 - at));
-        if (y <= p) {
-            k += at;
-            n -= at;
-            p = y < 1 ? (p - y) / (1 - y) : 0;
-        } else {
-            n = at - 1;
-            p /= y;
-        }
-    }
-    for (; n > 0; n--) k += draw_unif(d) < p;
-    return k;
-}
+#include "prep.h"
 
 typedef struct { double key; int entry; } Keyed;
 

@@ -1,6 +1,7 @@
 /* Fit and predict for any model: parameters through the model's field table, results as plain vectors. */
 #include <string.h>
 #include "r_glue.h"
+#include "model.h"
 
 static const Model *model_of(SEXP name)
 {

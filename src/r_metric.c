@@ -1,5 +1,6 @@
 /* Metrics. Labels come as integers from 0; R has checked lengths and missing values. */
 #include "r_glue.h"
+#include "metric.h"
 
 SEXP C_recovery(SEXP truth, SEXP estimate, SEXP group, SEXP n_groups)
 {

@@ -1,5 +1,6 @@
 /* Preprocessing, masking and their undoing. */
 #include "r_glue.h"
+#include "prep.h"
 
 /* c(bad (0 none, 1 NA, 2 Inf, 3 negative), row, column (from 1), whole, largest) */
 SEXP C_scan(SEXP x)

@@ -1,5 +1,7 @@
 /* Held-out entries and molecules, shuffled genes, ranks. */
 #include "r_glue.h"
+#include "metric.h"
+#include "prep.h"
 
 /* per entry: is it hidden? log_weight: per entry; take: how many of each gene (by_gene) or cell */
 SEXP C_mask_weighted(SEXP x, SEXP log_weight, SEXP by_gene, SEXP take, SEXP seed)

@@ -1,5 +1,6 @@
 /* Simulated counts. R has checked the ranges. */
 #include "r_glue.h"
+#include "sim.h"
 
 static SEXP taken(const Simulated *s, int after, SEXP p)
 {

@@ -1,5 +1,6 @@
 /* The posterior: loss and gradient at sampled entries, and its use block by block. */
 #include "r_glue.h"
+#include "stack.h"
 
 /* z: entries x K. c(loss, gradient) */
 SEXP C_stack_loss(SEXP z, SEXP x, SEXP y, SEXP rho, SEXP par, SEXP threads)

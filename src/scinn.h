@@ -49,16 +49,6 @@ static inline size_t block_width(int genes, int block)
     int left = genes - block * GENE_BLOCK;
     return (size_t) (left < GENE_BLOCK ? left : GENE_BLOCK);
 }
-/* Weights with AdamW's moments of each. */
-typedef struct { real *w, *m, *v; } Trained;
-static inline Trained trained_take(Arena *a, size_t n)
-{
-    return (Trained) { ARENA(a, real, n), ARENA(a, real, n), ARENA(a, real, n) };
-}
-static inline void trained_step(const Optim *o, const Trained *t, size_t at, const real *g, size_t n)
-{
-    optim_step(o, t->w + at, g, t->m + at, t->v + at, t->w + at, n);
-}
 /* What a thread needs for a block of genes of B cells: outputs or their gradient, gradients of the block's weights and biases. */
 typedef struct { real *out, *grad, *bias, *scratch; double *row; } Room;
 Room *scinn_rooms(Arena *a, int threads, size_t B, size_t width, size_t row);

@@ -322,7 +322,6 @@ static void store(const Net *n, double *to)
 
 Status scinn_encoder(Arena *a, const Learn *job, const Encoder *e, double *stored, double *loss)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     Net n;
     int batches = job->n / job->batch, trained = ENCODER_WARM + ENCODER_EPOCHS, *order = ARENA(a, int, job->n);
     net_take(a, &n, job, e);
@@ -336,7 +335,7 @@ Status scinn_encoder(Arena *a, const Learn *job, const Encoder *e, double *store
         loss[epoch] = 0;
         for (int b = 0; b < batches; b++) {
             loss[epoch] += batch(&n, order + b * job->batch) / batches;
-            if (b % 8 == 0) job->tick.call(job->tick.ctx, &idle);
+            if (b % 8 == 0) tick_idle(job->tick);
         }
         if (!isfinite(loss[epoch])) return ST_DIVERGED;
         if (epoch >= trained) store(&n, stored + (size_t) (epoch - trained) * encoder_size(n.G, n.L));
@@ -346,7 +345,6 @@ Status scinn_encoder(Arena *a, const Learn *job, const Encoder *e, double *store
 
 Status scinn_encode(Arena *a, const Sparse *x, const Encoder *e, const double *stored, int threads, Tick tick, double *mu)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     enum { AT_ONCE = 256 };
     size_t G = (size_t) x->nrow, L = (size_t) e->latent, most = (size_t) sparse_longest(x) * AT_ONCE;
     const double *A = stored + (G + 1) * H, *a0 = A + H * L;
@@ -376,7 +374,7 @@ Status scinn_encode(Arena *a, const Sparse *x, const Encoder *e, const double *s
                     mu[((size_t) c0 + r) * L + l] = s;
                 }
         }
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     return ST_OK;
 }

@@ -124,7 +124,6 @@ static double filter_batch(Filter *f, const int *cells)
 
 Status scinn_filter(Arena *a, const Learn *job, double *spread, double *loss)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     Filter f;
     int batches = job->n / job->batch, *order = ARENA(a, int, job->n);
     filter_take(a, &f, job);
@@ -136,7 +135,7 @@ Status scinn_filter(Arena *a, const Learn *job, double *spread, double *loss)
         loss[e] = 0;
         for (int b = 0; b < batches; b++) {
             loss[e] += filter_batch(&f, order + b * job->batch) / batches;
-            if (b % 8 == 0) job->tick.call(job->tick.ctx, &idle);
+            if (b % 8 == 0) tick_idle(job->tick);
         }
         if (!isfinite(loss[e])) return ST_DIVERGED;
     }

@@ -2,7 +2,7 @@
  * log mu = b_0 + sum_k b_k log(mu_k + 1e-3) for K models. Parameters (eta = log theta, b_0, ..., b_K) are learnt from held-out
  * molecules y of the same entries: mh = rho E(lambda | x) is what they are expected to be. */
 #include <math.h>
-#include "core.h"
+#include "stack.h"
 
 KERNEL_FILE
 
