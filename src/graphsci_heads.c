@@ -7,16 +7,6 @@ KERNEL_FILE
 
 /* ---- heads: likelihood, its gradient, and the way back to E2, block of genes by block ---- */
 
-const int gs_head_u[3] = { UM, UT, UP }, gs_head_g[3] = { GM, GT, GP }, gs_head_b[3] = { BM, BT, BP };
-
-int gs_is_held(const Net *n, size_t block, size_t cell, uint32_t bits[GENES])
-{
-    if (n->p->valid_fraction <= 0) return 0;
-    rng_words(n->seed, RNG_HOLD_OUT, 0, (block * (size_t) n->M + cell) * (GENES / 4), bits, GENES);
-    return 1;
-}
-uint32_t gs_held_below(const Net *n) { return (uint32_t) (n->p->valid_fraction * 4294967296.0); }
-
 static void flush(const Zinb *z, Room *r, int *waiting, double sums[2])
 {
     zinb_counts(z, (size_t) *waiting, r->x, r->size, r->mean, r->theta, r->l, r->nll, r->miss);

@@ -203,15 +203,14 @@ void gs_layers_back(Net *n)
     gemm(0, 1, M, H1, H2, n->dE2, H2, part_of(n, U2), H2, 0, n->dE1, H1, scratch);
     layer_back(n, H1, n->E1, n->A1, n->inv1, G1, B1, n->dE1);
 }
-/* Gradients of a tile: U1, b, W (with its step), Wm, Ws; shares of dQa and dQb (inner: of dZ). */
-static void tile_back(Net *n, size_t t, real *part_a, real *part_b, Room *r)
+/* dA0, in the place of E0; gradients of U1 and b. */
+static void tile_cells_back(Net *n, size_t t, Room *r)
 {
-    size_t N = (size_t) n->N, M = (size_t) n->M, w = tile_width(n->N, (int) t), at_w = n->at.at[W] + t * N * TILE;
+    size_t M = (size_t) n->M, w = tile_width(n->N, (int) t);
     real *e0 = n->E0 + t * M * TILE, *db = grad_of(n, B) + t * TILE;
-    Optim with_l2 = n->opt;
     gemm(1, 0, w, H1, M, e0, TILE, n->dE1, H1, 0, grad_of(n, U1) + t * TILE * H1, H1, r->scratch);
     double column[TILE] = { 0 };
-    /* dA0, in the place of E0, 64 cells at a time */
+    /* 64 cells at a time */
     for (size_t c = 0; c < M; c += 64) {
         size_t rows = M - c < 64 ? M - c : 64;
         real *back = r->dv;
@@ -223,6 +222,13 @@ static void tile_back(Net *n, size_t t, real *part_a, real *part_b, Room *r)
         for (size_t k = 0; k < rows; k++) for (size_t j = 0; j < TILE; j++) column[j] += (double) back[k * TILE + j];
     }
     for (size_t j = 0; j < TILE; j++) db[j] = (real) column[j];
+}
+
+/* dV, from dA0 */
+static void tile_inputs_back(Net *n, size_t t, Room *r)
+{
+    size_t N = (size_t) n->N, M = (size_t) n->M, w = tile_width(n->N, (int) t);
+    const real *e0 = n->E0 + t * M * TILE, *db = grad_of(n, B) + t * TILE;
     if (n->on_edges) edges_back(n, t, e0, db, r->column, r->dv);
     else if (n->X) gemm(1, 0, N, w, M, n->X, N, e0, TILE, 0, r->dv, TILE, r->scratch);
     else {
@@ -230,8 +236,14 @@ static void tile_back(Net *n, size_t t, real *part_a, real *part_b, Room *r)
         for (size_t i = 0; i < N; i++)
             for (size_t j = 0; j < w; j++) r->dv[i * TILE + j] = (r->dv[i * TILE + j] - n->mean[i] * db[j]) * n->over[i];
     }
+}
+
+/* dW in the place of dV; gradients of mu and s, or of the logits, in theirs. */
+static void tile_latent_back(Net *n, size_t t, Room *r)
+{
+    size_t w = tile_width(n->N, (int) t);
     tile_latent(n, t, 1, r->mu, r->s, r->scratch);
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < (size_t) n->N; i++) {
         real label[TILE], eps[TILE], row[TILE], *dv = r->dv + i * TILE;
         const real *Wi = weights_row(n, i, t, row);
         graph_labels(&n->graph, (int) i, (int) (t * TILE), w, label);
@@ -243,6 +255,16 @@ static void tile_back(Net *n, size_t t, real *part_a, real *part_b, Room *r)
         for (size_t j = w; j < TILE; j++) dv[j] = 0;
         if (n->on_edges) edges_gradient(n, i, t, dv);
     }
+}
+
+/* Gradients of a tile: U1, b, W (with its step), Wm, Ws; shares of dQa and dQb (inner: of dZ). */
+static void tile_back(Net *n, size_t t, real *part_a, real *part_b, Room *r)
+{
+    size_t N = (size_t) n->N, w = tile_width(n->N, (int) t), at_w = n->at.at[W] + t * N * TILE;
+    Optim with_l2 = n->opt;
+    tile_cells_back(n, t, r);
+    tile_inputs_back(n, t, r);
+    tile_latent_back(n, t, r);
     n->sums[3 * t + 2] = 0;
     if (!n->on_edges) {
         n->sums[3 * t + 2] = gs_squares(n->w + at_w, N * TILE);

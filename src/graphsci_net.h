@@ -74,6 +74,10 @@ typedef struct {
     Optim opt;
 } Net;
 
+/* ---- graphsci_net.c ---- */
+/* bits[j] < gs_held_below(): entry of cell and gene j of the block is left out; 0: none is */
+int gs_is_held(const Net *n, size_t block, size_t cell, uint32_t bits[GENES]);
+uint32_t gs_held_below(const Net *n);
 /* work(n, from, to, room) on shares of the things, one for each thread */
 void gs_each(Net *n, size_t things, void (*work)(Net *, size_t from, size_t to, Room *));
 /* CHUNKS fixed shares of sums over tiles, added in order; chunk k of `things` is a..b-1 */
@@ -106,8 +110,6 @@ void gs_layers_forward(Net *n);
 void gs_layers_back(Net *n);
 void gs_tiles_back(Net *n);
 /* graphsci_heads.c */
-int gs_is_held(const Net *n, size_t block, size_t cell, uint32_t bits[GENES]);      /* bits[j] < gs_held_below(): left out */
-uint32_t gs_held_below(const Net *n);
 void gs_heads(Net *n);                     /* likelihood and error into sums; dE2 in parts_cells; the heads' gradients */
 void gs_keep(Net *n, const Result *to, int draw);        /* the net as it stands, as draw `draw` of the result */
 double gs_held(Net *n, const Result *now);               /* mean negative log-likelihood of the held-out entries */

@@ -18,34 +18,6 @@ static Places places(size_t N, size_t M, int inner, size_t on_edges)
     return p;
 }
 
-void gs_each(Net *n, size_t things, void (*work)(Net *, size_t from, size_t to, Room *))
-{
-    PARALLEL_FOR(n->T)
-    for (int t = 0; t < n->T; t++) {
-        size_t from, to;
-        share(things, t, n->T, &from, &to);
-        if (from < to) work(n, from, to, n->room + t);
-    }
-}
-
-void gs_add_parts(real *sum, const real *parts, size_t stride, size_t len)
-{
-    memset(sum, 0, len * sizeof(real));
-    for (size_t k = 0; k < CHUNKS; k++) for (size_t j = 0; j < len; j++) sum[j] += parts[k * stride + j];
-}
-
-double gs_squares(const real *x, size_t n)
-{
-    double s[8] = { 0 };
-    for (size_t k = 0; k + 8 <= n; k += 8) for (size_t j = 0; j < 8; j++) s[j] += (double) x[k + j] * (double) x[k + j];
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
-}
-
-void gs_step(const Net *n, const Optim *o, size_t at, const real *g, size_t len)
-{
-    optim_step(o, n->w + at, g, n->m + at, n->v + at, n->w + at, len);
-}
-
 void gs_take(Arena *a, Net *n)
 {
     size_t N = (size_t) n->N, M = (size_t) n->M, nnz = (size_t) n->y->p[n->M], big = n->at.at[N_BLOCKS];
@@ -92,21 +64,28 @@ void gs_take(Arena *a, Net *n)
     }
 }
 
-/* Logarithms by cell and by gene, their moments, X where it is dense; what the graph's nodes weigh. */
-static void look_at(Net *n)
+/* ---- a look at the counts ---- */
+
+/* log(1 + count/size), by cell and by gene */
+static void logarithms(Net *n)
 {
-    size_t N = (size_t) n->N, M = (size_t) n->M;
     const Sparse *y = n->y;
     n->cells.n = n->M;
-    for (size_t c = 0; c < M; c++) {
+    for (size_t c = 0; c < (size_t) n->M; c++) {
         n->cells.p[c] = (size_t) y->p[c];
         for (int k = y->p[c]; k < y->p[c + 1]; k++) {
             n->cells.i[k] = y->i[k];
             n->cells.x[k] = (real) log1p(y->x[k] / n->size[c]);
         }
     }
-    n->cells.p[M] = (size_t) y->p[M];
+    n->cells.p[n->M] = (size_t) y->p[n->M];
     rows_transpose(&n->cells, n->N, &n->genes, n->entry);
+}
+
+/* Mean and 1/sd of the genes' logarithms; what the graph's nodes weigh. */
+static void gene_moments(Net *n)
+{
+    size_t N = (size_t) n->N, M = (size_t) n->M;
     for (size_t g = 0; g < N; g++) {
         double mean = 0, ss = 0, here = (double) (n->genes.p[g + 1] - n->genes.p[g]);
         for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) mean += (double) n->genes.x[k];
@@ -121,8 +100,13 @@ static void look_at(Net *n)
         n->over[g] = n->p->scale ? (sd > 1e-10 * mean ? (real) (1 / sd) : 0) : 1;
         n->ones[g] = (real) (1 / sqrt(1.0 + n->plan[PLAN_GRAPH + g + 1] - n->plan[PLAN_GRAPH + g]));
     }
-    n->graph = (Neighbours) { n->N, n->plan + PLAN_GRAPH, n->plan + PLAN_GRAPH + N + 1, n->ones };
-    for (size_t c = 0; n->X && c < M; c++) {
+}
+
+/* X, where it is a dense matrix */
+static void standardise(Net *n)
+{
+    size_t N = (size_t) n->N;
+    for (size_t c = 0; n->X && c < (size_t) n->M; c++) {
         real *row = n->X + c * N;
         for (size_t g = 0; g < N; g++) row[g] = -n->mean[g] * n->over[g];
         for (size_t k = n->cells.p[c]; k < n->cells.p[c + 1]; k++) {
@@ -130,16 +114,32 @@ static void look_at(Net *n)
             row[g] = (n->cells.x[k] - n->mean[g]) * n->over[g];
         }
     }
-    double edges = n->plan[PLAN_EDGES] ? n->plan[PLAN_EDGES] : n->N, NN = (double) N * (double) N;
+}
+
+/* Entries in the likelihood, and left out. */
+static void count_held(Net *n)
+{
+    uint32_t bits[GENES], below = gs_held_below(n);
+    for (size_t b = 0; b < head_blocks(n); b++)
+        for (size_t c = 0; c < (size_t) n->M; c++)
+            if (gs_is_held(n, b, c, bits))
+                for (size_t j = 0; j < genes_here(n, b); j++) n->n_held += bits[j] < below;
+    n->n_in = (double) n->N * (double) n->M - n->n_held;
+}
+
+static void look_at(Net *n)
+{
+    double edges = n->plan[PLAN_EDGES] ? n->plan[PLAN_EDGES] : n->N, NN = (double) n->N * (double) n->N;
+    logarithms(n);
+    gene_moments(n);
+    n->graph = (Neighbours) { n->N, n->plan + PLAN_GRAPH, n->plan + PLAN_GRAPH + n->N + 1, n->ones };
+    standardise(n);
     n->cost = (TileCost) { (real) ((NN - edges) / edges), (real) (1 / (2 * (NN - edges))), (real) (1 / NN) };
     if (NN <= edges) n->cost = (TileCost) { 0, 0, (real) (1 / NN) };            /* a single gene */
-    for (size_t b = 0; b < head_blocks(n); b++)
-        for (size_t c = 0; c < M; c++) {
-            uint32_t bits[GENES], below = gs_held_below(n);
-            if (gs_is_held(n, b, c, bits)) for (size_t j = 0; j < genes_here(n, b); j++) n->n_held += bits[j] < below;
-        }
-    n->n_in = (double) N * (double) M - n->n_held;
+    count_held(n);
 }
+
+/* ---- the first weights ---- */
 
 static void glorot(Net *n, int block, size_t rows, size_t cols, size_t ld, size_t tile_rows)
 {
@@ -151,6 +151,27 @@ static void glorot(Net *n, int block, size_t rows, size_t cols, size_t ld, size_
             double u = rng_unif(n->seed, RNG_INIT_1, (uint64_t) (block + 1) << 44 | (i * cols + j));
             n->w[n->at.at[block] + at] = (real) (r * (2 * u - 1));
         }
+}
+
+/* The heads' batch norm: at mean and dispersion of each gene, or at 1 and 0. */
+static void start_heads(Net *n)
+{
+    size_t N = (size_t) n->N, M = (size_t) n->M;
+    int data = n->p->init == INIT_DATA;
+    for (size_t g = 0; g < N; g++) {
+        double mean = 0, var = 0, here = 0;
+        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) { mean += expm1((double) n->genes.x[k]); here++; }
+        mean /= (double) M;
+        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) var += pow(expm1((double) n->genes.x[k]) - mean, 2);
+        var = M > 1 ? (var + ((double) M - here) * mean * mean) / ((double) M - 1) : 0;
+        double theta = mean * mean / fmax(var - mean, 1e-8);
+        theta = theta < 0.1 ? 0.1 : theta > 30 ? 30 : theta;
+        part_of(n, GM)[g] = data ? (real) 0.3 : 1;
+        part_of(n, GT)[g] = part_of(n, GP)[g] = data ? (real) 0.1 : 1;
+        part_of(n, BM)[g] = data ? (real) log(fmax(mean, 1e-5)) : 0;
+        part_of(n, BT)[g] = data ? (real) log(expm1(theta)) : 0;
+        part_of(n, BP)[g] = data ? -2 : 0;
+    }
 }
 
 static void initialise(Net *n)
@@ -168,21 +189,7 @@ static void initialise(Net *n)
     for (int h = 0; h < 3; h++) glorot(n, gs_head_u[h], H2, N, 0, H2);
     for (size_t j = 0; j < H1; j++) part_of(n, G1)[j] = 1;
     for (size_t j = 0; j < H2; j++) part_of(n, G2)[j] = 1;
-    for (size_t g = 0; g < N; g++) {
-        double mean = 0, var = 0, here = 0;
-        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) { mean += expm1((double) n->genes.x[k]); here++; }
-        mean /= (double) M;
-        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) var += pow(expm1((double) n->genes.x[k]) - mean, 2);
-        var = M > 1 ? (var + ((double) M - here) * mean * mean) / ((double) M - 1) : 0;
-        double theta = mean * mean / fmax(var - mean, 1e-8);
-        theta = theta < 0.1 ? 0.1 : theta > 30 ? 30 : theta;
-        int data = n->p->init == INIT_DATA;
-        part_of(n, GM)[g] = data ? (real) 0.3 : 1;
-        part_of(n, GT)[g] = part_of(n, GP)[g] = data ? (real) 0.1 : 1;
-        part_of(n, BM)[g] = data ? (real) log(fmax(mean, 1e-5)) : 0;
-        part_of(n, BT)[g] = data ? (real) log(expm1(theta)) : 0;
-        part_of(n, BP)[g] = data ? -2 : 0;
-    }
+    start_heads(n);
 }
 
 Net gs_net(const GsParams *p, const Fit *f)

@@ -167,68 +167,117 @@ static int settled(const double *train, int e)
     return before - last < 1e-4 * fabs(before);
 }
 
-static Status fit(Arena *a, const void *params, Fit *f)
+typedef struct {
+    Net n;
+    Fit *f;
+    double *now, *scores, best;      /* a result as it would be now; its held-out loss at the best */
+    size_t all;
+    Result result;
+    int epochs, stops;               /* stops: by the held-out entries */
+} Run;
+
+/* What a fit to go on from has behind it. */
+static void pick_up(Run *r)
 {
-    const GsParams *p = params;
-    Net n = gs_net(p, f);
-    History *h = f->h;
-    int epochs = f->plan[PLAN_EPOCHS], stops = p->stop == UNTIL_VALIDATION && p->valid_fraction > 0;
-    if (f->plan[PLAN_CELLS] != n.M) return ST_SHAPE;
-    gs_take(a, &n);
-    size_t all = model_weights(model_find("graphsci"), p, n.N, f->plan);
-    double *now = ARENA(a, double, all), best = INFINITY, *scores = ARENA(a, double, 2 * (size_t) f->plan[PLAN_HELD] + 1);
-    if (a->failed) return ST_NOMEM;
-    Result result = gs_result(now, (size_t) n.N, (size_t) n.M, p);
-    gs_ready(&n);
-    for (int c = 0; c < n.M; c++) {
-        result.size[c] = n.size[c];
-        cell_key(n.y, c, result.keys + 2 * (size_t) c);
-    }
+    History *h = r->f->h;
     h->n_iter = h->done;
     for (int e = 1; e <= h->done; e++) {
         /* a look at the last epoch of a fit that was to end there is none of the longer fit */
         if (e % EVERY) h->valid[e - 1] = h->part[(size_t) (e - 1) * CURVES + EDGE_AUC] = NAN;
-        else if (stops && h->valid[e - 1] < best) { best = h->valid[e - 1]; h->best_iter = e; }
+        else if (r->stops && h->valid[e - 1] < r->best) { r->best = h->valid[e - 1]; h->best_iter = e; }
     }
-    if (h->done) { state_of(&n, f->state, 1); n.opt.t = h->done; }
+    if (h->done) { state_of(&r->n, r->f->state, 1); r->n.opt.t = h->done; }
     h->stopped = STOPPED_MAX;
-    for (int e = h->done + 1; e <= epochs; e++) {
-        n.epoch = e;
-        n.opt.learning_rate = p->learning_rate * pow(0.9, (e - 1) / 50.0);
-        optim_next(&n.opt);
-        double *part = h->part + (size_t) (e - 1) * CURVES;
-        epoch(&n, part, h->penalty + e - 1);
-        h->train[e - 1] = h->penalty[e - 1];
-        for (int k = 0; k < J_PARTS; k++) h->train[e - 1] += part[k];
-        h->valid[e - 1] = part[EDGE_AUC] = NAN;
-        h->n_iter = e;
-        int pause = e == f->pause_at, bad = !isfinite(h->train[e - 1]);
-        int last = e == epochs || pause || bad;
-        if (!last && p->stop == UNTIL_COST && settled(h->train, e)) { h->stopped = STOPPED_WINDOW; last = 1; }
-        if (!bad && ((e % EVERY == 0 && (n.n_held > 0 || f->plan[PLAN_HELD])) || (last && !pause && (!stops || !h->best_iter)))) {
-            take(&n, &result);
-            double held = n.n_held > 0 ? gs_held(&n, &result) : NAN;
-            h->valid[e - 1] = held;
-            part[EDGE_AUC] = edge_auc(&n, &result, scores);
-            bad = n.n_held > 0 && !isfinite(held);
-            if (!bad && (!stops || held < best)) {
-                best = held;
-                h->best_iter = e;
-                memcpy(f->weights, now, all * sizeof *now);
-            }
-            if (stops && !last && e - h->best_iter >= p->patience) { h->stopped = STOPPED_VALID; last = 1; }
-        }
-        if (bad) {                                   /* what was good is kept */
-            if (!h->best_iter) return ST_DIVERGED;
-            h->stopped = STOPPED_DIVERGED;
-            break;
-        }
-        Progress say = { e, epochs, h->best_iter ? h->best_iter : e, h->train[e - 1], best };
-        f->tick.call(f->tick.ctx, &say);
-        if (pause) h->stopped = STOPPED_PAUSE;
-        if (last) break;
+}
+
+/* One epoch, into the history. Is its cost finite? */
+static int go_on(Run *r, int e)
+{
+    History *h = r->f->h;
+    Net *n = &r->n;
+    double *part = h->part + (size_t) (e - 1) * CURVES;
+    n->epoch = e;
+    n->opt.learning_rate = n->p->learning_rate * pow(0.9, (e - 1) / 50.0);
+    optim_next(&n->opt);
+    epoch(n, part, h->penalty + e - 1);
+    h->train[e - 1] = h->penalty[e - 1];
+    for (int k = 0; k < J_PARTS; k++) h->train[e - 1] += part[k];
+    h->valid[e - 1] = part[EDGE_AUC] = NAN;
+    h->n_iter = e;
+    return isfinite(h->train[e - 1]) != 0;
+}
+
+/* Is the result of epoch e to be looked at? */
+static int looks(const Run *r, int e, int last, int pause)
+{
+    int every = e % EVERY == 0 && (r->n.n_held > 0 || r->f->plan[PLAN_HELD]);
+    return every || (last && !pause && (!r->stops || !r->f->h->best_iter));
+}
+
+/* The result as it is now: its held-out loss and edges, kept when it is the best. Is the loss finite? */
+static int look(Run *r, int e)
+{
+    History *h = r->f->h;
+    take(&r->n, &r->result);
+    double held = r->n.n_held > 0 ? gs_held(&r->n, &r->result) : NAN;
+    h->valid[e - 1] = held;
+    h->part[(size_t) (e - 1) * CURVES + EDGE_AUC] = edge_auc(&r->n, &r->result, r->scores);
+    if (r->n.n_held > 0 && !isfinite(held)) return 0;
+    if (!r->stops || held < r->best) {
+        r->best = held;
+        h->best_iter = e;
+        memcpy(r->f->weights, r->now, r->all * sizeof *r->now);
     }
-    if (f->want_state) state_of(&n, f->state, 0);
+    return 1;
+}
+
+/* Epoch e; *last: none follows. */
+static Status one_epoch(Run *r, int e, int *last)
+{
+    History *h = r->f->h;
+    int good = go_on(r, e), pause = e == r->f->pause_at;
+    *last = e == r->epochs || pause || !good;
+    if (!*last && r->n.p->stop == UNTIL_COST && settled(h->train, e)) { h->stopped = STOPPED_WINDOW; *last = 1; }
+    if (good && looks(r, e, *last, pause)) {
+        good = look(r, e);
+        if (r->stops && !*last && e - h->best_iter >= r->n.p->patience) { h->stopped = STOPPED_VALID; *last = 1; }
+    }
+    if (!good) {                                     /* what was good is kept */
+        *last = 1;
+        h->stopped = STOPPED_DIVERGED;
+        return h->best_iter ? ST_OK : ST_DIVERGED;
+    }
+    Progress say = { e, r->epochs, h->best_iter ? h->best_iter : e, h->train[e - 1], r->best };
+    r->f->tick.call(r->f->tick.ctx, &say);
+    if (pause) h->stopped = STOPPED_PAUSE;
+    return ST_OK;
+}
+
+static Status fit(Arena *a, const void *params, Fit *f)
+{
+    const GsParams *p = params;
+    Run r = { .n = gs_net(p, f), .f = f, .best = INFINITY, .epochs = f->plan[PLAN_EPOCHS],
+              .stops = p->stop == UNTIL_VALIDATION && p->valid_fraction > 0 };
+    Net *n = &r.n;
+    int last = 0;
+    if (f->plan[PLAN_CELLS] != n->M) return ST_SHAPE;
+    gs_take(a, n);
+    r.all = model_weights(model_find("graphsci"), p, n->N, f->plan);
+    r.now = ARENA(a, double, r.all);
+    r.scores = ARENA(a, double, 2 * (size_t) f->plan[PLAN_HELD] + 1);
+    if (a->failed) return ST_NOMEM;
+    r.result = gs_result(r.now, (size_t) n->N, (size_t) n->M, p);
+    gs_ready(n);
+    for (int c = 0; c < n->M; c++) {
+        r.result.size[c] = n->size[c];
+        cell_key(n->y, c, r.result.keys + 2 * (size_t) c);
+    }
+    pick_up(&r);
+    for (int e = f->h->done + 1; e <= r.epochs && !last; e++) {
+        Status st = one_epoch(&r, e, &last);
+        if (st) return st;
+    }
+    if (f->want_state) state_of(n, f->state, 0);
     return ST_OK;
 }
 
