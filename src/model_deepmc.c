@@ -119,16 +119,38 @@ static Status residual_sd(Arena *a, const Sparse *y, Tick tick, double *sd)
     return ST_OK;
 }
 
+/* Means of the genes over their entries. */
+static void gene_means(const Sparse *y, double *mean, int *count)
+{
+    for (int k = 0; k < y->p[y->ncol]; k++) { mean[y->i[k]] += y->x[k]; count[y->i[k]]++; }
+    for (int g = 0; g < y->nrow; g++) mean[g] = count[g] ? mean[g] / count[g] : 0;
+}
+
+/* Z = U'Y, where U is in D1; mean NULL: empty entries are 0, else the gene's mean. zero: of a cell of means */
+static void project_cells(Mf *d, const double *mean, const double *zero)
+{
+    const Sparse *y = d->y;
+    int r1 = d->r[1], rN = d->r[d->N];
+    for (int c = 0; c < y->ncol; c++) {
+        double *z = d->Z + (size_t) c * (size_t) d->R;
+        if (y->p[c] == y->p[c + 1]) continue;
+        for (int q = 0; q < rN; q++) z[q] = zero[q];
+        for (int k = y->p[c]; k < y->p[c + 1]; k++) {
+            const double *u = d->F[0] + (size_t) y->i[k] * (size_t) r1;
+            double v = mean ? y->x[k] - mean[y->i[k]] : y->x[k];
+            for (int q = 0; q < rN; q++) z[q] += v * u[q];
+        }
+    }
+}
+
 static Status start_singular(Arena *a, Mf *d, const Params *p, uint64_t seed, int *passes)
 {
     const Sparse *y = d->y;
-    int m = y->nrow, r1 = d->r[1], rN = d->r[d->N], R = d->R;
+    int m = y->nrow, r1 = d->r[1], rN = d->r[d->N], filled = p->init == INIT_MEAN;
     double *s = ARENA(a, double, r1), *mean = ARENA(a, double, m), *zero = ARENA(a, double, rN);
     int *count = ARENA(a, int, m);
     if (a->failed) return ST_NOMEM;
-    for (int k = 0; k < y->p[y->ncol]; k++) { mean[y->i[k]] += y->x[k]; count[y->i[k]]++; }
-    for (int g = 0; g < m; g++) mean[g] = count[g] ? mean[g] / count[g] : 0;
-    int filled = p->init == INIT_MEAN;
+    gene_means(y, mean, count);
     SvdTask task = { y, filled ? mean : NULL, r1, seed, d->threads, d->tick, 0, 0 };
     Status st = mf_svd(a, &task, d->F[0], s, passes);
     if (st) return st;
@@ -137,16 +159,9 @@ static Status start_singular(Arena *a, Mf *d, const Params *p, uint64_t seed, in
         for (int q = 0; q < rN; q++) zero[q] += mean[g] * d->F[0][(size_t) g * (size_t) r1 + (size_t) q];
     for (int k = 1; k < d->N; k++)
         for (int i = 0; i < d->r[k]; i++) for (int j = 0; j < d->r[k + 1]; j++) d->F[k][i * d->r[k + 1] + j] = i == j;
-    for (int c = 0; c < y->ncol; c++) {
-        double *z = d->Z + (size_t) c * (size_t) R;
-        if (y->p[c] == y->p[c + 1]) continue;
-        for (int q = 0; q < rN; q++) z[q] = zero[q];
-        for (int k = y->p[c]; k < y->p[c + 1]; k++) {
-            const double *u = d->F[0] + (size_t) y->i[k] * (size_t) r1;
-            double v = filled ? y->x[k] - mean[y->i[k]] : y->x[k];
-            for (int q = 0; q < rN; q++) z[q] += v * u[q];
-        }
-    }
+    project_cells(d, filled ? mean : NULL, zero);
+    mf_measure(d);
+    mf_rebalance(d);
     return ST_OK;
 }
 
@@ -266,60 +281,79 @@ static Status summarise(Arena *a, Mf *d, const Params *p, double *summary)
     return st;
 }
 
+/* What a sweep of all blocks does to the history. */
+static Status sweep(Mf *d, History *h, int it, double *steps)
+{
+    d->moved = 0;
+    for (int k = 0; k <= d->N; k++) {
+        Status st = mf_block(d, k);
+        if (st) return st;
+        steps[(size_t) (it - 1) * (size_t) (d->N + 1) + (size_t) k] = d->t[k];
+    }
+    mf_rebalance(d);
+    h->train[it - 1] = mf_data(d);
+    h->penalty[it - 1] = mf_ridge(d);
+    h->n_iter = h->best_iter = it;
+    return isfinite(h->train[it - 1] + h->penalty[it - 1]) ? ST_OK : ST_DIVERGED;
+}
+
+/* The first factors, and what they are worth. */
+static Status start(Arena *a, Mf *d, const Params *p, uint64_t seed, double *summary)
+{
+    int passes = 0;
+    Status st = ST_OK;
+    if (p->init != INIT_RANDOM && !p->nonneg) st = start_singular(a, d, p, seed, &passes);
+    else start_random(d, seed);
+    if (st) return st;
+    summary[START_PASSES] = passes;
+    summary[START_DATA] = mf_data(d);
+    summary[START_RIDGE] = mf_ridge(d);
+    return ST_OK;
+}
+
+static Status sweeps_of(Mf *d, const Params *p, Anderson *w, Fit *f, double *steps)
+{
+    History *h = f->h;
+    int sweeps = f->plan[PLAN_SWEEPS];
+    for (int it = 1; it <= sweeps && h->stopped == STOPPED_MAX; it++) {
+        if (p->accelerate) mf_save(d, w->f);
+        Status st = sweep(d, h, it, steps);
+        if (st) return st;
+        if (p->tol > 0 && sqrt(d->moved) <= p->tol * sqrt(mf_norm2(d))) h->stopped = STOPPED_SETTLED;
+        else if (p->accelerate && it < sweeps) st = accelerate(w, d, h->train[it - 1] + h->penalty[it - 1]);
+        if (st) return st;
+        Progress say = { it, sweeps, it, h->train[it - 1], 0 };
+        f->tick.call(f->tick.ctx, &say);
+    }
+    return ST_OK;
+}
+
 static Status fit(Arena *a, const void *params, Fit *f)
 {
     const Params *p = params;
-    int sweeps = f->plan[PLAN_SWEEPS], passes = 0, n = f->x.ncol;
-    if (!plan_fits(f->plan, &f->x) || f->plan[PLAN_CELLS] != n) return ST_SHAPE;
+    if (!plan_fits(f->plan, &f->x) || f->plan[PLAN_CELLS] != f->x.ncol) return ST_SHAPE;
     Mf d = opened(p, &f->x, f->plan, f->threads, f->tick);
     Anderson w = { .n = 0 };
-    double summary[SUMMARY] = { 0 }, *steps;
+    double summary[SUMMARY] = { 0 };
+    size_t n_steps = (size_t) f->plan[PLAN_SWEEPS] * (size_t) (d.N + 1);
     mf_take(a, &d);
-    steps = ARENA(a, double, (size_t) sweeps * (size_t) (d.N + 1));
+    double *steps = ARENA(a, double, n_steps);
     if (p->accelerate && !a->failed) take_anderson(a, &w, mf_state(&d));
     if (a->failed) return ST_NOMEM;
-    Status sd = summarise(a, &d, p, summary);
-    if (sd) return sd;
-    for (size_t k = 0; k < (size_t) sweeps * (size_t) (d.N + 1); k++) steps[k] = NAN;
+    Status st = summarise(a, &d, p, summary);
+    if (st) return st;
+    for (size_t k = 0; k < n_steps; k++) steps[k] = NAN;
     f->h->stopped = STOPPED_SETTLED;
-    if (f->x.p[n]) {
-        if (p->init != INIT_RANDOM && !p->nonneg) {
-            Status st = start_singular(a, &d, p, f->seed, &passes);
-            if (st) return st;
-            mf_measure(&d);
-            mf_rebalance(&d);
-        } else start_random(&d, f->seed);
-        summary[START_DATA] = mf_data(&d);
-        summary[START_RIDGE] = mf_ridge(&d);
+    if (f->x.p[f->x.ncol]) {
         f->h->stopped = STOPPED_MAX;
+        st = start(a, &d, p, f->seed, summary);
+        if (!st) st = sweeps_of(&d, p, &w, f, steps);
+        if (st) return st;
     }
-    for (int it = 1; it <= sweeps && f->h->stopped == STOPPED_MAX; it++) {
-        if (p->accelerate) mf_save(&d, w.f);
-        d.moved = 0;
-        for (int k = 0; k <= d.N; k++) {
-            Status st = mf_block(&d, k);
-            if (st) return st;
-            steps[(size_t) (it - 1) * (size_t) (d.N + 1) + (size_t) k] = d.t[k];
-        }
-        mf_rebalance(&d);
-        f->h->train[it - 1] = mf_data(&d);
-        f->h->penalty[it - 1] = mf_ridge(&d);
-        f->h->n_iter = f->h->best_iter = it;
-        double now = f->h->train[it - 1] + f->h->penalty[it - 1];
-        if (!isfinite(now)) return ST_DIVERGED;
-        if (p->tol > 0 && sqrt(d.moved) <= p->tol * sqrt(mf_norm2(&d))) f->h->stopped = STOPPED_SETTLED;
-        else if (p->accelerate && it < sweeps) {
-            Status st = accelerate(&w, &d, now);
-            if (st) return st;
-        }
-        Progress say = { it, sweeps, it, f->h->train[it - 1], 0 };
-        f->tick.call(f->tick.ctx, &say);
-    }
-    summary[START_PASSES] = passes;
     double *to = to_natural(&d, f->weights);
-    for (int c = 0; c < n; c++, to += 2) cell_key(&f->x, c, to);
-    memcpy(to, steps, (size_t) sweeps * (size_t) (d.N + 1) * sizeof *to);
-    memcpy(to + (size_t) sweeps * (size_t) (d.N + 1), summary, sizeof summary);
+    for (int c = 0; c < f->x.ncol; c++, to += 2) cell_key(&f->x, c, to);
+    memcpy(to, steps, n_steps * sizeof *to);
+    memcpy(to + n_steps, summary, sizeof summary);
     return ST_OK;
 }
 

@@ -109,6 +109,37 @@ Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const do
     return ST_OK;
 }
 
+/* How one cell's predictions become its result. */
+typedef struct { const int *row; double in, over, by; Restore how; } Undo;
+
+static void undo_cell(const Undo *u, const double *pred, size_t genes, double *to)
+{
+    Restore how = u->how;
+    int as_is = how.to == how.from && how.to != LOG_NONE && u->in == u->over;    /* nothing to undo: may be below 0 */
+    for (size_t g = 0; g < genes; g++) {
+        double v = 0;
+        if (u->row[g] >= 0 && u->in > 0 && !isnan(pred[u->row[g]])) {
+            double p = u->by * pred[u->row[g]];
+            if (how.least > 0 && p < how.least) p = 0;
+            v = as_is ? p : logged(fmax(unlogged(p, how.from), 0) * u->in / u->over, how.to);
+        }
+        to[g] = how.nonneg && v < 0 ? 0 : v;
+    }
+}
+
+/* What was seen in the cell, where it stays. */
+static void merge_seen(const Undo *u, const Sparse *counts, int cell, const double *pred, double *to)
+{
+    Keep keep = u->how.keep;
+    for (int k = counts->p[cell]; k < counts->p[cell + 1]; k++) {
+        size_t g = (size_t) counts->i[k];
+        double seen = logged(counts->x[k] / u->over, u->how.to);
+        if (counts->x[k] == 0) continue;
+        if (u->row[g] < 0 || isnan(pred[u->row[g]]) || keep == KEEP_OBSERVED || (keep == KEEP_MAX && seen > to[g]))
+            to[g] = seen;
+    }
+}
+
 void prep_restore(const Sparse *counts, int first, int n, const double *pred, int n_pred, const int *row,
                   const double *model_size, const double *stretch, const double *out_size, Restore how, double *out)
 {
@@ -116,24 +147,9 @@ void prep_restore(const Sparse *counts, int first, int n, const double *pred, in
     for (int c = 0; c < n; c++) {
         double *to = out + (size_t) c * G;
         const double *from = pred + (size_t) c * (size_t) n_pred;
-        double in = model_size[c], over = out_size[c], by = stretch ? stretch[c] : 1;
-        int as_is = how.to == how.from && how.to != LOG_NONE && in == over;    /* nothing to undo: may be below 0 */
-        for (size_t g = 0; g < G; g++) {
-            double v = 0;
-            if (row[g] >= 0 && in > 0 && !isnan(from[row[g]])) {
-                double p = by * from[row[g]];
-                if (how.least > 0 && p < how.least) p = 0;
-                v = as_is ? p : logged(fmax(unlogged(p, how.from), 0) * in / over, how.to);
-            }
-            to[g] = how.nonneg && v < 0 ? 0 : v;
-        }
-        for (int k = counts->p[first + c]; k < counts->p[first + c + 1]; k++) {
-            size_t g = (size_t) counts->i[k];
-            double seen = logged(counts->x[k] / over, how.to);
-            if (counts->x[k] == 0) continue;
-            if (row[g] < 0 || isnan(from[row[g]]) || how.keep == KEEP_OBSERVED || (how.keep == KEEP_MAX && seen > to[g]))
-                to[g] = seen;
-        }
+        Undo u = { row, model_size[c], out_size[c], stretch ? stretch[c] : 1, how };
+        undo_cell(&u, from, G, to);
+        merge_seen(&u, counts, first + c, from, to);
     }
 }
 

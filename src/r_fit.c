@@ -178,6 +178,14 @@ static History *take_history(Arena *a, int parts, int max_iter, SEXP resume)
     return h;
 }
 
+/* The vectors of a fit to go on from are as long as those of this one. */
+static void check_resume(SEXP resume, size_t n_weights, size_t n_state, int parts)
+{
+    if ((size_t) Rf_xlength(VECTOR_ELT(resume, 0)) != n_weights || (size_t) Rf_xlength(VECTOR_ELT(resume, 1)) != n_state
+        || LENGTH(VECTOR_ELT(resume, 5)) != parts || LENGTH(VECTOR_ELT(resume, 6)) != parts)
+        Rf_error("the fit to resume has other sizes");
+}
+
 /* given: NULL or the numbers that go with the plan; resume: NULL or list(weights, state, train, valid, penalty, iterations,
  * stopped, part); control: c(pause_at, want_state).
  * Value: list(status, weights, shapes, history, state). */
@@ -194,9 +202,7 @@ SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP given, SEXP seed, SEXP threads, S
         Rf_error("model '%s' needs other numbers with its plan", m->name);
     size_t n = model_weights(m, params, f.x.nrow, f.plan), n_state = model_state(m, params, f.x.nrow, f.plan);
     int parts = m->parts ? m->parts(f.plan) : 1, resumes = resume != R_NilValue;
-    if (resumes && ((size_t) Rf_xlength(VECTOR_ELT(resume, 0)) != n || (size_t) Rf_xlength(VECTOR_ELT(resume, 1)) != n_state
-        || LENGTH(VECTOR_ELT(resume, 5)) != parts || LENGTH(VECTOR_ELT(resume, 6)) != parts))
-        Rf_error("the fit to resume has other sizes");
+    if (resumes) check_resume(resume, n, n_state, parts);
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     SEXP weights = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t) n)), state = R_NilValue;
     int want = (f.want_state || resumes) && n_state;
