@@ -37,7 +37,7 @@ typedef struct {
     Rows seen, held;                     /* their entries */
     real *y, *y_held;                    /* outputs at those entries; y becomes dL/dy */
     double *sse, *sse_held;              /* per cell */
-    real *h, *dp;                        /* panels: hidden units and their gradient, one row per cell */
+    real *h, *dp;  /* panels: hidden units and their gradient, one row per cell */
     real *xd, *yd;                       /* dense: cap x genes */
     real *scratch;                       /* dense: GEMM_SCRATCH for every thread */
 } Block;
@@ -68,13 +68,14 @@ typedef struct {
     const Fit *f;
     Block b;
     Optim opt;
-    real *cur, *spare, *s, *grad;        /* grad: NULL while one block holds all cells, gradients are then never stored */
+    /* grad: NULL while one block holds all cells, gradients are then never stored */
+    real *cur, *spare, *s, *grad;
     Rows by_gene;                        /* the block's entries gene by gene */
     size_t *entry;
     real *dy_by_gene, *slabs;            /* slabs: dense only, 2 genes x PANEL for every thread */
     uint8_t *held_bit;                   /* what b.held_bit reads; NULL: none */
     double *squares;                     /* |E|^2 + |D|^2 by panel and gene, for the penalty */
-    int first, n_batch;                  /* is this the first block of its batch; cells in the batch */
+    int first, n_batch;  /* is this the first block of its batch; cells in the batch */
 } Auto;
 double ai_square(const real *row);         /* of PANEL values */
 /* Hooks of nn_train(), on an Auto. */

@@ -2,7 +2,8 @@
 #include <string.h>
 #include "autoimpute.h"
 
-/* Above this share of non-zeros gemm() is faster than the kernels on the non-zeros (bench/README.md). */
+/* Above this share of non-zeros gemm() is faster than the kernels on the non-zeros
+ * (bench/README.md). */
 static const double DENSE_ABOVE = 0.5;
 /* Bytes of scratch a block of cells may take. */
 static const double BLOCK_BYTES = 48e6;
@@ -18,7 +19,8 @@ static void plan_block(const AiParams *p, const Sparse *x, Block *b)
     int longest = 1;
     for (int c = 0; c < x->ncol; c++)
         if (x->p[c + 1] - x->p[c] > longest) longest = x->p[c + 1] - x->p[c];
-    b->dense = p->arithmetic == ARITHMETIC_DENSE || (p->arithmetic == ARITHMETIC_AUTO && density(x) > DENSE_ABOVE);
+    b->dense = p->arithmetic == ARITHMETIC_DENSE
+               || (p->arithmetic == ARITHMETIC_AUTO && density(x) > DENSE_ABOVE);
     double each = 2.0 * sizeof(real) * (double) (b->l.panels * PANEL) + 44.0 * longest
                 + (b->dense ? 2.0 * sizeof(real) * (double) b->l.genes : 0);
     double cells = p->block_cells ? p->block_cells : BLOCK_BYTES / each;
@@ -61,8 +63,13 @@ void ai_load_block(Block *b, const int *cells, int n)
     for (int r = 0; r < n; r++) {
         int c = cells ? cells[r] : r;
         for (int k = b->x->p[c]; k < b->x->p[c + 1]; k++)
-            if (ai_is_held(b, (size_t) k)) { b->held.i[h] = b->x->i[k]; b->held.x[h++] = (real) b->x->x[k]; }
-            else { b->seen.i[s] = b->x->i[k]; b->seen.x[s++] = (real) b->x->x[k]; }
+            if (ai_is_held(b, (size_t) k)) {
+                b->held.i[h] = b->x->i[k];
+                b->held.x[h++] = (real) b->x->x[k];
+            } else {
+                b->seen.i[s] = b->x->i[k];
+                b->seen.x[s++] = (real) b->x->x[k];
+            }
         b->seen.p[r + 1] = s;
         if (b->held.p) b->held.p[r + 1] = h;
     }
@@ -82,12 +89,14 @@ void ai_encode(Block *b, const real *w, size_t q, int r0, int r1, real *scratch)
     size_t n = (size_t) (r1 - r0), used = ai_used(l, q);
     if (b->dense) {
         for (size_t r = 0; r < n; r++) memcpy(h + r * PANEL, bias, PANEL * sizeof(real));
-        gemm(0, 0, n, PANEL, l->genes, b->xd + (size_t) r0 * l->genes, l->genes, slab, PANEL, 1, h, PANEL, scratch);
+        gemm(0, 0, n, PANEL, l->genes, b->xd + (size_t) r0 * l->genes, l->genes, slab, PANEL, 1, h,
+             PANEL, scratch);
     } else
         layer_sparse_in(&b->seen, NULL, r0, r1, slab, bias, h - (size_t) r0 * PANEL);
     act_sigmoid(h, n * PANEL);
     if (used < PANEL)         /* units that do not exist stay 0, and so do their weights */
-        for (size_t r = 0; r < n; r++) memset(h + r * PANEL + used, 0, (PANEL - used) * sizeof(real));
+        for (size_t r = 0; r < n; r++)
+            memset(h + r * PANEL + used, 0, (PANEL - used) * sizeof(real));
 }
 
 /* All genes of cells r0..r1-1 into yd, without b_d. */
@@ -95,8 +104,10 @@ void ai_decode_all(Block *b, const real *w, size_t q, int r0, int r1, real *scra
 {
     const Layout *l = &b->l;
     size_t used = ai_used(l, q);
-    gemm(0, 1, (size_t) (r1 - r0), l->genes, used, b->h + q * (size_t) b->cap * PANEL + (size_t) r0 * PANEL, PANEL,
-         w + l->d + q * l->genes * PANEL, PANEL, q > 0, b->yd + (size_t) r0 * l->genes, l->genes, scratch);
+    gemm(0, 1, (size_t) (r1 - r0), l->genes, used,
+         b->h + q * (size_t) b->cap * PANEL + (size_t) r0 * PANEL, PANEL,
+         w + l->d + q * l->genes * PANEL, PANEL, q > 0, b->yd + (size_t) r0 * l->genes, l->genes,
+         scratch);
 }
 
 /* Losses of cells r0..r1-1 from the products in y; y becomes dL/dY at the seen entries. */
@@ -170,8 +181,8 @@ void ai_backward_block(Block *b, const real *w)
             const real *slab = w + l->d + q * l->genes * PANEL;
             real *h = b->h + q * (size_t) b->cap * PANEL, *dp = b->dp + q * (size_t) b->cap * PANEL;
             if (b->dense)
-                gemm(0, 0, r1 - r0, PANEL, l->genes, b->yd + r0 * l->genes, l->genes, slab, PANEL, 0, dp + r0 * PANEL, PANEL,
-                     b->scratch + (size_t) t * GEMM_SCRATCH);
+                gemm(0, 0, r1 - r0, PANEL, l->genes, b->yd + r0 * l->genes, l->genes, slab, PANEL,
+                     0, dp + r0 * PANEL, PANEL, b->scratch + (size_t) t * GEMM_SCRATCH);
             else
                 layer_sparse_in(&b->seen, b->y, (int) r0, (int) r1, slab, NULL, dp);
             act_sigmoid_back(h + r0 * PANEL, dp + r0 * PANEL, (r1 - r0) * PANEL);

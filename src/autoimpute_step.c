@@ -2,7 +2,8 @@
 #include <string.h>
 #include "autoimpute.h"
 
-/* Add gradient row acc (PANEL values, already summed over this block) to the store, or make the step. */
+/* Add gradient row acc (PANEL values, already summed over this block) to the store, or make the
+ * step. */
 static void finish_row(Auto *m, size_t at, const real *acc, double decay, int last, real *to)
 {
     if (!last) { memcpy(m->grad + at, acc, PANEL * sizeof(real)); return; }
@@ -13,7 +14,8 @@ static void finish_row(Auto *m, size_t at, const real *acc, double decay, int la
 
 static void start_row(const Auto *m, size_t at, real *acc)
 {
-    if (m->first) memset(acc, 0, PANEL * sizeof(real)); else memcpy(acc, m->grad + at, PANEL * sizeof(real));
+    if (m->first) memset(acc, 0, PANEL * sizeof(real));
+    else memcpy(acc, m->grad + at, PANEL * sizeof(real));
 }
 
 double ai_square(const real *row)
@@ -25,18 +27,21 @@ double ai_square(const real *row)
 }
 
 /* Gradients of panel q for genes g0..g1-1, and with last set the step into `to`. */
-static void panel_gradient(Auto *m, size_t q, size_t g0, size_t g1, real *slab, real *scratch, int last, real *to)
+static void panel_gradient(Auto *m, size_t q, size_t g0, size_t g1, real *slab, real *scratch,
+                           int last, real *to)
 {
     const Layout *l = &m->b.l;
-    const real *h = m->b.h + q * (size_t) m->b.cap * PANEL, *dp = m->b.dp + q * (size_t) m->b.cap * PANEL;
+    const real *h = m->b.h + q * (size_t) m->b.cap * PANEL,
+               *dp = m->b.dp + q * (size_t) m->b.cap * PANEL;
     size_t G = l->genes, n = (size_t) m->b.n;
     double decay = m->p->lambda * m->n_batch / m->b.x->ncol;
     if (m->b.dense)
         for (int side = 0; side < 2; side++) {
             real *rows = slab + (size_t) side * G * PANEL;
-            for (size_t g = g0; g < g1; g++) start_row(m, (side ? l->d : l->e) + q * G * PANEL + g * PANEL, rows + g * PANEL);
-            gemm(1, 0, g1 - g0, PANEL, n, (side ? m->b.yd : m->b.xd) + g0, G, side ? h : dp, PANEL, 1, rows + g0 * PANEL,
-                 PANEL, scratch);
+            for (size_t g = g0; g < g1; g++)
+                start_row(m, (side ? l->d : l->e) + q * G * PANEL + g * PANEL, rows + g * PANEL);
+            gemm(1, 0, g1 - g0, PANEL, n, (side ? m->b.yd : m->b.xd) + g0, G, side ? h : dp, PANEL,
+                 1, rows + g0 * PANEL, PANEL, scratch);
         }
     for (size_t g = g0; g < g1; g++) {
         size_t from = m->by_gene.p[g], count = m->by_gene.p[g + 1] - from;
@@ -46,12 +51,14 @@ static void panel_gradient(Auto *m, size_t q, size_t g0, size_t g1, real *slab, 
             if (m->b.dense) acc = slab + ((size_t) side * G + g) * PANEL;
             else {
                 start_row(m, at, acc);
-                panel_gather(acc, side ? h : dp, m->by_gene.i + from, (side ? m->dy_by_gene : m->by_gene.x) + from, count);
+                panel_gather(acc, side ? h : dp, m->by_gene.i + from,
+                             (side ? m->dy_by_gene : m->by_gene.x) + from, count);
             }
             finish_row(m, at, acc, decay, last, to);
         }
         if (last && m->p->lambda > 0)
-            m->squares[q * G + g] = ai_square(to + l->e + (q * G + g) * PANEL) + ai_square(to + l->d + (q * G + g) * PANEL);
+            m->squares[q * G + g] = ai_square(to + l->e + (q * G + g) * PANEL)
+                                    + ai_square(to + l->d + (q * G + g) * PANEL);
     }
     if (g0 > 0) return;
     real acc[PANEL];
@@ -63,7 +70,8 @@ static void panel_gradient(Auto *m, size_t q, size_t g0, size_t g1, real *slab, 
     finish_row(m, at, acc, 0, last, to);
 }
 
-/* Everything behind ai_forward_block(): gradients of this block, and the step when it is the last of its batch. */
+/* Everything behind ai_forward_block(): gradients of this block, and the step when it is the last
+ * of its batch. */
 static void learn_block(Auto *m, int last, real *to)
 {
     const Layout *l = &m->b.l;
@@ -79,8 +87,10 @@ static void learn_block(Auto *m, int last, real *to)
         for (size_t k = k0; k < k1; k++) {
             size_t g0 = l->genes * (k % parts) / parts, g1 = l->genes * (k % parts + 1) / parts;
             if (g0 < g1)
-                panel_gradient(m, k / parts, g0, g1, m->b.dense ? m->slabs + (size_t) t * 2 * l->genes * PANEL : NULL,
-                               m->b.dense ? m->b.scratch + (size_t) t * GEMM_SCRATCH : NULL, last, to);
+                panel_gradient(m, k / parts, g0, g1,
+                               m->b.dense ? m->slabs + (size_t) t * 2 * l->genes * PANEL : NULL,
+                               m->b.dense ? m->b.scratch + (size_t) t * GEMM_SCRATCH : NULL, last,
+                               to);
         }
     }
     for (size_t g = 0; g < l->genes; g++) {
@@ -103,7 +113,10 @@ Status ai_forward(void *self, const int *cells, int n, int learn, Losses *sum)
         int last = c + m->b.cap >= n;
         ai_load_block(&m->b, cells + c, last ? n - c : m->b.cap);
         ai_forward_block(&m->b, m->cur);
-        for (int r = 0; r < m->b.n; r++) { sum->train += m->b.sse[r]; sum->valid += m->b.sse_held[r]; }
+        for (int r = 0; r < m->b.n; r++) {
+            sum->train += m->b.sse[r];
+            sum->valid += m->b.sse_held[r];
+        }
         if (learn && !last) learn_block(m, 0, NULL);
         tick_idle(m->f->tick);
     }
@@ -116,7 +129,8 @@ Status ai_forward(void *self, const int *cells, int n, int learn, Losses *sum)
 void ai_update(void *self, int keep)
 {
     Auto *m = self;
-    real *to = keep ? m->spare : m->cur;       /* the best weights stay where they are, the step goes beside them */
+    /* the best weights stay where they are, the step goes beside them */
+    real *to = keep ? m->spare : m->cur;
     learn_block(m, 1, to);
     if (keep) { m->spare = m->cur; m->cur = to; }
 }

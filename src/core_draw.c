@@ -24,8 +24,9 @@ double draw_normal(Draws *d)
     return sqrt(-2 * log(u)) * cos(6.283185307179586 * draw_unif(d));
 }
 
-/* Marsaglia and Tsang 2000: a (1 + cz)^3, accepted against the normal z. log((1 + cz)^3) and what is taken from it are
- * written as small differences, or they would drown in rounding where the shape is huge. */
+/* Marsaglia and Tsang 2000: a (1 + cz)^3, accepted against the normal z. log((1 + cz)^3) and what
+ * is taken from it are written as small differences, or they would drown in rounding where the
+ * shape is huge. */
 double draw_gamma(Draws *d, double shape)
 {
     double boost = shape < 1 ? exp(log(draw_unif(d)) / shape) : 1;
@@ -34,13 +35,14 @@ double draw_gamma(Draws *d, double shape)
         double z = draw_normal(d), t = c * z, u;
         if (t <= -1) continue;
         u = draw_unif(d);
-        if (u < 1 - 0.0331 * z * z * z * z                             /* their squeeze: mostly no logarithm */
+        if (u < 1 - 0.0331 * z * z * z * z  /* their squeeze: mostly no logarithm */
             || log(u) < 0.5 * z * z + a * (3 * (log1p(t) - t) - t * t * (3 + t)))
             return boost * a * (1 + t) * (1 + t) * (1 + t);
     }
 }
 
-/* log of the Poisson probability of k = 0, 1, ... by Stirling's series; what is near k log(k) is never formed */
+/* log of the Poisson probability of k = 0, 1, ... by Stirling's series; what is near k log(k) is
+ * never formed */
 static double log_poisson(double k, double mean)
 {
     if (k < 8) {
@@ -59,10 +61,11 @@ double draw_poisson(Draws *d, double mean)
     if (mean < 10) {
         double u = draw_unif(d), p = exp(-mean);
         int k = 0;
-        while (u > p && k < 100) { u -= p; p *= mean / ++k; }          /* a hundred has probability 1e-61 */
+        while (u > p && k < 100) { u -= p; p *= mean / ++k; }  /* a hundred has probability 1e-61 */
         return k;
     }
-    double b = 0.931 + 2.53 * sqrt(mean), a = -0.059 + 0.02483 * b, over = 1.1239 + 1.1328 / (b - 3.4);
+    double b = 0.931 + 2.53 * sqrt(mean), a = -0.059 + 0.02483 * b,
+           over = 1.1239 + 1.1328 / (b - 3.4);
     for (;;) {
         double u = draw_unif(d) - 0.5, v = draw_unif(d), s = 0.5 - fabs(u);
         double k = floor((2 * a / s + b) * u + mean + 0.43);
@@ -72,13 +75,14 @@ double draw_poisson(Draws *d, double mean)
     }
 }
 
-/* A middle one of n uniform numbers, in order, is beta: those below p are it and all before it, or some before it. Which
- * halves n; a few are drawn one by one. */
+/* A middle one of n uniform numbers, in order, is beta: those below p are it and all before it, or
+ * some before it. Which halves n; a few are drawn one by one. */
 double draw_binomial(Draws *d, double n, double p)
 {
     double k = 0;
     while (n > 32) {
-        double at = floor((n + 1) / 2), below = draw_gamma(d, at), y = below / (below + draw_gamma(d, n + 1 - at));
+        double at = floor((n + 1) / 2), below = draw_gamma(d, at),
+               y = below / (below + draw_gamma(d, n + 1 - at));
         if (y <= p) {
             k += at;
             n -= at;

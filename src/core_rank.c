@@ -10,8 +10,10 @@ void sort_places(const double *v, size_t *order, size_t *other, size_t n)
     size_t *from = order, *to = other;
     for (size_t run = 1; run < n; run *= 2) {
         for (size_t lo = 0; lo < n; lo += 2 * run) {
-            size_t mid = lo + run < n ? lo + run : n, hi = lo + 2 * run < n ? lo + 2 * run : n, i = lo, j = mid;
-            for (size_t k = lo; k < hi; k++) to[k] = j == hi || (i < mid && v[from[i]] <= v[from[j]]) ? from[i++] : from[j++];
+            size_t mid = lo + run < n ? lo + run : n, hi = lo + 2 * run < n ? lo + 2 * run : n,
+                   i = lo, j = mid;
+            for (size_t k = lo; k < hi; k++)
+                to[k] = j == hi || (i < mid && v[from[i]] <= v[from[j]]) ? from[i++] : from[j++];
         }
         size_t *t = from; from = to; to = t;
     }

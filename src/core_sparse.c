@@ -1,4 +1,5 @@
-/* Compressed matrices: the check at the door, and the two kernels that spend arithmetic on non-zeros only. */
+/* Compressed matrices: the check at the door, and the two kernels that spend arithmetic on
+ * non-zeros only. */
 #include <math.h>
 #include "kernels.h"
 
@@ -21,7 +22,8 @@ Status sparse_check(const Sparse *s, size_t n_entries)
 int sparse_longest(const Sparse *s)
 {
     int most = 0;
-    for (int c = 0; c < s->ncol; c++) if (s->p[c + 1] - s->p[c] > most) most = s->p[c + 1] - s->p[c];
+    for (int c = 0; c < s->ncol; c++)
+        if (s->p[c + 1] - s->p[c] > most) most = s->p[c + 1] - s->p[c];
     return most;
 }
 
@@ -59,12 +61,14 @@ attr static void sums##suffix(real *restrict out, const real *start, const real 
 }
 BY_LANES(SUMS)
 
-void panel_sums(real *out, const real *start, const real *slab, const size_t *p, const int *idx, const real *val, size_t rows)
+void panel_sums(real *out, const real *start, const real *slab, const size_t *p, const int *idx,
+                const real *val, size_t rows)
 {
     CALL_LANES(sums, out, start, slab, p, idx, val, rows);
 }
 
-/* 16 partial sums, each over 4 products as (0 + 1) + (2 + 3), then halves onto each other: the same tree for every W */
+/* 16 partial sums, each over 4 products as (0 + 1) + (2 + 3), then halves onto each other: the same
+ * tree for every W */
 #define DOTS(suffix, attr, W) \
 attr static void dots##suffix(real *restrict y, const real *restrict slab, const int *idx, size_t n, const real *h) \
 { \

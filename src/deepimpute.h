@@ -30,13 +30,14 @@ typedef struct {
     size_t *x_from, *y_from;
     real *z, *dz, *w, *dz_by_gene;       /* at the entries of y: outputs, dl/dZ, weights */
     real *h[MAX_LAYERS], *dh[MAX_LAYERS];     /* of each hidden layer: panels, one row per cell */
-    Rows mid[MAX_LAYERS - 1], mid_t;     /* hidden units as the entries that the next layer reads, all of them */
+    /* hidden units as the entries that the next layer reads, all of them */
+    Rows mid[MAX_LAYERS - 1], mid_t;
     size_t *mid_from;
     real *mid_dh[MAX_LAYERS - 1];        /* one for each: the threads of a team are not in step */
     double *loss;                        /* per cell */
-    uint32_t *bits;                      /* a row per cell, wide enough for every layer: threads must not meet */
+    uint32_t *bits;  /* a row per cell, wide enough for every layer: threads must not meet */
     size_t bits_row;
-    int *each;                           /* 0, 1, 2, ... and 1, 1, 1, ...: the sum over all cells as a product */
+    int *each;  /* 0, 1, 2, ... and 1, 1, 1, ...: the sum over all cells as a product */
     real *one;
     int *all_i;                          /* one cell's targets, when zeros have a weight */
     real *all_x;
@@ -63,7 +64,7 @@ typedef struct {
     Part part[MAX_PARTS];                /* W1, b1, ..., the last W and b */
     size_t n;                            /* places of all; a multiple of PANEL */
     int *map;                            /* per gene: 1 + row of W1, -(1 + row of W2), or 0 */
-    Rows own_x, own_y;                   /* the entries of all cells, picked once; p NULL: picked batch by batch */
+    Rows own_x, own_y;  /* the entries of all cells, picked once; p NULL: picked batch by batch */
     real *cur, *kept, *m, *v, *gb2;
     Optim opt;
 } Net;

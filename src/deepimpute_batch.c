@@ -31,8 +31,8 @@ void di_load(Net *net, const int *cells, int n)
         int *i = out->i + out->p[r];
         real *v = out->x + out->p[r];
         size_t seen, taken;
-        di_pick(net->s->x, cells[r], net->map, in->i + in->p[r], in->x + in->p[r], &taken, all ? w->all_i : i,
-             all ? w->all_x : v, &seen);
+        di_pick(net->s->x, cells[r], net->map, in->i + in->p[r], in->x + in->p[r], &taken,
+                all ? w->all_i : i, all ? w->all_x : v, &seen);
         if (all) {
             for (int k = 0; k < net->n_out; k++) { i[k] = k; v[k] = 0; }
             for (size_t k = 0; k < seen; k++) v[w->all_i[k]] = w->all_x[k];
@@ -48,7 +48,8 @@ static void hidden(const Net *net, int l, size_t q, int r0, int r1)
 {
     const Work *w = net->work;
     real *h = w->h[l] + q * (size_t) w->n * PANEL;
-    layer_sparse_in(l ? w->mid + l - 1 : &w->x, NULL, r0, r1, net->cur + weight_at(net, l) + q * inputs(net, l) * PANEL,
+    layer_sparse_in(l ? w->mid + l - 1 : &w->x, NULL, r0, r1,
+                    net->cur + weight_at(net, l) + q * inputs(net, l) * PANEL,
                     net->cur + bias_at(net, l) + q * PANEL, h);
     act_relu(h + (size_t) r0 * PANEL, (size_t) (r1 - r0) * PANEL);
 }
@@ -62,7 +63,8 @@ static void drop(const Net *net, int l, int r0, int r1)
     real scale = (real) (1 / (1 - rho));
     for (int r = r0; r < r1; r++) {
         uint32_t *bits = w->bits + (size_t) r * w->bits_row;
-        rng_words(net->s->seed, RNG_DROPOUT, part, (uint64_t) net->opt.t << 32 | (uint64_t) r * blocks, bits, H);
+        rng_words(net->s->seed, RNG_DROPOUT, part,
+                  (uint64_t) net->opt.t << 32 | (uint64_t) r * blocks, bits, H);
         for (size_t q = 0; q * PANEL < H; q++) {
             real *h = w->h[l] + (q * (size_t) w->n + (size_t) r) * PANEL;
             size_t here = H - q * PANEL < PANEL ? H - q * PANEL : PANEL;
@@ -77,7 +79,8 @@ static void listed(const Net *net, int l, int r0, int r1)
     const Work *w = net->work;
     size_t H = (size_t) net->s->units[l];
     for (size_t r = (size_t) r0; r < (size_t) r1; r++)
-        for (size_t j = 0; j < H; j++) w->mid[l].x[r * H + j] = w->h[l][panel_at((size_t) w->n, r, j)];
+        for (size_t j = 0; j < H; j++)
+            w->mid[l].x[r * H + j] = w->h[l][panel_at((size_t) w->n, r, j)];
 }
 
 static void unlisted(const Net *net, int l, int r0, int r1)
@@ -85,7 +88,8 @@ static void unlisted(const Net *net, int l, int r0, int r1)
     const Work *w = net->work;
     size_t H = (size_t) net->s->units[l];
     for (size_t r = (size_t) r0; r < (size_t) r1; r++)
-        for (size_t j = 0; j < H; j++) w->dh[l][panel_at((size_t) w->n, r, j)] = w->mid_dh[l][r * H + j];
+        for (size_t j = 0; j < H; j++)
+            w->dh[l][panel_at((size_t) w->n, r, j)] = w->mid_dh[l][r * H + j];
 }
 
 /* Hidden layers of cells r0..r1-1. */
@@ -109,18 +113,22 @@ static void hidden_back(const Net *net, int r0, int r1)
         size_t panels = panels_of(net->s->units[l]);
         if (l + 1 == net->s->layers) {
             for (size_t q = 0; q < panels; q++)
-                layer_sparse_in(&w->y, w->dz, r0, r1, net->cur + weight_at(net, l + 1) + q * S * PANEL, NULL, w->dh[l] + q * n * PANEL);
+                layer_sparse_in(&w->y, w->dz, r0, r1,
+                                net->cur + weight_at(net, l + 1) + q * S * PANEL, NULL,
+                                w->dh[l] + q * n * PANEL);
         } else {
             size_t H = (size_t) net->s->units[l];
             memset(w->mid_dh[l] + (size_t) r0 * H, 0, (size_t) (r1 - r0) * H * sizeof(real));
             for (size_t q = 0; q < panels_of(net->s->units[l + 1]); q++)
-                layer_sampled_out(w->mid + l, r0, r1, net->cur + weight_at(net, l + 1) + q * H * PANEL, w->dh[l + 1] + q * n * PANEL,
-                                  w->mid_dh[l]);
+                layer_sampled_out(w->mid + l, r0, r1,
+                                  net->cur + weight_at(net, l + 1) + q * H * PANEL,
+                                  w->dh[l + 1] + q * n * PANEL, w->mid_dh[l]);
             unlisted(net, l, r0, r1);
         }
         for (size_t q = 0; q < panels; q++) {
             real *dh = w->dh[l] + q * n * PANEL, *h = w->h[l] + q * n * PANEL;
-            for (size_t k = (size_t) r0 * PANEL; k < (size_t) r1 * PANEL; k++) dh[k] = h[k] > 0 ? dh[k] * keep : 0;
+            for (size_t k = (size_t) r0 * PANEL; k < (size_t) r1 * PANEL; k++)
+                dh[k] = h[k] > 0 ? dh[k] * keep : 0;
         }
     }
 }
@@ -136,13 +144,15 @@ static void forward_cells(Net *net, int r0, int r1, int learn)
     const DiParams *p = net->s->p;
     Work *w = net->work;
     int L = net->s->layers;
-    size_t panels = panels_of((int) last_units(net->s)), S = (size_t) net->n_out, from = w->y.p[r0], n = w->y.p[r1] - from;
+    size_t panels = panels_of((int) last_units(net->s)), S = (size_t) net->n_out, from = w->y.p[r0],
+           n = w->y.p[r1] - from;
     const real *b2 = net->cur + bias_at(net, L);
     di_hidden_layers(net, r0, r1, learn);
     real *z = w->z + from;
     memset(z, 0, n * sizeof *z);
     for (size_t q = 0; q < panels; q++)
-        layer_sampled_out(&w->y, r0, r1, net->cur + weight_at(net, L) + q * S * PANEL, w->h[L - 1] + q * (size_t) w->n * PANEL, w->z);
+        layer_sampled_out(&w->y, r0, r1, net->cur + weight_at(net, L) + q * S * PANEL,
+                          w->h[L - 1] + q * (size_t) w->n * PANEL, w->z);
     for (size_t k = 0; k < n; k++) z[k] += b2[w->y.i[from + k]];
     di_output(p->output, z, n);
     for (size_t k = 0; k < n; k++) {
@@ -151,7 +161,8 @@ static void forward_cells(Net *net, int r0, int r1, int learn)
     }
     for (int r = r0; r < r1; r++) {
         size_t at = w->y.p[r];
-        w->loss[r] = loss_weighted(w->z + at, w->y.x + at, w->w + at, w->y.p[r + 1] - at, learn ? w->dz + at : NULL);
+        w->loss[r] = loss_weighted(w->z + at, w->y.x + at, w->w + at, w->y.p[r + 1] - at,
+                                   learn ? w->dz + at : NULL);
     }
     if (!learn) return;
     real scale = (real) (1.0 / ((double) w->n * net->n_out));
@@ -179,11 +190,11 @@ Status di_forward(void *self, const int *cells, int n, int learn, Losses *sum)
     return ST_OK;
 }
 
-/* Gradient of rows k0..k1-1 of a layer's weights, and Adam on them, ABREAST rows at once while their sums are in the
- * cache. by_gene: the entries that meet each row. */
+/* Gradient of rows k0..k1-1 of a layer's weights, and Adam on them, ABREAST rows at once while
+ * their sums are in the cache. by_gene: the entries that meet each row. */
 enum { ABREAST = 16 };
-static void step_rows(Net *net, const Rows *by_gene, const real *val, const real *side, size_t panels, size_t start,
-                      size_t rows, int thread)
+static void step_rows(Net *net, const Rows *by_gene, const real *val, const real *side,
+                      size_t panels, size_t start, size_t rows, int thread)
 {
     size_t n = (size_t) net->work->n, k0, k1;
     real sums[ABREAST * PANEL];
@@ -193,7 +204,8 @@ static void step_rows(Net *net, const Rows *by_gene, const real *val, const real
             size_t at = start + (q * rows + k) * PANEL;
             rows_now = k1 - k < ABREAST ? k1 - k : ABREAST;
             panel_sums(sums, NULL, side + q * n * PANEL, by_gene->p + k, by_gene->i, val, rows_now);
-            optim_step(&net->opt, net->cur + at, sums, net->m + at, net->v + at, net->cur + at, rows_now * PANEL);
+            optim_step(&net->opt, net->cur + at, sums, net->m + at, net->v + at, net->cur + at,
+                       rows_now * PANEL);
         }
 }
 
@@ -208,12 +220,14 @@ static void step_biases(Net *net)
             real sum[PANEL];
             panel_sums(sum, NULL, w->dh[l] + q * n * PANEL, all, w->each, w->one, 1);
             at = bias_at(net, l) + q * PANEL;
-            optim_step(&net->opt, net->cur + at, sum, net->m + at, net->v + at, net->cur + at, PANEL);
+            optim_step(&net->opt, net->cur + at, sum, net->m + at, net->v + at, net->cur + at,
+                       PANEL);
         }
     memset(net->gb2, 0, (size_t) net->n_out * sizeof *net->gb2);
     for (size_t k = 0; k < w->y.p[n]; k++) net->gb2[w->y.i[k]] += w->dz[k];
     at = bias_at(net, s->layers);
-    optim_step(&net->opt, net->cur + at, net->gb2, net->m + at, net->v + at, net->cur + at, net->n - at);
+    optim_step(&net->opt, net->cur + at, net->gb2, net->m + at, net->v + at, net->cur + at,
+               net->n - at);
 }
 
 /* The weights into hidden layer l; its inputs as entries by input. */
@@ -221,7 +235,8 @@ static void step_layer(Net *net, int l, const Rows *by_input)
 {
     PARALLEL_FOR(net->team)
     for (int t = 0; t < net->team; t++)
-        step_rows(net, by_input, by_input->x, net->work->dh[l], panels_of(net->s->units[l]), weight_at(net, l), inputs(net, l), t);
+        step_rows(net, by_input, by_input->x, net->work->dh[l], panels_of(net->s->units[l]),
+                  weight_at(net, l), inputs(net, l), t);
 }
 
 void di_update(void *self, int keep)
@@ -242,7 +257,8 @@ void di_update(void *self, int keep)
     }
     PARALLEL_FOR(net->team)
     for (int t = 0; t < net->team; t++)
-        step_rows(net, &w->yt, w->dz_by_gene, w->h[s->layers - 1], last, weight_at(net, s->layers), (size_t) net->n_out, t);
+        step_rows(net, &w->yt, w->dz_by_gene, w->h[s->layers - 1], last, weight_at(net, s->layers),
+                  (size_t) net->n_out, t);
     step_biases(net);
 }
 

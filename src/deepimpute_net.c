@@ -8,8 +8,9 @@ KERNEL_FILE
 
 size_t di_parts(Part part[MAX_PARTS], int layers, const int *units, int n_in, int n_out)
 {
-    static const char *const names[MAX_PARTS] = { "W1", "b1", "W2", "b2", "W3", "b3", "W4", "b4", "W5",
-                                                  "b5", "W6", "b6", "W7", "b7", "W8", "b8", "W9", "b9" };
+    static const char *const names[MAX_PARTS] = { "W1", "b1", "W2", "b2", "W3", "b3",
+                                                  "W4", "b4", "W5", "b5", "W6", "b6",
+                                                  "W7", "b7", "W8", "b8", "W9", "b9" };
     for (int l = 0; l <= layers; l++) {
         int rows = l ? units[l - 1] : n_in, cols = l < layers ? units[l] : n_out;
         part[2 * l] = (Part) { names[2 * l], rows, cols, l < layers ? BY_ROW : BY_COLUMN, 0 };
@@ -46,8 +47,10 @@ const double *di_in(const Net *net, const double *in, real *w)
     return weights_in(net->part, n_parts(net->s), in, w);
 }
 
-/* Hidden units, and between layers their entries; the widest layer, and the widest that others read. */
-static void take_hidden(Arena *a, Work *w, const Shared *s, size_t cells, size_t *widest, size_t *inner)
+/* Hidden units, and between layers their entries; the widest layer, and the widest that others
+ * read. */
+static void take_hidden(Arena *a, Work *w, const Shared *s, size_t cells, size_t *widest,
+                        size_t *inner)
 {
     for (int l = 0; l < s->layers; l++) {
         size_t n = (size_t) s->units[l];
@@ -63,13 +66,16 @@ static void take_hidden(Arena *a, Work *w, const Shared *s, size_t cells, size_t
 }
 
 /* What the gradients need; in, out: entries of a batch. */
-static void take_learning(Arena *a, Work *w, const Shared *s, size_t cells, size_t in, size_t out, size_t widest, size_t inner)
+static void take_learning(Arena *a, Work *w, const Shared *s, size_t cells, size_t in, size_t out,
+                          size_t widest, size_t inner)
 {
-    for (int l = 0; l < s->layers; l++) w->dh[l] = ARENA(a, real, cells * panels_of(s->units[l]) * PANEL);
+    for (int l = 0; l < s->layers; l++)
+        w->dh[l] = ARENA(a, real, cells * panels_of(s->units[l]) * PANEL);
     if (inner) {
         rows_take(a, &w->mid_t, inner, cells * inner);
         w->mid_from = ARENA(a, size_t, cells * inner);
-        for (int l = 0; l + 1 < s->layers; l++) w->mid_dh[l] = ARENA(a, real, cells * (size_t) s->units[l]);
+        for (int l = 0; l + 1 < s->layers; l++)
+            w->mid_dh[l] = ARENA(a, real, cells * (size_t) s->units[l]);
     }
     rows_take(a, &w->xt, s->most_in, in);
     rows_take(a, &w->yt, s->most_out, out);
@@ -103,10 +109,11 @@ void di_work(Arena *a, Work *w, const Shared *s, size_t cells, int longest, int 
 
 /* ---- entries ---- */
 
-/* The entries of one cell that the net reads and those that it predicts, with their rows. No branch: what an entry is
- * cannot be foreseen, so each is written to both lists and counted in one of them, or in none (lists have room for that). */
-void di_pick(const Sparse *x, int cell, const int *map, int *in, real *in_x, size_t *n_in, int *out, real *out_x,
-                 size_t *n_out)
+/* The entries of one cell that the net reads and those that it predicts, with their rows. No
+ * branch: what an entry is cannot be foreseen, so each is written to both lists and counted in one
+ * of them, or in none (lists have room for that). */
+void di_pick(const Sparse *x, int cell, const int *map, int *in, real *in_x, size_t *n_in, int *out,
+             real *out_x, size_t *n_out)
 {
     size_t a = 0, b = 0;
     for (int k = x->p[cell]; k < x->p[cell + 1]; k++) {
@@ -142,7 +149,8 @@ static void pick_own(Net *net)
     Rows *in = &net->own_x, *out = &net->own_y;
     for (int c = 0; c < x->ncol; c++) {
         size_t taken, seen;
-        di_pick(x, c, net->map, in->i + in->p[c], in->x + in->p[c], &taken, out->i + out->p[c], out->x + out->p[c], &seen);
+        di_pick(x, c, net->map, in->i + in->p[c], in->x + in->p[c], &taken, out->i + out->p[c],
+                out->x + out->p[c], &seen);
         in->p[c + 1] = in->p[c] + taken;
         out->p[c + 1] = out->p[c] + seen;
     }
@@ -176,7 +184,8 @@ static void glorot(const Net *net, Stream stream, uint64_t part, size_t rows, si
     double r = sqrt(6.0 / (double) (rows + cols));
     for (size_t p = 0; p < rows; p++)
         for (size_t j = 0; j < cols; j++)
-            w[panel_at(rows, p, j)] = (real) (r * (2 * rng_unif(net->s->seed, stream, part | (p * cols + j)) - 1));
+            w[panel_at(rows, p, j)] =
+                (real) (r * (2 * rng_unif(net->s->seed, stream, part | (p * cols + j)) - 1));
 }
 
 void di_initialise(Net *net)
@@ -185,6 +194,8 @@ void di_initialise(Net *net)
     uint64_t part = (uint64_t) net->id << 36;
     glorot(net, RNG_INIT_1, part, (size_t) net->n_in, (size_t) s->units[0], net->cur);
     for (int l = 1; l < s->layers; l++)
-        glorot(net, RNG_INIT_3, part | (uint64_t) l << 60, inputs(net, l), (size_t) s->units[l], net->cur + weight_at(net, l));
-    glorot(net, RNG_INIT_2, part, (size_t) net->n_out, last_units(s), net->cur + weight_at(net, s->layers));
+        glorot(net, RNG_INIT_3, part | (uint64_t) l << 60, inputs(net, l), (size_t) s->units[l],
+               net->cur + weight_at(net, l));
+    glorot(net, RNG_INIT_2, part, (size_t) net->n_out, last_units(s),
+           net->cur + weight_at(net, s->layers));
 }

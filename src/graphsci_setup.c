@@ -5,14 +5,33 @@
 
 KERNEL_FILE
 
-static const double DENSE = 0.25;                                    /* share of non-zeros from which X is a dense matrix */
+static const double DENSE = 0.25;  /* share of non-zeros from which X is a dense matrix */
 
 /* on_edges: number of W's weights, where it is kept as the graph's edges; 0: tiles */
 static Places places(size_t N, size_t M, int inner, size_t on_edges)
 {
     size_t pad = (size_t) tiles_of((int) N) * TILE, latent = inner ? H2 * H2 : H2 * pad;
-    size_t size[N_BLOCKS] = { on_edges ? on_edges : N * pad, M * H1, H1 * H2, latent, latent, pad, pad * H1, H1, H1, H1 * H2,
-                              H2, H2, H2 * pad, pad, pad, H2 * pad, pad, pad, H2 * pad, pad, pad };
+    size_t size[N_BLOCKS] = { on_edges ? on_edges : N * pad,
+                              M * H1,
+                              H1 * H2,
+                              latent,
+                              latent,
+                              pad,
+                              pad * H1,
+                              H1,
+                              H1,
+                              H1 * H2,
+                              H2,
+                              H2,
+                              H2 * pad,
+                              pad,
+                              pad,
+                              H2 * pad,
+                              pad,
+                              pad,
+                              H2 * pad,
+                              pad,
+                              pad };
     Places p = { { 0 } };
     for (int k = 0; k < N_BLOCKS; k++) p.at[k + 1] = p.at[k] + (size[k] + 15) / 16 * 16;
     return p;
@@ -20,7 +39,8 @@ static Places places(size_t N, size_t M, int inner, size_t on_edges)
 
 void gs_take(Arena *a, Net *n)
 {
-    size_t N = (size_t) n->N, M = (size_t) n->M, nnz = (size_t) n->y->p[n->M], big = n->at.at[N_BLOCKS];
+    size_t N = (size_t) n->N, M = (size_t) n->M, nnz = (size_t) n->y->p[n->M],
+           big = n->at.at[N_BLOCKS];
     size_t tile = N * TILE > M * GENES ? N * TILE : M * GENES;
     if (tile < 64 * TILE) tile = 64 * TILE;
     n->w = ARENA(a, real, big);
@@ -33,10 +53,11 @@ void gs_take(Arena *a, Net *n)
     rows_take(a, &n->genes, N, nnz);
     size_t *from = ARENA(a, size_t, nnz + 1);
     n->entry = from;
-    n->X = (double) nnz > DENSE * (double) N * (double) M && !n->on_edges ? ARENA(a, real, N * M) : NULL;
+    n->X = (double) nnz > DENSE * (double) N * (double) M && !n->on_edges ? ARENA(a, real, N * M)
+                                                                          : NULL;
     real **narrow[] = { &n->P0, &n->T1, &n->H1d, &n->mask1 };
-    real **wide[] = { &n->P1, &n->T2, &n->HA, &n->HB, &n->Qa, &n->Qb, &n->mask_a, &n->mask_b, &n->mixed,
-                      &n->mu, &n->s, &n->z, &n->dz };
+    real **wide[] = { &n->P1,     &n->T2,    &n->HA, &n->HB, &n->Qa, &n->Qb, &n->mask_a,
+                      &n->mask_b, &n->mixed, &n->mu, &n->s,  &n->z,  &n->dz };
     for (int k = 0; k < 4; k++) *narrow[k] = ARENA(a, real, N * H1);
     for (int k = 0; k < (n->inner ? 13 : 9); k++) *wide[k] = ARENA(a, real, n->pad * H2);
     n->E0 = ARENA(a, real, (size_t) n->tiles * M * TILE);
@@ -54,7 +75,10 @@ void gs_take(Arena *a, Net *n)
         r->mu = ARENA(a, real, tile);
         r->s = ARENA(a, real, tile);
         r->dv = ARENA(a, real, tile);
-        for (int h = 0; h < 3; h++) { r->o[h] = ARENA(a, real, M * GENES); r->y[h] = ARENA(a, real, M * GENES); }
+        for (int h = 0; h < 3; h++) {
+            r->o[h] = ARENA(a, real, M * GENES);
+            r->y[h] = ARENA(a, real, M * GENES);
+        }
         r->grad = ARENA(a, real, GENES);
         r->column = ARENA(a, real, M);
         r->scratch = ARENA(a, real, GEMM_SCRATCH);
@@ -129,12 +153,14 @@ static void count_held(Net *n)
 
 static void look_at(Net *n)
 {
-    double edges = n->plan[PLAN_EDGES] ? n->plan[PLAN_EDGES] : n->N, NN = (double) n->N * (double) n->N;
+    double edges = n->plan[PLAN_EDGES] ? n->plan[PLAN_EDGES] : n->N,
+           NN = (double) n->N * (double) n->N;
     logarithms(n);
     gene_moments(n);
     n->graph = (Neighbours) { n->N, n->plan + PLAN_GRAPH, n->plan + PLAN_GRAPH + n->N + 1, n->ones };
     standardise(n);
-    n->cost = (TileCost) { (real) ((NN - edges) / edges), (real) (1 / (2 * (NN - edges))), (real) (1 / NN) };
+    n->cost = (TileCost) { (real) ((NN - edges) / edges), (real) (1 / (2 * (NN - edges))),
+                          (real) (1 / NN) };
     if (NN <= edges) n->cost = (TileCost) { 0, 0, (real) (1 / NN) };            /* a single gene */
     count_held(n);
 }
@@ -160,9 +186,13 @@ static void start_heads(Net *n)
     int data = n->p->init == INIT_DATA;
     for (size_t g = 0; g < N; g++) {
         double mean = 0, var = 0, here = 0;
-        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) { mean += expm1((double) n->genes.x[k]); here++; }
+        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) {
+            mean += expm1((double) n->genes.x[k]);
+            here++;
+        }
         mean /= (double) M;
-        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) var += pow(expm1((double) n->genes.x[k]) - mean, 2);
+        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++)
+            var += pow(expm1((double) n->genes.x[k]) - mean, 2);
         var = M > 1 ? (var + ((double) M - here) * mean * mean) / ((double) M - 1) : 0;
         double theta = mean * mean / fmax(var - mean, 1e-8);
         theta = theta < 0.1 ? 0.1 : theta > 30 ? 30 : theta;
@@ -178,7 +208,8 @@ static void initialise(Net *n)
 {
     size_t N = (size_t) n->N, M = (size_t) n->M;
     if (!n->on_edges) glorot(n, W, N, N, 0, N);
-    for (size_t k = n->at.at[W]; n->on_edges && k < n->at.at[W] + (size_t) n->plan[PLAN_EDGES] + N; k++)
+    for (size_t k = n->at.at[W]; n->on_edges && k < n->at.at[W] + (size_t) n->plan[PLAN_EDGES] + N;
+         k++)
         n->w[k] = (real) (sqrt(3.0 / (double) N) * (2 * rng_unif(n->seed, RNG_INIT_2, k) - 1));
     glorot(n, W0, M, H1, H1, 0);
     glorot(n, W1, H1, H2, H2, 0);
@@ -194,12 +225,23 @@ static void initialise(Net *n)
 
 Net gs_net(const GsParams *p, const Fit *f)
 {
-    Net n = { .p = p, .y = &f->x, .size = f->given, .plan = f->plan, .seed = f->seed, .N = f->x.nrow, .M = f->x.ncol,
-              .tiles = tiles_of(f->x.nrow), .T = f->threads, .inner = p->latent == LATENT_INNER,
-              .on_edges = p->inner == INNER_EDGES, .inflated = p->dist == DIST_ZINB,
-              .noise = 1, .drop = 1 };
+    Net n = { .p = p,
+              .y = &f->x,
+              .size = f->given,
+              .plan = f->plan,
+              .seed = f->seed,
+              .N = f->x.nrow,
+              .M = f->x.ncol,
+              .tiles = tiles_of(f->x.nrow),
+              .T = f->threads,
+              .inner = p->latent == LATENT_INNER,
+              .on_edges = p->inner == INNER_EDGES,
+              .inflated = p->dist == DIST_ZINB,
+              .noise = 1,
+              .drop = 1 };
     n.pad = (size_t) n.tiles * TILE;
-    n.at = places((size_t) n.N, (size_t) n.M, n.inner, n.on_edges ? (size_t) f->plan[PLAN_EDGES] + (size_t) n.N : 0);
+    n.at = places((size_t) n.N, (size_t) n.M, n.inner,
+                  n.on_edges ? (size_t) f->plan[PLAN_EDGES] + (size_t) n.N : 0);
     return n;
 }
 

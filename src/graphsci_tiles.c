@@ -1,5 +1,5 @@
-/* Kernels of GraphSCI: see graphsci.h. Sums over columns go into 8 partial sums in double, in an order that does not depend on
- * the width of vectors. */
+/* Kernels of GraphSCI: see graphsci.h. Sums over columns go into 8 partial sums in double, in an
+ * order that does not depend on the width of vectors. */
 #include <math.h>
 #include <string.h>
 #include "graphsci.h"
@@ -7,7 +7,8 @@
 KERNEL_FILE
 #include "nn_math.h"
 
-/* restrict: with as many places as these the compiler gives up on telling them apart, and does not vectorise. */
+/* restrict: with as many places as these the compiler gives up on telling them apart, and does not
+ * vectorise. */
 LOCAL_FOR_CPUS(row_costs, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
                const real *restrict eps, real *restrict mu, const real *restrict s, real *restrict cost, real *restrict kl),
                (c, n, label, w, eps, mu, s, cost, kl), {
@@ -69,8 +70,8 @@ static double sum_of(const real *x, size_t n)
 
 static const real nothing[TILE];
 
-void tile_row(const TileCost *c, size_t n, const real *label, const real *w, const real *eps, real *mu, const real *s,
-              double sums[2])
+void tile_row(const TileCost *c, size_t n, const real *label, const real *w, const real *eps,
+              real *mu, const real *s, double sums[2])
 {
     real cost[TILE], kl[TILE];
     row_costs(c, n, label, w, eps ? eps : nothing, mu, s, cost, kl);
@@ -78,7 +79,8 @@ void tile_row(const TileCost *c, size_t n, const real *label, const real *w, con
     sums[1] += sum_of(kl, n);
 }
 
-void tile_row_back(const TileCost *c, size_t n, const real *label, const real *w, const real *eps, real *mu, real *s, real *dv)
+void tile_row_back(const TileCost *c, size_t n, const real *label, const real *w, const real *eps,
+                   real *mu, real *s, real *dv)
 {
     row_back(c, n, label, w, eps ? eps : nothing, mu, s, dv);
 }
@@ -90,7 +92,8 @@ void tile_inner(const TileCost *c, size_t n, const real *label, const real *w, r
     *sum += sum_of(cost, n);
 }
 
-void tile_inner_back(const TileCost *c, size_t n, const real *label, const real *w, real *z, real *dv)
+void tile_inner_back(const TileCost *c, size_t n, const real *label, const real *w, real *z,
+                     real *dv)
 {
     inner_back(c, n, label, w, z, dv);
 }
@@ -112,7 +115,8 @@ attr static void sums##suffix(real *restrict out, const real *start, const real 
 }
 BY_LANES(TILE_SUMS)
 
-void tile_sums(real *out, const real *start, const real *from, const size_t *p, const int *idx, const real *val, size_t rows)
+void tile_sums(real *out, const real *start, const real *from, const size_t *p, const int *idx,
+               const real *val, size_t rows)
 {
     CALL_LANES(sums, out, start, from, p, idx, val, rows);
 }
@@ -167,13 +171,14 @@ void norm_columns(size_t rows, size_t cols, size_t ld, real *x, real *inv)
     }
 }
 
-void norm_scale(size_t rows, size_t cols, size_t ld, const real *x, const real *gamma, const real *beta, real *y)
+void norm_scale(size_t rows, size_t cols, size_t ld, const real *x, const real *gamma,
+                const real *beta, real *y)
 {
     scale_rows(rows, cols, ld, x, gamma, beta, y);
 }
 
-void norm_back(size_t rows, size_t cols, size_t ld, const real *x, const real *gamma, const real *inv, real *g, real *dgamma,
-               real *dbeta)
+void norm_back(size_t rows, size_t cols, size_t ld, const real *x, const real *gamma,
+               const real *inv, real *g, real *dgamma, real *dbeta)
 {
     for (size_t from = 0; from < cols; from += RUN) {
         size_t n = cols - from < RUN ? cols - from : RUN;
@@ -217,5 +222,6 @@ void graph_labels(const Neighbours *g, int row, int first, size_t n, real *label
 {
     memset(label, 0, n * sizeof(real));
     if (row >= first && row < first + (int) n) label[row - first] = 1;
-    for (int k = graph_from(g, row, first); k < g->p[row + 1] && g->i[k] < first + (int) n; k++) label[g->i[k] - first] = 1;
+    for (int k = graph_from(g, row, first); k < g->p[row + 1] && g->i[k] < first + (int) n; k++)
+        label[g->i[k] - first] = 1;
 }

@@ -1,14 +1,16 @@
 /* Block updates of X = D1 ... DN Z': majorise, solve for the increment, search along it.
  *
- * For factor k with A = F1...F(k-1), C = F(k+1)...: minimise |E - A Delta C|^2 + lambda |F + Delta|^2, E = W o (Y - X), by
+ * For factor k with A = F1...F(k-1), C = F(k+1)...: minimise |E - A Delta C|^2 + lambda |F +
+ * Delta|^2, E = W o (Y - X), by
  *   (A'A) Delta (CC') + lambda Delta = A'EC' - lambda F,   Delta = P [(P'RQ)/(a c + lambda)] Q'   (eigen of A'A and CC')
- * Increments, not the factor itself: with narrowing ranks CC' of the first block is always singular, and the least-norm
- * factor would lose what it cannot see now but needs later. What has a c = 0 (the null part) does not change X: with
- * lambda > 0 it is removed from the factor in full before the search. E = S - w0 X with S on the entries of Y only, so every
- * pass costs the entries times r[N]. The step along Delta is 1 (MF_PLAIN), or the exact minimum, one per gene in the first
- * and per cell in the last block (MF_EXACT), or one per block (MF_EXACT_BLOCK); it is never below 1, but for factors that
- * must not be negative: there it is what keeps them so.
- * Majorisation: Wen, Yin, Zhang, Math. Prog. Comp. 4:333 (2012); the model: Mongia, Sengupta, Majumdar (2020).
+ * Increments, not the factor itself: with narrowing ranks CC' of the first block is always
+ * singular, and the least-norm factor would lose what it cannot see now but needs later. What has a
+ * c = 0 (the null part) does not change X: with lambda > 0 it is removed from the factor in full
+ * before the search. E = S - w0 X with S on the entries of Y only, so every pass costs the entries
+ * times r[N]. The step along Delta is 1 (MF_PLAIN), or the exact minimum, one per gene in the first
+ * and per cell in the last block (MF_EXACT), or one per block (MF_EXACT_BLOCK); it is never below
+ * 1, but for factors that must not be negative: there it is what keeps them so. Majorisation: Wen,
+ * Yin, Zhang, Math. Prog. Comp. 4:333 (2012); the model: Mongia, Sengupta, Majumdar (2020).
  */
 #include <math.h>
 #include <string.h>

@@ -14,7 +14,7 @@ static void cell_delta(const Mf *d, int c, double *x, double *g, double *delta, 
     const Sparse *y = d->y;
     int R = d->R;
     size_t at = (size_t) y->p[c], n = (size_t) y->p[c + 1] - at, wide = (size_t) R;
-    double *z = d->Z + (size_t) c * wide, *h = delta + wide;            /* scratch behind delta: 4 R */
+    double *z = d->Z + (size_t) c * wide, *h = delta + wide;  /* scratch behind delta: 4 R */
     if (d->lambda > 0 && !d->nonneg) {
         mf_apply(R, none_of(d), z, h);
         for (int q = 0; q < R; q++) z[q] -= h[q];
@@ -26,7 +26,8 @@ static void cell_delta(const Mf *d, int c, double *x, double *g, double *delta, 
         for (int q = 0; q < R; q++) g[q] -= d->w0 * h[q];
     }
     if (d->nonneg) {
-        mf_project(1, R, z, g, NULL, d->LL, R, d->lambda, d->eigen[0][0] + d->lambda, delta, h, h + wide, h + 2 * wide);
+        mf_project(1, R, z, g, NULL, d->LL, R, d->lambda, d->eigen[0][0] + d->lambda, delta, h,
+                   h + wide, h + 2 * wide);
         mf_apply(R, d->LL, delta, h);
         *along = (Along) { mf_dot(z, h, wide), mf_dot(delta, h, wide), mf_dot(z, delta, wide), mf_dot(delta, delta, wide) };
         return;
@@ -34,25 +35,30 @@ static void cell_delta(const Mf *d, int c, double *x, double *g, double *delta, 
     for (int q = 0; q < R && d->lambda > 0; q++) g[q] -= d->lambda * z[q];
     mf_apply(R, inverse_of(d), g, delta);
     along->dd = mf_dot(delta, delta, wide);
-    along->dx = mf_dot(delta, g, wide) - d->lambda * along->dd;        /* L'L delta = g - lambda delta, as for the genes */
+    /* L'L delta = g - lambda delta, as for the genes */
+    along->dx = mf_dot(delta, g, wide) - d->lambda * along->dd;
     along->fd = d->lambda > 0 ? mf_dot(z, delta, wide) : 0;
     along->xd = d->w0 > 0 ? mf_dot(delta, h, wide) : 0;
 }
 
 /* b and a2 of a cell's step from the sums over its entries */
-static double b_of(const Mf *d, const double *sum, const Along *w) { return sum[0] - d->w0 * w->xd - d->lambda * w->fd; }
+static double b_of(const Mf *d, const double *sum, const Along *w)
+{
+    return sum[0] - d->w0 * w->xd - d->lambda * w->fd;
+}
 static double a2_of(const Mf *d, const double *sum, const Along *w)
 {
     return (1 - d->w0) * sum[1] + d->w0 * w->dx + d->lambda * w->dd;
 }
 
-static void take_step(const Mf *d, int c, double t, double dx, const double *x, const double *q, const double *delta,
-                      double *part)
+static void take_step(const Mf *d, int c, double t, double dx, const double *x, const double *q,
+                      const double *delta, double *part)
 {
     const Sparse *y = d->y;
     size_t at = (size_t) y->p[c], n = (size_t) y->p[c + 1] - at;
     double *z = d->Z + (size_t) c * (size_t) d->R, *numbers = numbers_of(d, part);
-    for (int k = 0; k < d->R; k++) z[k] = d->nonneg ? larger(0, z[k] + t * delta[k]) : z[k] + t * delta[k];
+    for (int k = 0; k < d->R; k++)
+        z[k] = d->nonneg ? larger(0, z[k] + t * delta[k]) : z[k] + t * delta[k];
     mf_finish(d->R, z, y->i + at, y->x + at, x, q, n, t, 1 - d->w0, part, numbers);
     mf_square(d->R, z, zz_of(d, part));
     numbers[2] += t * t * dx;
@@ -65,7 +71,8 @@ static void cells_alone(const void *self, int thread, int from, int to, double *
     const Sparse *y = d->y;
     size_t room = (size_t) d->longest + 1, R = (size_t) d->R;
     double *x = d->x + room * (size_t) thread, *q = d->q + room * (size_t) thread;
-    double *delta = d->cell + 6 * R * (size_t) thread, *g = delta + 5 * R, still = MF_STILL * larger(d->norm2, 1);
+    double *delta = d->cell + 6 * R * (size_t) thread, *g = delta + 5 * R,
+           still = MF_STILL * larger(d->norm2, 1);
     for (int c = from; c < to; c++) {
         size_t at = (size_t) y->p[c], n = (size_t) y->p[c + 1] - at;
         const double *z = d->Z + (size_t) c * R;
@@ -74,7 +81,8 @@ static void cells_alone(const void *self, int thread, int from, int to, double *
         cell_delta(d, c, x, g, delta, &w);
         if (!(w.dx > still)) { memset(delta, 0, R * sizeof *delta); w = (Along) { 0, 0, 0, 0 }; }
         mf_along(d->R, d->L, delta, y->i + at, y->x + at, x, n, d->w0, q, sum);
-        take_step(d, c, mf_step_along(d, b_of(d, sum, &w), a2_of(d, sum, &w), z, delta, R), w.dx, x, q, delta, part);
+        take_step(d, c, mf_step_along(d, b_of(d, sum, &w), a2_of(d, sum, &w), z, delta, R), w.dx, x,
+                  q, delta, part);
     }
 }
 
@@ -134,7 +142,9 @@ Status mf_block_cell(Mf *d)
         chunks_run(&d->chunks, cells_search, d, 3, d->sum);
         double dx = d->sum[2];
         size_t all = (size_t) d->y->ncol * (size_t) R;
-        d->step_of_all = dx > MF_STILL * larger(d->norm2, 1) ? mf_step_along(d, d->sum[0], d->sum[1], d->Z, d->deltas, all) : 0;
+        d->step_of_all = dx > MF_STILL * larger(d->norm2, 1)
+                             ? mf_step_along(d, d->sum[0], d->sum[1], d->Z, d->deltas, all)
+                             : 0;
         chunks_run(&d->chunks, cells_together, d, sums_of(d), d->sum);
         double *numbers = numbers_of(d, d->sum);
         numbers[2] = d->step_of_all * d->step_of_all * dx;
@@ -173,7 +183,7 @@ Status mf_new_cell(Mf *d, const int *i, const double *y, size_t n, double *norma
         for (int a = 0; a < rN; a++) z[a] += h * v[k * rN + a];
     }
     for (int a = 0; a < rN && d->nonneg; a++) z[a] = larger(z[a], 0);
-    for (int it = 0; it < 200 && d->nonneg; it++)                 /* coordinate descent from there */
+    for (int it = 0; it < 200 && d->nonneg; it++)  /* coordinate descent from there */
         for (int a = 0; a < rN; a++)
             if (normal[a * R + a] > 0) {
                 double gap = right[a] - mf_dot(normal + a * R, z, (size_t) rN);

@@ -15,12 +15,15 @@ static void search_cells(const void *self, int thread, int from, int to, double 
     for (int c = from; c < to; c++) {
         size_t at = (size_t) y->p[c];
         const double *z = d->Z + (size_t) c * (size_t) d->R;
-        mf_search(d->R, d->L, d->Q, z, y->i + at, y->x + at, (size_t) y->p[c + 1] - at, d->w0, b, a, part);
+        mf_search(d->R, d->L, d->Q, z, y->i + at, y->x + at, (size_t) y->p[c + 1] - at, d->w0, b, a,
+                  part);
     }
 }
 
-/* The step of each row of F (one = 0) or one for all, in t; d->Q must be the effect of delta. T is left as after the step. */
-static void search(Mf *d, int one, int rows, int cols, const double *F, const double *delta, const Along *along, double *t)
+/* The step of each row of F (one = 0) or one for all, in t; d->Q must be the effect of delta. T is
+ * left as after the step. */
+static void search(Mf *d, int one, int rows, int cols, const double *F, const double *delta,
+                   const Along *along, double *t)
 {
     size_t m = rows_of(d, 0), R = (size_t) d->R, per = (size_t) cols * (size_t) (one ? rows : 1);
     double *b = d->sum + m * R, *a = b + m;
@@ -31,14 +34,17 @@ static void search(Mf *d, int one, int rows, int cols, const double *F, const do
         for (int i = 1; i < rows && one; i++) {
             w.xd += along[i].xd; w.dx += along[i].dx; w.fd += along[i].fd; w.dd += along[i].dd;
         }
-        t[g] = mf_step_along(d, b[g] - d->w0 * w.xd - d->lambda * w.fd, (1 - d->w0) * a[g] + d->w0 * w.dx + d->lambda * w.dd,
-                          F + (size_t) g * per, delta + (size_t) g * per, per);
+        t[g] = mf_step_along(d, b[g] - d->w0 * w.xd - d->lambda * w.fd,
+                             (1 - d->w0) * a[g] + d->w0 * w.dx + d->lambda * w.dd,
+                             F + (size_t) g * per, delta + (size_t) g * per, per);
     }
     for (size_t i = 0; i < m; i++)
-        for (size_t q = 0; q < R; q++) d->T[i * R + q] -= (1 - d->w0) * t[one ? 0 : i] * d->sum[i * R + q];
+        for (size_t q = 0; q < R; q++)
+            d->T[i * R + q] -= (1 - d->w0) * t[one ? 0 : i] * d->sum[i * R + q];
 }
 
-/* What a block of genes works with: F is rows x cols, C = M Z', A = D1 ... D(k) (the identity of the first block). */
+/* What a block of genes works with: F is rows x cols, C = M Z', A = D1 ... D(k) (the identity of
+ * the first block). */
 typedef struct {
     int k, rows, cols;
     double *F, *g, *delta, *M, *CC, *AA, *P, *Q, *h1, *h2;
@@ -53,19 +59,22 @@ static Status open_block(Mf *d, int k, Block *b)
     double **s = d->small, *half = s[2];
     *b = (Block) { k, d->r[k], d->r[k + 1], d->F[k], k ? s[6] : d->wide[0], k ? s[7] : d->wide[1], s[0], s[1], NULL, NULL, s[4],
                    s[9], k ? s[10] : d->wide[2], NULL, d->along };
-    for (int i = 0; i < b->cols && last; i++) for (int j = 0; j < rN; j++) b->M[i * rN + j] = i == j;
+    for (int i = 0; i < b->cols && last; i++)
+        for (int j = 0; j < rN; j++) b->M[i * rN + j] = i == j;
     if (!last) mf_product_from(d, k + 1, b->M, rN);
     mf_mul(b->cols, rN, rN, b->M, rN, d->ZZ, R, half, rN);
     mf_mul_t(b->cols, rN, b->cols, half, rN, b->M, rN, b->CC, b->cols);
     if (!k) {
         double *turned = s[3];
-        for (int i = 0; i < b->cols; i++) for (int j = 0; j < rN; j++) turned[j * b->cols + i] = b->M[i * rN + j];
+        for (int i = 0; i < b->cols; i++)
+            for (int j = 0; j < rN; j++) turned[j * b->cols + i] = b->M[i * rN + j];
         mf_tall(d, m, rN, b->cols, d->T, R, turned, b->cols, b->g, b->cols);
         return mf_eigen_of(d, b->CC, b->cols, b->cols, 1, b->Q);
     }
     b->A = d->F[0];
     for (int l = 1; l < k; l++) {
-        mf_tall(d, m, d->r[l], d->r[l + 1], b->A, d->r[l], d->F[l], d->r[l + 1], d->wide[l % 2], d->r[l + 1]);
+        mf_tall(d, m, d->r[l], d->r[l + 1], b->A, d->r[l], d->F[l], d->r[l + 1], d->wide[l % 2],
+                d->r[l + 1]);
         b->A = d->wide[l % 2];
     }
     b->AA = s[3];
@@ -113,8 +122,9 @@ static void increment(Mf *d, Block *b)
         curvature(d, b, b->F, fc);
         for (size_t j = 0; j < n; j++) b->g[j] -= d->w0 * fc[j];
     }
-    /* A'A delta CC' = g - lambda delta where it is not null, so <delta, that> needs no product; nor does <F, that> */
-    if (d->w0 > 0 && b->k) fc = memcpy(d->small[8], fc, n * sizeof *fc);      /* mf_solve() needs h2 */
+    /* A'A delta CC' = g - lambda delta where it is not null, so <delta, that> needs no product; nor
+     * does <F, that> */
+    if (d->w0 > 0 && b->k) fc = memcpy(d->small[8], fc, n * sizeof *fc);  /* mf_solve() needs h2 */
     solve_block(d, b, 0, b->g, b->delta);
     for (int i = 0; i < b->rows; i++) {
         size_t at = (size_t) i * cols;
@@ -136,15 +146,19 @@ static void increment_nonneg(Mf *d, Block *b)
         for (size_t j = 0; j < n; j++) b->g[j] -= d->w0 * fc[j];
     }
     double lip = (b->k ? d->eigen[0][0] : 1) * d->eigen[1][0] + lambda, **s = d->small;
-    for (int i = 0, step = b->k ? b->rows : 1; i < b->rows; i += step) {   /* the first block by rows: scratch is small */
+    /* the first block by rows: scratch is small */
+    for (int i = 0, step = b->k ? b->rows : 1; i < b->rows; i += step) {
         size_t at = (size_t) i * cols;
-        mf_project(step, b->cols, b->F + at, b->g + at, b->AA, b->CC, b->cols, lambda, lip, b->delta + at, s[9], s[10], s[11]);
+        mf_project(step, b->cols, b->F + at, b->g + at, b->AA, b->CC, b->cols, lambda, lip,
+                   b->delta + at, s[9], s[10], s[11]);
     }
     curvature(d, b, b->delta, fc);            /* fc: of delta here */
     for (int i = 0; i < b->rows; i++) {
         size_t at = (size_t) i * cols;
-        b->along[i] = (Along) { mf_dot(b->F + at, fc + at, cols), mf_dot(b->delta + at, fc + at, cols),
-                                mf_dot(b->F + at, b->delta + at, cols), mf_dot(b->delta + at, b->delta + at, cols) };
+        b->along[i] = (Along) { mf_dot(b->F + at, fc + at, cols),
+                               mf_dot(b->delta + at, fc + at, cols),
+                               mf_dot(b->F + at, b->delta + at, cols),
+                               mf_dot(b->delta + at, b->delta + at, cols) };
     }
 }
 
@@ -154,9 +168,11 @@ static void move(Mf *d, const Block *b, const double *t, double all_dx)
     double sum = 0;
     int moving = 0;
     for (int i = 0; i < b->rows; i++) {
-        d->moved += t[i] * t[i] * b->along[i].dx;      /* a row's share is its own in the first block only */
+        /* a row's share is its own in the first block only */
+        d->moved += t[i] * t[i] * b->along[i].dx;
         if (b->k || b->along[i].dx > STIR * all_dx) { sum += t[i]; moving++; }
-        double *f = b->F + (size_t) i * (size_t) b->cols, *de = b->delta + (size_t) i * (size_t) b->cols;
+        double *f = b->F + (size_t) i * (size_t) b->cols,
+               *de = b->delta + (size_t) i * (size_t) b->cols;
         for (int j = 0; j < b->cols; j++)
             f[j] = d->nonneg ? larger(0, f[j] + t[i] * de[j]) : f[j] + t[i] * de[j];
     }

@@ -17,7 +17,8 @@ void mf_product_from(const Mf *d, int k, double *to, int ld)
     double *turn[2] = { d->small[12], d->small[13] };
     const double *from = d->F[d->N - 1];
     if (k == d->N - 1) {
-        for (size_t i = 0; i < rows_of(d, k); i++) memcpy(to + i * (size_t) ld, from + i * (size_t) r, (size_t) r * sizeof *to);
+        for (size_t i = 0; i < rows_of(d, k); i++)
+            memcpy(to + i * (size_t) ld, from + i * (size_t) r, (size_t) r * sizeof *to);
         return;
     }
     for (int l = d->N - 2; l >= k; l--) {
@@ -27,13 +28,16 @@ void mf_product_from(const Mf *d, int k, double *to, int ld)
     }
 }
 
-void mf_tall(const Mf *d, int m, int k, int n, const double *a, int lda, const double *b, int ldb, double *c, int ldc)
+void mf_tall(const Mf *d, int m, int k, int n, const double *a, int lda, const double *b, int ldb,
+             double *c, int ldc)
 {
     int threads = (double) m * k * n > MF_TALL ? d->threads : 1;
     PARALLEL_FOR(threads)
     for (int t = 0; t < threads; t++) {
-        size_t of = (size_t) threads, from = (size_t) m * (size_t) t / of, to = (size_t) m * (size_t) (t + 1) / of;
-        mf_mul((int) (to - from), k, n, a + from * (size_t) lda, lda, b, ldb, c + from * (size_t) ldc, ldc);
+        size_t of = (size_t) threads, from = (size_t) m * (size_t) t / of,
+               to = (size_t) m * (size_t) (t + 1) / of;
+        mf_mul((int) (to - from), k, n, a + from * (size_t) lda, lda, b, ldb,
+               c + from * (size_t) ldc, ldc);
     }
 }
 
@@ -54,7 +58,8 @@ static void measure_cells(const void *self, int thread, int from, int to, double
     for (int c = from; c < to; c++) {
         const double *z = d->Z + (size_t) c * (size_t) d->R;
         size_t at = (size_t) y->p[c];
-        mf_residual(d->R, d->L, z, y->i + at, y->x + at, (size_t) y->p[c + 1] - at, 1 - d->w0, part, numbers_of(d, part));
+        mf_residual(d->R, d->L, z, y->i + at, y->x + at, (size_t) y->p[c + 1] - at, 1 - d->w0, part,
+                    numbers_of(d, part));
         mf_square(d->R, z, zz_of(d, part));
     }
 }
@@ -77,7 +82,10 @@ void mf_measure(Mf *d)
 }
 
 double mf_norm2(const Mf *d) { return mf_dot(d->LL, d->ZZ, (size_t) d->R * (size_t) d->R); }
-double mf_data(const Mf *d) { return d->on + (d->w0 > 0 ? d->w0 * larger(mf_norm2(d) - d->on_x, 0) : 0); }
+double mf_data(const Mf *d)
+{
+    return d->on + (d->w0 > 0 ? d->w0 * larger(mf_norm2(d) - d->on_x, 0) : 0);
+}
 
 double mf_factor_norm2(const Mf *d, int k)
 {
@@ -97,25 +105,29 @@ double mf_ridge(const Mf *d)
 Status mf_eigen_of(Mf *d, const double *a, int n, int ld, int which, double *v)
 {
     double *copy = d->small[12];
-    for (int i = 0; i < n; i++) memcpy(copy + (size_t) i * (size_t) n, a + (size_t) i * (size_t) ld, (size_t) n * sizeof *copy);
+    for (int i = 0; i < n; i++)
+        memcpy(copy + (size_t) i * (size_t) n, a + (size_t) i * (size_t) ld,
+               (size_t) n * sizeof *copy);
     Status st = la_eigen(&d->la, n, n, copy, d->eigen[which], v);
     for (int k = 0; k < n; k++) d->eigen[which][k] = larger(d->eigen[which][k], 0);
     return st;
 }
 
-void mf_inverse(const Mf *d, int n, const double *value, const double *v, int none, double *W, int ld)
+void mf_inverse(const Mf *d, int n, const double *value, const double *v, int none, double *W,
+                int ld)
 {
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++) {
             double w = 0;
             for (int k = 0; k < n; k++)
-                if (is_seen(value[k], value[0]) != none) w += v[k * n + i] * v[k * n + j] / (none ? 1 : value[k] + d->lambda);
+                if (is_seen(value[k], value[0]) != none)
+                    w += v[k * n + i] * v[k * n + j] / (none ? 1 : value[k] + d->lambda);
             W[i * ld + j] = w;
         }
 }
 
-void mf_solve(const Mf *d, int rows, int cols, const double *P, const double *Q, int none, const double *R, double *h1,
-                  double *h2, double *out)
+void mf_solve(const Mf *d, int rows, int cols, const double *P, const double *Q, int none,
+              const double *R, double *h1, double *h2, double *out)
 {
     const double *a = d->eigen[0], *c = d->eigen[1];
     mf_mul(rows, rows, cols, P, rows, R, cols, h1, cols);
@@ -130,16 +142,19 @@ void mf_solve(const Mf *d, int rows, int cols, const double *P, const double *Q,
     mf_t_mul(rows, rows, cols, P, rows, h1, cols, out, cols);
 }
 
-double mf_step_along(const Mf *d, double b, double a2, const double *f, const double *delta, size_t n)
+double mf_step_along(const Mf *d, double b, double a2, const double *f, const double *delta,
+                     size_t n)
 {
     double t = d->step == MF_PLAIN || !(a2 > 0) ? 1 : b / a2, most = HUGE_VAL;
     if (!d->nonneg || d->step == MF_PLAIN) return t;
-    for (size_t k = 0; k < n; k++) if (delta[k] < 0 && f[k] < -delta[k] * most) most = f[k] / -delta[k];
+    for (size_t k = 0; k < n; k++)
+        if (delta[k] < 0 && f[k] < -delta[k] * most) most = f[k] / -delta[k];
     return t < 0 ? 0 : t > most ? most : t;
 }
 
-void mf_project(int rows, int cols, const double *F, const double *g0, const double *left, const double *right, int ldr,
-                    double lambda, double lip, double *delta, double *v, double *u, double *h)
+void mf_project(int rows, int cols, const double *F, const double *g0, const double *left,
+                const double *right, int ldr, double lambda, double lip, double *delta, double *v,
+                double *u, double *h)
 {
     size_t n = (size_t) rows * (size_t) cols;
     double s = 1;

@@ -1,6 +1,8 @@
-/* Leading singular vectors of a sparse matrix, or of one whose empty entries hold the mean of their row.
+/* Leading singular vectors of a sparse matrix, or of one whose empty entries hold the mean of their
+ * row.
  *
- * With u the rank-one part (A = u c' + S over the shorter side g, "lists" being the columns of the longer side):
+ * With u the rank-one part (A = u c' + S over the shorter side g, "lists" being the columns of the
+ * longer side):
  *   g <= WHOLE   the Gram matrix A A' whole, and LAPACK
  *   else         block Lanczos on A A' with full orthogonalisation and thick restarts (Wu and Simon 2000; block Krylov:
  *                Musco and Musco 2015), until the projector on the wanted vectors moves by less than 1e-6, at most 200 passes
@@ -17,7 +19,8 @@ static const double TOLERANCE = 1e-6;
 /* Lists of the longer side: columns of y, or of its transpose. */
 typedef struct {
     Sparse y;
-    const double *u, *c;                 /* rank-one part: u over the rows, c over the lists; NULL: none (u), all 1 (c) */
+    /* rank-one part: u over the rows, c over the lists; NULL: none (u), all 1 (c) */
+    const double *u, *c;
     const double *block;                 /* nrow x BLOCK */
     double *whole;
     int threads;
@@ -52,19 +55,23 @@ FOR_CPUS(mf_gram_list, (const int *i, const double *x, size_t n, int from, int t
     }
 })
 
-/* Lower triangle; a thread has rows of its own, of about equal work, so that no sum depends on it. */
+/* Lower triangle; a thread has rows of its own, of about equal work, so that no sum depends on
+ * it. */
 static void gram(const Lists *l, Tick tick)
 {
     int g = l->y.nrow, T = l->threads;
     for (int c0 = 0, c1; c0 < l->y.ncol; c0 = c1) {
         double work = 0;                              /* between two ticks */
-        for (c1 = c0; c1 < l->y.ncol && work < 2e8; c1++) work += pow(l->y.p[c1 + 1] - l->y.p[c1], 2) / 2 + 100;
+        for (c1 = c0; c1 < l->y.ncol && work < 2e8; c1++)
+            work += pow(l->y.p[c1 + 1] - l->y.p[c1], 2) / 2 + 100;
         PARALLEL_FOR(T)
         for (int t = 0; t < T; t++) {
-            int from = (int) (g * sqrt((double) t / T)), to = t + 1 == T ? g : (int) (g * sqrt((double) (t + 1) / T));
+            int from = (int) (g * sqrt((double) t / T)),
+                to = t + 1 == T ? g : (int) (g * sqrt((double) (t + 1) / T));
             for (int c = c0; c < c1; c++) {
                 size_t at = (size_t) l->y.p[c];
-                mf_gram_list(l->y.i + at, l->y.x + at, (size_t) l->y.p[c + 1] - at, from, to, l->whole, (size_t) g);
+                mf_gram_list(l->y.i + at, l->y.x + at, (size_t) l->y.p[c + 1] - at, from, to,
+                             l->whole, (size_t) g);
             }
         }
         tick_idle(tick);
@@ -77,7 +84,8 @@ static void gram_rank_one(const Lists *l, double *sc)
     size_t g = (size_t) l->y.nrow;
     double cc = l->c ? mf_dot(l->c, l->c, (size_t) l->y.ncol) : l->y.ncol;
     for (int c = 0; c < l->y.ncol; c++)
-        for (int k = l->y.p[c]; k < l->y.p[c + 1]; k++) sc[l->y.i[k]] += l->y.x[k] * (l->c ? l->c[c] : 1);
+        for (int k = l->y.p[c]; k < l->y.p[c + 1]; k++)
+            sc[l->y.i[k]] += l->y.x[k] * (l->c ? l->c[c] : 1);
     for (size_t i = 0; i < g; i++)
         for (size_t j = 0; j <= i; j++)
             l->whole[i * g + j] += cc * l->u[i] * l->u[j] + l->u[i] * sc[j] + sc[i] * l->u[j];
@@ -91,14 +99,18 @@ static void apply_lists(const void *self, int thread, int from, int to, double *
     const Lists *l = self;
     double *ct = part + (size_t) l->y.nrow * BLOCK, ub[BLOCK] = { 0 };
     (void) thread;
-    if (l->u) for (int i = 0; i < l->y.nrow; i++) for (int q = 0; q < BLOCK; q++) ub[q] += l->u[i] * l->block[i * BLOCK + q];
+    if (l->u)
+        for (int i = 0; i < l->y.nrow; i++)
+            for (int q = 0; q < BLOCK; q++) ub[q] += l->u[i] * l->block[i * BLOCK + q];
     for (int c = from; c < to; c++) {
         double t[BLOCK] = { 0 }, weight = l->c ? l->c[c] : 1;
         for (int q = 0; q < BLOCK && l->u; q++) t[q] = weight * ub[q];
         for (int k = l->y.p[c]; k < l->y.p[c + 1]; k++)
-            for (int q = 0; q < BLOCK; q++) t[q] += l->y.x[k] * l->block[(size_t) l->y.i[k] * BLOCK + (size_t) q];
+            for (int q = 0; q < BLOCK; q++)
+                t[q] += l->y.x[k] * l->block[(size_t) l->y.i[k] * BLOCK + (size_t) q];
         for (int k = l->y.p[c]; k < l->y.p[c + 1]; k++)
-            for (int q = 0; q < BLOCK; q++) part[(size_t) l->y.i[k] * BLOCK + (size_t) q] += l->y.x[k] * t[q];
+            for (int q = 0; q < BLOCK; q++)
+                part[(size_t) l->y.i[k] * BLOCK + (size_t) q] += l->y.x[k] * t[q];
         for (int q = 0; q < BLOCK; q++) ct[q] += weight * t[q];
     }
 }
@@ -125,9 +137,13 @@ static void orthogonal(double *basis, size_t g, int k, uint64_t seed, uint64_t *
     memset(v, 0, g * sizeof *v);
 }
 
-typedef struct { int size; double *basis, *H, *copy, *values, *ritz, *old, *block, *image, *spare; } Lanczos;
+typedef struct {
+    int size;
+    double *basis, *H, *copy, *values, *ritz, *old, *block, *image, *spare;
+} Lanczos;
 
-/* How far the projector on the first r Ritz vectors has moved: |ritz - old old' ritz|, coefficients of `from` before. */
+/* How far the projector on the first r Ritz vectors has moved: |ritz - old old' ritz|, coefficients
+ * of `from` before. */
 static double moved(const Lanczos *z, int n, int from, int r)
 {
     double worst = 0;
@@ -210,9 +226,11 @@ static void project_image(Lanczos *z, size_t g, int n)
                (size_t) n * sizeof *z->H);
 }
 
-static Status lanczos(Arena *a, const SvdTask *task, Lists *l, double *v, double *values, int *passes)
+static Status lanczos(Arena *a, const SvdTask *task, Lists *l, double *v, double *values,
+                      int *passes)
 {
-    int r = task->r, least = 3 * (r + BLOCK), size = task->basis ? task->basis : 240, n = 0, kept = 0;
+    int r = task->r, least = 3 * (r + BLOCK), size = task->basis ? task->basis : 240, n = 0,
+        kept = 0;
     if (size < least) size = least;
     size_t g = (size_t) l->y.nrow;
     uint64_t draws = 0;
@@ -223,10 +241,12 @@ static Status lanczos(Arena *a, const SvdTask *task, Lists *l, double *v, double
     LaWork la = la_take(a, size);
     if (a->failed) return ST_NOMEM;
     for (int k = 0; k < BLOCK; k++) {
-        for (size_t i = 0; i < g; i++) z.basis[(size_t) k * g + i] = rng_normal(task->seed, RNG_INIT_4, draws++);
+        for (size_t i = 0; i < g; i++)
+            z.basis[(size_t) k * g + i] = rng_normal(task->seed, RNG_INIT_4, draws++);
         orthogonal(z.basis, g, k, task->seed, &draws);
     }
-    for (*passes = 1; ; ++*passes) {                  /* basis: n vectors whose images are in H, and a new block behind them */
+    /* basis: n vectors whose images are in H, and a new block behind them */
+    for (*passes = 1; ; ++*passes) {
         int from = n;
         next_image(&z, l, &chunks, n);
         n += BLOCK;
@@ -248,7 +268,8 @@ static Status lanczos(Arena *a, const SvdTask *task, Lists *l, double *v, double
 /* ---- both sides ---- */
 
 /* The Gram matrix whole, and its eigenvectors. sc: scratch, as long as the shorter side */
-static Status whole_gram(Arena *a, const SvdTask *task, Lists *l, double *sc, double *v, double *values)
+static Status whole_gram(Arena *a, const SvdTask *task, Lists *l, double *sc, double *v,
+                         double *values)
 {
     int side = l->y.nrow;
     size_t g = (size_t) side;
@@ -262,8 +283,10 @@ static Status whole_gram(Arena *a, const SvdTask *task, Lists *l, double *sc, do
     return la_eigen(&la, side, task->r, l->whole, values, v);
 }
 
-/* u = A v / s into a column of `to` (rows of ld), from a right singular vector; shifted: y - mean. */
-static void left_vector(const SvdTask *task, const Sparse *shifted, const double *v, double s, double *to, size_t ld)
+/* u = A v / s into a column of `to` (rows of ld), from a right singular vector; shifted: y -
+ * mean. */
+static void left_vector(const SvdTask *task, const Sparse *shifted, const double *v, double s,
+                        double *to, size_t ld)
 {
     double sum = 0;
     for (int c = 0; c < shifted->ncol; c++) {
@@ -279,15 +302,18 @@ static void left_vector(const SvdTask *task, const Sparse *shifted, const double
 static void upright(double *column, size_t m, size_t ld)
 {
     double largest = 0;
-    for (size_t i = 0; i < m; i++) if (fabs(column[i * ld]) > fabs(largest)) largest = column[i * ld];
+    for (size_t i = 0; i < m; i++)
+        if (fabs(column[i * ld]) > fabs(largest)) largest = column[i * ld];
     for (size_t i = 0; i < m && largest < 0; i++) column[i * ld] *= -1;
 }
 
-/* From eigenvectors of the shorter side and their values: u and s. shifted: y - mean where the shorter side is that of the
- * cells; NULL: v is u. */
-static void left_vectors(const SvdTask *task, const Sparse *shifted, const double *v, double *u, double *s)
+/* From eigenvectors of the shorter side and their values: u and s. shifted: y - mean where the
+ * shorter side is that of the cells; NULL: v is u. */
+static void left_vectors(const SvdTask *task, const Sparse *shifted, const double *v, double *u,
+                         double *s)
 {
-    size_t m = (size_t) task->y->nrow, ld = (size_t) task->r, g = shifted ? (size_t) task->y->ncol : m;
+    size_t m = (size_t) task->y->nrow, ld = (size_t) task->r,
+           g = shifted ? (size_t) task->y->ncol : m;
     for (size_t k = 0; k < ld; k++) s[k] = s[k] > 0 ? sqrt(s[k]) : 0;
     memset(u, 0, m * ld * sizeof *u);
     for (size_t k = 0; k < ld; k++) {
@@ -316,7 +342,8 @@ Status mf_svd(Arena *a, const SvdTask *task, double *u, double *s, int *passes)
     if (x) { shift(y, task->mean, x); shifted.x = x; }
     if (!genes) transpose(a, &shifted, &turned);
     Lists l = { .y = genes ? shifted : turned, .threads = task->threads };
-    double *ones = ARENA(a, double, g), *v = ARENA(a, double, g * (size_t) r), *sc = ARENA(a, double, g);
+    double *ones = ARENA(a, double, g), *v = ARENA(a, double, g *(size_t) r),
+           *sc = ARENA(a, double, g);
     if (a->failed) return ST_NOMEM;
     for (size_t i = 0; i < g; i++) ones[i] = 1;
     if (task->mean) { l.u = genes ? task->mean : ones; l.c = genes ? NULL : task->mean; }

@@ -1,6 +1,6 @@
-/* AutoImpute: an over-complete autoencoder with one hidden layer, fitted to the non-zeros of the log matrix.
- * Talwar, Mongia, Sengupta, Majumdar, "AutoImpute: autoencoder based imputation of single-cell RNA-seq data",
- * Scientific Reports 8:16329 (2018), eq. 8 and 9.
+/* AutoImpute: an over-complete autoencoder with one hidden layer, fitted to the non-zeros of the
+ * log matrix. Talwar, Mongia, Sengupta, Majumdar, "AutoImpute: autoencoder based imputation of
+ * single-cell RNA-seq data", Scientific Reports 8:16329 (2018), eq. 8 and 9.
  *
  *   P = E'X + b_e,  H = logistic(P),  Y = D'H + b_d                  X, Y: genes x cells, E: genes x hidden, D: hidden x genes
  *   L = sum over Omega (Y - X)^2 + lambda/2 (|E|^2 + |D|^2)          Omega: the non-zeros of X
@@ -15,9 +15,10 @@
  *                    paper's rule overfits or fires by chance (stop = "paper")
  *   batches          all cells, as in both; batch.size is an extension, its penalty scaled by batch/cells
  *
- * Arithmetic: everything that the loss asks for is spent on the non-zeros (10 n hidden operations an iteration instead of
- * 10 genes cells hidden); cells go through in blocks, so memory does not grow with them. Where the matrix is dense the
- * same sums run through gemm(); only Y's are then added in another order.
+ * Arithmetic: everything that the loss asks for is spent on the non-zeros (10 n hidden operations
+ * an iteration instead of 10 genes cells hidden); cells go through in blocks, so memory does not
+ * grow with them. Where the matrix is dense the same sums run through gemm(); only Y's are then
+ * added in another order.
  */
 #include <math.h>
 #include <string.h>
@@ -39,10 +40,12 @@ static const Field fields[] = {
 
 static void hold_out(const AiParams *p, const Fit *f, uint8_t *bit)
 {
-    uint64_t n = (uint64_t) f->x.p[f->x.ncol], left = (uint64_t) (p->train.valid_fraction * (double) n);
+    uint64_t n = (uint64_t) f->x.p[f->x.ncol],
+             left = (uint64_t) (p->train.valid_fraction * (double) n);
     if (!left && n > 1) left = 1;
     for (uint64_t k = 0; k < n && left; k++)
-        if (rng_choose(f->seed, RNG_HOLD_OUT, k, n, &left)) bit[k >> 3] |= (uint8_t) (1u << (k & 7));
+        if (rng_choose(f->seed, RNG_HOLD_OUT, k, n, &left))
+            bit[k >> 3] |= (uint8_t) (1u << (k & 7));
 }
 
 /* Biases that start at the genes' means, of what is not held out. */
@@ -55,22 +58,28 @@ static void mean_biases(const Fit *f, const Block *b, real *bd, double *sums, in
 }
 
 /* sums, counts: genes each */
-static void initialise(const AiParams *p, const Fit *f, const Block *b, real *w, double *sums, int *counts)
+static void initialise(const AiParams *p, const Fit *f, const Block *b, real *w, double *sums,
+                       int *counts)
 {
     const Layout *l = &b->l;
     int scaled = p->init == INIT_SCALED;
-    double sd_e = scaled ? 1 / sqrt((double) l->genes) : 1, sd_d = scaled ? 1 / sqrt((double) l->hidden) : 1;
+    double sd_e = scaled ? 1 / sqrt((double) l->genes) : 1,
+           sd_d = scaled ? 1 / sqrt((double) l->hidden) : 1;
     PARALLEL_FOR(f->threads)
     for (size_t g = 0; g < l->genes; g++)
         for (size_t k = 0; k < l->hidden; k++) {
             uint64_t at = (uint64_t) g * l->hidden + k;
-            w[l->e + panel_at(l->genes, g, k)] = (real) (sd_e * rng_normal(f->seed, RNG_INIT_1, at));
-            w[l->d + panel_at(l->genes, g, k)] = (real) (sd_d * rng_normal(f->seed, RNG_INIT_2, at));
+            w[l->e + panel_at(l->genes, g, k)] = (real) (sd_e
+                                                         * rng_normal(f->seed, RNG_INIT_1, at));
+            w[l->d + panel_at(l->genes, g, k)] = (real) (sd_d
+                                                         * rng_normal(f->seed, RNG_INIT_2, at));
         }
     if (!p->bias) return;
     if (!scaled) {
-        for (size_t k = 0; k < l->hidden; k++) w[l->be + k] = (real) rng_normal(f->seed, RNG_INIT_3, k);
-        for (size_t g = 0; g < l->genes; g++) w[l->bd + g] = (real) rng_normal(f->seed, RNG_INIT_4, g);
+        for (size_t k = 0; k < l->hidden; k++)
+            w[l->be + k] = (real) rng_normal(f->seed, RNG_INIT_3, k);
+        for (size_t g = 0; g < l->genes; g++)
+            w[l->bd + g] = (real) rng_normal(f->seed, RNG_INIT_4, g);
     }
     if (p->init_bias) mean_biases(f, b, w + l->bd, sums, counts);
 }
@@ -84,7 +93,8 @@ static void take(Arena *a, Auto *m)
     const Layout *l = &m->b.l;
     int threads = m->f->threads, validates = p->train.stop == STOP_VALIDATION;
     ai_take_block(a, p, x, threads, 1, &m->b);
-    size_t entries = (size_t) x->p[x->ncol], in_block = (size_t) m->b.cap * (size_t) sparse_longest(x);
+    size_t entries = (size_t) x->p[x->ncol],
+           in_block = (size_t) m->b.cap * (size_t) sparse_longest(x);
     int one_block = m->b.cap >= x->ncol || (p->train.batch_size && p->train.batch_size <= m->b.cap);
     if (in_block > entries) in_block = entries;
     m->cur = ARENA(a, real, l->n);
@@ -99,7 +109,8 @@ static void take(Arena *a, Auto *m)
     m->squares = ARENA(a, double, l->genes * l->panels);
 }
 
-/* Weights and RMSProp's sums: those of the fit to go on from, or the first. sums, counts: genes each */
+/* Weights and RMSProp's sums: those of the fit to go on from, or the first. sums, counts: genes
+ * each */
 static void start(Auto *m, double *sums, int *counts)
 {
     const Layout *l = &m->b.l;
@@ -152,7 +163,8 @@ static void predict_block(Block *b, const real *w, int first, double *out)
         }
         for (size_t r = r0; r < r1; r++)
             for (size_t g = 0; g < l->genes; g++)
-                out[((size_t) first + r) * l->genes + g] = (double) (b->yd[r * l->genes + g] + w[l->bd + g]);
+                out[((size_t) first + r) * l->genes + g] = (double) (b->yd[r * l->genes + g]
+                                                                     + w[l->bd + g]);
     }
 }
 
@@ -183,7 +195,17 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
     return weights_shape(l.part, AI_PARTS, k, s);
 }
 
-static int max_iter(const void *params, const int *plan) { (void) plan; return ((const AiParams *) params)->train.max_iter; }
+static int max_iter(const void *params, const int *plan)
+{
+    (void) plan;
+    return ((const AiParams *) params)->train.max_iter;
+}
 
-const Model model_autoimpute = { .name = "autoimpute", .fields = fields, .params_size = sizeof(AiParams), .shape = shape,
-                                 .max_iter = max_iter, .state_per_weight = 2, .fit = fit, .predict = predict };
+const Model model_autoimpute = { .name = "autoimpute",
+                                 .fields = fields,
+                                 .params_size = sizeof(AiParams),
+                                 .shape = shape,
+                                 .max_iter = max_iter,
+                                 .state_per_weight = 2,
+                                 .fit = fit,
+                                 .predict = predict };

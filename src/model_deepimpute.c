@@ -1,6 +1,6 @@
 /* DeepImpute: small networks that predict groups of genes from the genes that correlate with them.
- * Arisdakessian, Poirion, Yunits, Zhu, Garmire, "DeepImpute: an accurate, fast, and scalable deep neural network method
- * to impute single-cell RNA-seq data", Genome Biology 20:211 (2019).
+ * Arisdakessian, Poirion, Yunits, Zhu, Garmire, "DeepImpute: an accurate, fast, and scalable deep
+ * neural network method to impute single-cell RNA-seq data", Genome Biology 20:211 (2019).
  *
  *   X, Y: log(1 + count) of the predictors and the targets of a network, predictors x cells and targets x cells
  *   A = W1'X + b1,  H = max(A, 0),  dropout in training: H o mask / (1 - rho)
@@ -15,9 +15,10 @@
  *   guard            a prediction above twice the largest training value is no prediction (NaN), instead of 0
  *   gene choice, predictors: model-deepimpute.R and prep_correlation.c
  *
- * Arithmetic: targets that are 0 have no weight, so Z, dZ and what follows from it are computed at the non-zero targets
- * only, and the first layer on the non-zero predictors: exact. Each row of weights meets its gradient and Adam in one go.
- * A batch's entries are picked out of the one matrix that all networks share.
+ * Arithmetic: targets that are 0 have no weight, so Z, dZ and what follows from it are computed at
+ * the non-zero targets only, and the first layer on the non-zero predictors: exact. Each row of
+ * weights meets its gradient and Adam in one go. A batch's entries are picked out of the one matrix
+ * that all networks share.
  */
 #include <math.h>
 #include <string.h>
@@ -94,7 +95,8 @@ static void give(const Net *nets, int n_nets, Fit *f)
 {
     size_t total = n_weights(nets->s->p, f);
     double *to = f->weights;
-    for (int k = 0; k < n_nets; k++) to = di_out(nets + k, nets[k].kept ? nets[k].kept : nets[k].cur, to);
+    for (int k = 0; k < n_nets; k++)
+        to = di_out(nets + k, nets[k].kept ? nets[k].kept : nets[k].cur, to);
     *to = 2 * nets->s->limit;
     for (int part = 0; f->want_state && part < 3; part++) {
         to = f->state + (size_t) part * total;
@@ -104,7 +106,8 @@ static void give(const Net *nets, int n_nets, Fit *f)
     }
 }
 
-/* Pearson's r and the error of the held-out values above 0, at the weights that the fit gives (they are left in `cur`). */
+/* Pearson's r and the error of the held-out values above 0, at the weights that the fit gives (they
+ * are left in `cur`). */
 static void report(Net *net, const Fit *f, const int *held, History *h)
 {
     const Rows *out = &net->s->work->y;
@@ -130,7 +133,8 @@ static void report_all(Net *nets, int n_nets, const Fit *f, int *held)
 {
     uint64_t left = (uint64_t) nets->s->n_held;
     for (int c = 0, n = 0; c < f->x.ncol; c++)
-        if (rng_choose(f->seed, RNG_HOLD_OUT, (uint64_t) c, (uint64_t) f->x.ncol, &left)) held[n++] = c;
+        if (rng_choose(f->seed, RNG_HOLD_OUT, (uint64_t) c, (uint64_t) f->x.ncol, &left))
+            held[n++] = c;
     for (int k = 0; k < n_nets; k++) {
         report(nets + k, f, held, f->h + k);
         tick_idle(f->tick);
@@ -145,7 +149,8 @@ static Status fit(Arena *a, const void *params, Fit *f)
     s.seed = f->seed;
     s.n_held = nn_held_cells(&p->train, f->x.ncol);
     s.n_learn = f->x.ncol - s.n_held;
-    s.batch = p->train.batch_size && p->train.batch_size < s.n_learn ? p->train.batch_size : s.n_learn;
+    s.batch = p->train.batch_size && p->train.batch_size < s.n_learn ? p->train.batch_size
+                                                                     : s.n_learn;
     for (int k = 0; k < f->x.p[f->x.ncol]; k++) if (f->x.x[k] > s.limit) s.limit = f->x.x[k];
     Network *hooks = ARENA(a, Network, n_nets);
     int *held = ARENA(a, int, s.n_held);
@@ -167,19 +172,29 @@ static Status fit(Arena *a, const void *params, Fit *f)
 
 enum { AT_ONCE = 256 };                  /* cells of one thread at a time */
 /* Every thread has nets of its own, which point into the same weights. */
-typedef struct { Shared s; Net *nets; int n_nets; real **z, **scratch; int *cells; double limit, *out; } Job;
+typedef struct {
+    Shared s;
+    Net *nets;
+    int n_nets;
+    real **z, **scratch;
+    int *cells;
+    double limit, *out;
+} Job;
 
 /* Targets of the net in the cells from..from+n-1, into `out`, genes x these cells. */
-static void predict_cells(Net *net, const int *cells, int n, double limit, real *z, real *scratch, double *out)
+static void predict_cells(Net *net, const int *cells, int n, double limit, real *z, real *scratch,
+                          double *out)
 {
     Work *w = net->work;
     int L = net->s->layers;
     size_t S = (size_t) net->n_out, H = last_units(net->s), G = (size_t) net->s->x->nrow;
     di_load(net, cells, n);
-    for (int r = 0; r < n; r++) memcpy(z + (size_t) r * S, net->cur + bias_at(net, L), S * sizeof(real));
+    for (int r = 0; r < n; r++)
+        memcpy(z + (size_t) r * S, net->cur + bias_at(net, L), S * sizeof(real));
     di_hidden_layers(net, 0, n, 0);
     for (size_t q = 0; q * PANEL < H; q++)
-        gemm(0, 1, (size_t) n, S, H - q * PANEL < PANEL ? H - q * PANEL : PANEL, w->h[L - 1] + q * (size_t) n * PANEL, PANEL,
+        gemm(0, 1, (size_t) n, S, H - q * PANEL < PANEL ? H - q * PANEL : PANEL,
+             w->h[L - 1] + q * (size_t) n * PANEL, PANEL,
              net->cur + weight_at(net, L) + q * S * PANEL, PANEL, 1, z, S, scratch);
     di_output(net->s->p->output, z, (size_t) n * S);
     for (size_t r = 0; r < (size_t) n; r++)
@@ -196,8 +211,10 @@ static void predict_block(void *self, int thread, int first, int n)
     for (int k = 0; k < job->n_nets; k++) {
         Net *net = job->nets + (size_t) thread * (size_t) job->n_nets + k;
         net->work = job->s.work + thread;
-        if (net->team) predict_cells(net, job->cells + first, n, job->limit, job->z[thread], job->scratch[thread],
-                                     job->out + (size_t) first * (size_t) job->s.x->nrow);
+        if (net->team)
+            predict_cells(net, job->cells + first, n, job->limit, job->z[thread],
+                          job->scratch[thread],
+                          job->out + (size_t) first * (size_t) job->s.x->nrow);
     }
 }
 
@@ -242,7 +259,8 @@ static Status predict(Arena *a, const void *params, const Predict *p)
     }
     job.limit = *from;
     for (int t = 1; t < p->threads; t++)
-        memcpy(job.nets + (size_t) t * (size_t) job.n_nets, job.nets, (size_t) job.n_nets * sizeof *job.nets);
+        memcpy(job.nets + (size_t) t * (size_t) job.n_nets, job.nets,
+               (size_t) job.n_nets * sizeof *job.nets);
     for (int c = 0; c < p->x.ncol; c++) job.cells[c] = c;
     for (size_t k = 0; k < (size_t) p->x.nrow * (size_t) p->x.ncol; k++) p->out[k] = NAN;
     predict_blocks(p->x.ncol, AT_ONCE, p->threads, p->tick, predict_block, &job);
@@ -262,8 +280,19 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
 }
 
 static int parts(const int *plan) { return plan[0]; }
-static int max_iter(const void *params, const int *plan) { (void) plan; return ((const DiParams *) params)->train.max_iter; }
+static int max_iter(const void *params, const int *plan)
+{
+    (void) plan;
+    return ((const DiParams *) params)->train.max_iter;
+}
 
-const Model model_deepimpute = { .name = "deepimpute", .fields = fields, .params_size = sizeof(DiParams), .shape = shape,
-                                 .parts = parts, .max_iter = max_iter, .state_per_weight = 3, .fit = fit, .predict = predict,
+const Model model_deepimpute = { .name = "deepimpute",
+                                 .fields = fields,
+                                 .params_size = sizeof(DiParams),
+                                 .shape = shape,
+                                 .parts = parts,
+                                 .max_iter = max_iter,
+                                 .state_per_weight = 3,
+                                 .fit = fit,
+                                 .predict = predict,
                                  .needs_plan = 1 };

@@ -1,11 +1,11 @@
 /* deepMc: matrix completion with a product of several factors.
- * Mongia, Sengupta, Majumdar, "deepMc: deep matrix completion for imputation of single-cell RNA-seq data", Journal of
- * Computational Biology 27 (2020), preprint bioRxiv 387621 (2018).
+ * Mongia, Sengupta, Majumdar, "deepMc: deep matrix completion for imputation of single-cell RNA-seq
+ * data", Journal of Computational Biology 27 (2020), preprint bioRxiv 387621 (2018).
  *
  *   minimise  sum over the non-zeros of (y - x)^2,  X = D1 D2 ... DN Z   (eq. 3, 7), Y = log2(1 + normalised count)
  *
- * by majorisation, block by block in the order D1, ..., DN, Z (mf_block.c). The paper leaves ranks, start, step, order and
- * end to its supplement; what is used, and options beyond the paper:
+ * by majorisation, block by block in the order D1, ..., DN, Z (mf_block.c). The paper leaves ranks,
+ * start, step, order and end to its supplement; what is used, and options beyond the paper:
  *   start        singular vectors of the zero-filled Y: D1 = U, D2 ... = I, Z = S V'
  *   end          after ceil(10/(p K)) sweeps, p the share of non-zeros, K = N + 1, at least 5, at most 100: without a penalty
  *                the number of sweeps is what regularises
@@ -43,20 +43,28 @@ static const Field fields[] = {
 
 /* The plan: cells of the fit, sweeps, N, ranks r1..rN. */
 enum { PLAN_CELLS, PLAN_SWEEPS, PLAN_LAYERS, PLAN_RANKS };
-/* summary: objective and ridge at the start, lambda, w0, share of non-zeros, passes of the start, sigma */
+/* summary: objective and ridge at the start, lambda, w0, share of non-zeros, passes of the start,
+ * sigma */
 enum { START_DATA, START_RIDGE, LAMBDA, W0, SHARE, START_PASSES, SIGMA, SUMMARY };
 
 static int plan_fits(const int *plan, const Sparse *x)
 {
-    int N = plan[PLAN_LAYERS], ok = N >= 1 && N <= MF_LAYERS && plan[PLAN_SWEEPS] >= 1 && plan[PLAN_CELLS] >= 1;
+    int N = plan[PLAN_LAYERS],
+        ok = N >= 1 && N <= MF_LAYERS && plan[PLAN_SWEEPS] >= 1 && plan[PLAN_CELLS] >= 1;
     for (int k = 0; ok && k < N; k++)
-        ok = plan[PLAN_RANKS + k] >= 1 && plan[PLAN_RANKS + k] <= (k ? plan[PLAN_RANKS + k - 1] : x->nrow);
+        ok = plan[PLAN_RANKS + k] >= 1
+             && plan[PLAN_RANKS + k] <= (k ? plan[PLAN_RANKS + k - 1] : x->nrow);
     return ok;
 }
 
 static Mf opened(const Params *p, const Sparse *x, const int *plan, int threads, Tick tick)
 {
-    Mf d = { .y = x, .N = plan[PLAN_LAYERS], .step = (MfStep) p->step, .nonneg = p->nonneg, .threads = threads, .tick = tick };
+    Mf d = { .y = x,
+             .N = plan[PLAN_LAYERS],
+             .step = (MfStep) p->step,
+             .nonneg = p->nonneg,
+             .threads = threads,
+             .tick = tick };
     d.r[0] = x->nrow;
     for (int k = 0; k < d.N; k++) d.r[k + 1] = plan[PLAN_RANKS + k];
     return d;
@@ -68,7 +76,8 @@ static double *to_natural(const Mf *d, double *to)
 {
     for (int k = 0; k < d->N; k++)
         for (int j = 0; j < d->r[k + 1]; j++)
-            for (int i = 0; i < d->r[k]; i++) *to++ = d->F[k][(size_t) i * (size_t) d->r[k + 1] + (size_t) j];
+            for (int i = 0; i < d->r[k]; i++)
+                *to++ = d->F[k][(size_t) i * (size_t) d->r[k + 1] + (size_t) j];
     for (int c = 0; c < d->y->ncol; c++, to += d->r[d->N])
         memcpy(to, d->Z + (size_t) c * (size_t) d->R, (size_t) d->r[d->N] * sizeof *to);
     return to;
@@ -79,7 +88,8 @@ static const double *from_natural(Mf *d, const double *from)
 {
     for (int k = 0; k < d->N; k++)
         for (int j = 0; j < d->r[k + 1]; j++)
-            for (int i = 0; i < d->r[k]; i++) d->F[k][(size_t) i * (size_t) d->r[k + 1] + (size_t) j] = *from++;
+            for (int i = 0; i < d->r[k]; i++)
+                d->F[k][(size_t) i * (size_t) d->r[k + 1] + (size_t) j] = *from++;
     return from;
 }
 
@@ -89,7 +99,8 @@ static const double *from_natural(Mf *d, const double *from)
 static Status residual_sd(Arena *a, const Sparse *y, Tick tick, double *sd)
 {
     size_t n = (size_t) y->p[y->ncol];
-    double *gene = ARENA(a, double, y->nrow), *cell = ARENA(a, double, y->ncol), *sum = ARENA(a, double, y->nrow), mean = 0;
+    double *gene = ARENA(a, double, y->nrow), *cell = ARENA(a, double, y->ncol),
+           *sum = ARENA(a, double, y->nrow), mean = 0;
     int *count = ARENA(a, int, y->nrow);
     *sd = 0;
     if (a->failed) return ST_NOMEM;
@@ -98,7 +109,8 @@ static Status residual_sd(Arena *a, const Sparse *y, Tick tick, double *sd)
     mean /= (double) n;
     for (int pass = 0; pass < 10; pass++) {
         memset(sum, 0, (size_t) y->nrow * sizeof *sum);
-        for (int c = 0; c < y->ncol; c++) for (int k = y->p[c]; k < y->p[c + 1]; k++) sum[y->i[k]] += y->x[k] - mean - cell[c];
+        for (int c = 0; c < y->ncol; c++)
+            for (int k = y->p[c]; k < y->p[c + 1]; k++) sum[y->i[k]] += y->x[k] - mean - cell[c];
         for (int g = 0; g < y->nrow; g++) gene[g] = sum[g] / (count[g] + 1);
         for (int c = 0; c < y->ncol; c++) {
             double s = 0;
@@ -126,7 +138,8 @@ static void gene_means(const Sparse *y, double *mean, int *count)
     for (int g = 0; g < y->nrow; g++) mean[g] = count[g] ? mean[g] / count[g] : 0;
 }
 
-/* Z = U'Y, where U is in D1; mean NULL: empty entries are 0, else the gene's mean. zero: of a cell of means */
+/* Z = U'Y, where U is in D1; mean NULL: empty entries are 0, else the gene's mean. zero: of a cell
+ * of means */
 static void project_cells(Mf *d, const double *mean, const double *zero)
 {
     const Sparse *y = d->y;
@@ -154,11 +167,14 @@ static Status start_singular(Arena *a, Mf *d, const Params *p, uint64_t seed, in
     SvdTask task = { y, filled ? mean : NULL, r1, seed, d->threads, d->tick, 0, 0 };
     Status st = mf_svd(a, &task, d->F[0], s, passes);
     if (st) return st;
-    for (int g = 0; g < m; g++) if (!count[g]) memset(d->F[0] + (size_t) g * (size_t) r1, 0, (size_t) r1 * sizeof(double));
+    for (int g = 0; g < m; g++)
+        if (!count[g]) memset(d->F[0] + (size_t) g * (size_t) r1, 0, (size_t) r1 * sizeof(double));
     for (int g = 0; g < m && filled; g++)
-        for (int q = 0; q < rN; q++) zero[q] += mean[g] * d->F[0][(size_t) g * (size_t) r1 + (size_t) q];
+        for (int q = 0; q < rN; q++)
+            zero[q] += mean[g] * d->F[0][(size_t) g * (size_t) r1 + (size_t) q];
     for (int k = 1; k < d->N; k++)
-        for (int i = 0; i < d->r[k]; i++) for (int j = 0; j < d->r[k + 1]; j++) d->F[k][i * d->r[k + 1] + j] = i == j;
+        for (int i = 0; i < d->r[k]; i++)
+            for (int j = 0; j < d->r[k + 1]; j++) d->F[k][i * d->r[k + 1] + j] = i == j;
     project_cells(d, filled ? mean : NULL, zero);
     mf_measure(d);
     mf_rebalance(d);
@@ -175,7 +191,8 @@ static void start_random(Mf *d, uint64_t seed)
         size_t rows = (size_t) d->r[k], cols = (size_t) d->r[k + 1];
         for (size_t i = 0; i < rows; i++)
             for (size_t j = 0; j < cols; j++) {
-                double g = rng_normal(seed, RNG_INIT_1, (uint64_t) k << 48 | (i * cols + j)) / sqrt((double) rows);
+                double g = rng_normal(seed, RNG_INIT_1, (uint64_t) k << 48 | (i * cols + j))
+                           / sqrt((double) rows);
                 if (d->nonneg) g = k ? 0.1 * fabs(g) + (i == j) : fabs(g);
                 d->F[k][i * cols + j] = k || seen[i] ? g : 0;
             }
@@ -184,14 +201,17 @@ static void start_random(Mf *d, uint64_t seed)
         double key[2];                            /* equal cells start equal */
         cell_key(y, c, key);
         for (int q = 0; q < d->r[d->N] && y->p[c] < y->p[c + 1]; q++) {
-            double g = rng_normal(seed, RNG_INIT_2, (uint64_t) key[0] << 12 ^ (uint64_t) q) / sqrt(d->r[d->N]);
+            double g = rng_normal(seed, RNG_INIT_2, (uint64_t) key[0] << 12 ^ (uint64_t) q)
+                       / sqrt(d->r[d->N]);
             d->Z[(size_t) c * (size_t) d->R + (size_t) q] = d->nonneg ? fabs(g) : g;
         }
     }
     mf_measure(d);
     double yy = mf_dot(y->x, y->x, (size_t) y->p[y->ncol]);
     /* on = |y|^2 - 2 <x, y> + |x|^2 */
-    double scale = d->on_x > 0 ? d->nonneg ? (yy + d->on_x - d->on) / 2 / d->on_x : sqrt(yy / d->on_x) : 1;
+    double scale = d->on_x > 0
+                       ? d->nonneg ? (yy + d->on_x - d->on) / 2 / d->on_x : sqrt(yy / d->on_x)
+                       : 1;
     if (!(scale > 0)) scale = 1;
     for (size_t k = 0; k < (size_t) y->ncol * (size_t) d->R; k++) d->Z[k] *= scale;
     mf_measure(d);
@@ -201,7 +221,12 @@ static void start_random(Mf *d, uint64_t seed)
 /* ---- Anderson's acceleration ---- */
 
 enum { PAIRS = 6 };
-typedef struct { size_t n; double *f, *g, *r, *last_g, *last_r, *dg[PAIRS], *dr[PAIRS]; int pairs, started; LaWork la; } Anderson;
+typedef struct {
+    size_t n;
+    double *f, *g, *r, *last_g, *last_r, *dg[PAIRS], *dr[PAIRS];
+    int pairs, started;
+    LaWork la;
+} Anderson;
 
 static void take_anderson(Arena *a, Anderson *w, size_t n)
 {
@@ -209,7 +234,10 @@ static void take_anderson(Arena *a, Anderson *w, size_t n)
     w->la = la_take(a, PAIRS);
     w->f = ARENA(a, double, n); w->g = ARENA(a, double, n); w->r = ARENA(a, double, n);
     w->last_g = ARENA(a, double, n); w->last_r = ARENA(a, double, n);
-    for (int k = 0; k < PAIRS; k++) { w->dg[k] = ARENA(a, double, n); w->dr[k] = ARENA(a, double, n); }
+    for (int k = 0; k < PAIRS; k++) {
+        w->dg[k] = ARENA(a, double, n);
+        w->dr[k] = ARENA(a, double, n);
+    }
 }
 
 /* gamma = (dr'dr + 1e-10 trace)^-1 dr'r */
@@ -225,23 +253,29 @@ static Status mixing(Anderson *w, double *gamma)
     }
     Status st = la_eigen(&w->la, n, n, A, value, v);
     for (int k = 0; k < n && !st; k++) {
-        double l = value[k] + 1e-10 * trace, s = l > 0 ? mf_dot(v + k * n, right, (size_t) n) / l : 0;
+        double l = value[k] + 1e-10 * trace,
+               s = l > 0 ? mf_dot(v + k * n, right, (size_t) n) / l : 0;
         for (int i = 0; i < n; i++) gamma[i] += s * v[k * n + i];
     }
     return st;
 }
 
-/* From f before and the factors (g) after a sweep to a candidate, kept when its objective is not above `now`. */
+/* From f before and the factors (g) after a sweep to a candidate, kept when its objective is not
+ * above `now`. */
 static Status accelerate(Anderson *w, Mf *d, double now)
 {
     mf_save(d, w->g);
     for (size_t k = 0; k < w->n; k++) w->r[k] = w->g[k] - w->f[k];
     if (w->started) {
-        double *g = w->dg[PAIRS - 1], *r = w->dr[PAIRS - 1];       /* the oldest place becomes the newest */
+        /* the oldest place becomes the newest */
+        double *g = w->dg[PAIRS - 1], *r = w->dr[PAIRS - 1];
         if (w->pairs < PAIRS) w->pairs++;
         for (int k = PAIRS - 1; k > 0; k--) { w->dg[k] = w->dg[k - 1]; w->dr[k] = w->dr[k - 1]; }
         w->dg[0] = g; w->dr[0] = r;
-        for (size_t k = 0; k < w->n; k++) { g[k] = w->g[k] - w->last_g[k]; r[k] = w->r[k] - w->last_r[k]; }
+        for (size_t k = 0; k < w->n; k++) {
+            g[k] = w->g[k] - w->last_g[k];
+            r[k] = w->r[k] - w->last_r[k];
+        }
     }
     memcpy(w->last_g, w->g, w->n * sizeof *w->g);
     memcpy(w->last_r, w->r, w->n * sizeof *w->r);
@@ -250,7 +284,7 @@ static Status accelerate(Anderson *w, Mf *d, double now)
     double gamma[PAIRS];
     Status st = mixing(w, gamma);
     if (st) return st;
-    double *candidate = w->f;                                       /* f is taken anew before the next sweep */
+    double *candidate = w->f;  /* f is taken anew before the next sweep */
     for (size_t k = 0; k < w->n; k++) {
         double v = w->g[k];
         for (int j = 0; j < w->pairs; j++) v -= gamma[j] * w->dg[j][k];
@@ -319,8 +353,10 @@ static Status sweeps_of(Mf *d, const Params *p, Anderson *w, Fit *f, double *ste
         if (p->accelerate) mf_save(d, w->f);
         Status st = sweep(d, h, it, steps);
         if (st) return st;
-        if (p->tol > 0 && sqrt(d->moved) <= p->tol * sqrt(mf_norm2(d))) h->stopped = STOPPED_SETTLED;
-        else if (p->accelerate && it < sweeps) st = accelerate(w, d, h->train[it - 1] + h->penalty[it - 1]);
+        if (p->tol > 0 && sqrt(d->moved) <= p->tol * sqrt(mf_norm2(d)))
+            h->stopped = STOPPED_SETTLED;
+        else if (p->accelerate && it < sweeps)
+            st = accelerate(w, d, h->train[it - 1] + h->penalty[it - 1]);
         if (st) return st;
         Progress say = { it, sweeps, it, h->train[it - 1], 0 };
         f->tick.call(f->tick.ctx, &say);
@@ -369,7 +405,8 @@ static Status predict(Arena *a, const void *params, const Predict *job)
     int *known = ARENA(a, int, n);
     if (a->failed) return ST_NOMEM;
     const double *Z = from_natural(&d, job->weights), *fitted = Z + (size_t) rN * (size_t) n_fit;
-    const double *summary = fitted + 2 * (size_t) n_fit + (size_t) job->plan[PLAN_SWEEPS] * (size_t) (d.N + 1);
+    const double *summary = fitted + 2 * (size_t) n_fit
+                            + (size_t) job->plan[PLAN_SWEEPS] * (size_t) (d.N + 1);
     d.lambda = summary[LAMBDA];
     d.w0 = summary[W0];
     mf_left(&d);
@@ -391,7 +428,9 @@ static Status predict(Arena *a, const void *params, const Predict *job)
         double *out = job->out + (size_t) c * (size_t) d.r[0];
         const double *z = d.Z + (size_t) c * (size_t) d.R;
         for (int g = 0; g < d.r[0]; g++)
-            out[g] = !job->wanted || job->wanted[g] ? mf_dot(d.L + (size_t) g * (size_t) d.R, z, (size_t) d.R) : 0;
+            out[g] = !job->wanted || job->wanted[g]
+                         ? mf_dot(d.L + (size_t) g * (size_t) d.R, z, (size_t) d.R)
+                         : 0;
     }
     return ST_OK;
 }
@@ -410,7 +449,17 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
     return k <= N + 3;
 }
 
-static int max_iter(const void *params, const int *plan) { (void) params; return plan[PLAN_SWEEPS]; }
+static int max_iter(const void *params, const int *plan)
+{
+    (void) params;
+    return plan[PLAN_SWEEPS];
+}
 
-const Model model_deepmc = { .name = "deepmc", .fields = fields, .params_size = sizeof(Params), .shape = shape,
-                             .max_iter = max_iter, .fit = fit, .predict = predict, .needs_plan = 1 };
+const Model model_deepmc = { .name = "deepmc",
+                             .fields = fields,
+                             .params_size = sizeof(Params),
+                             .shape = shape,
+                             .max_iter = max_iter,
+                             .fit = fit,
+                             .predict = predict,
+                             .needs_plan = 1 };

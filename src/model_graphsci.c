@@ -1,6 +1,7 @@
-/* GraphSCI: a graph network over genes whose latent gene x gene matrix is the first layer of an autoencoder over cells.
- * Rao, Zhou, Lu, Zhao, Yang, "Imputing single-cell RNA-seq data by combining graph convolution and autoencoder neural
- * networks", iScience 24:102393 (2021); shapes, constants and cost are those of the authors' code.
+/* GraphSCI: a graph network over genes whose latent gene x gene matrix is the first layer of an
+ * autoencoder over cells. Rao, Zhou, Lu, Zhao, Yang, "Imputing single-cell RNA-seq data by
+ * combining graph convolution and autoencoder neural networks", iScience 24:102393 (2021); shapes,
+ * constants and cost are those of the authors' code.
  *
  *   X: log(1 + count/size), per gene centred and of sd 1;  Ah = D^-1/2 (A + I) D^-1/2
  *   T1 = Ah (F W0), H1 = tanh(T1);  T2 = Ah (H1 W1), H2 = relu(T2);  Qa, Qb = Ah H2 (own dropouts);  mu = Qa Wm, s = Qb Ws
@@ -10,14 +11,16 @@
  *   latent = inner: mu, s, Z have 32 columns, the logits are Z Z', V = W o (Z Z')
  *   inner = edges: W is there where A + I is, and nowhere else
  *
- * Deviations from the code: labels are A + I, never above 1; L2 is in the cost; heads start at the data; a share of the entries
- * is left out of the likelihood, and tells when to stop; prediction has no noise and batch norm of all cells. All are parameters.
- * Pairs of genes that are held out leave the graph and its labels, in both directions; they and as many other pairs tell how well
+ * Deviations from the code: labels are A + I, never above 1; L2 is in the cost; heads start at the
+ * data; a share of the entries is left out of the likelihood, and tells when to stop; prediction
+ * has no noise and batch norm of all cells. All are parameters. Pairs of genes that are held out
+ * leave the graph and its labels, in both directions; they and as many other pairs tell how well
  * edges are found again.
  *
- * Memory: W and its moments, E0 (cells x genes), X where it is dense; mu, s, eps, Z, V, labels are made tile by tile, noise
- * again from the counter on the way back. X is a sparse matrix minus a rank-one one where the counts are sparse. Sums over tiles
- * go into CHUNKS fixed shares, added in order: the bits depend on no number of threads.
+ * Memory: W and its moments, E0 (cells x genes), X where it is dense; mu, s, eps, Z, V, labels are
+ * made tile by tile, noise again from the counter on the way back. X is a sparse matrix minus a
+ * rank-one one where the counts are sparse. Sums over tiles go into CHUNKS fixed shares, added in
+ * order: the bits depend on no number of threads.
  */
 #include <math.h>
 #include <string.h>
@@ -45,7 +48,8 @@ static const Field fields[] = {
 /* ---- an epoch ---- */
 
 enum { DRAWS = 1 << 30 };                     /* epochs of the noise at prediction */
-enum { J_EDGES, J_LIKELIHOOD, J_DIVERGENCE, J_ERROR, EDGE_AUC, J_PARTS = EDGE_AUC };      /* the last is no part of the cost */
+/* the last is no part of the cost */
+enum { J_EDGES, J_LIKELIHOOD, J_DIVERGENCE, J_ERROR, EDGE_AUC, J_PARTS = EDGE_AUC };
 
 static void forward(Net *n)
 {
@@ -56,7 +60,9 @@ static void forward(Net *n)
 /* The parts of the cost at the weights before the step, and the step. */
 static void epoch(Net *n, double part[CURVES], double *penalty)
 {
-    static const int shrinks[N_BLOCKS] = { [W] = 1, [U1] = 1, [U2] = 1, [UP] = 1, [UT] = 1, [UM] = 1 };
+    static const int shrinks[N_BLOCKS] = {
+        [W] = 1, [U1] = 1, [U2] = 1, [UP] = 1, [UT] = 1, [UM] = 1
+    };
     size_t N = (size_t) n->N;
     double squared = 0;
     memset(part, 0, CURVES * sizeof *part);
@@ -64,7 +70,8 @@ static void epoch(Net *n, double part[CURVES], double *penalty)
     gs_heads(n);
     gs_layers_back(n);
     for (int k = n->on_edges ? W : U1; k < N_BLOCKS; k++)
-        if (shrinks[k] && (n->inflated || k != UP)) squared += gs_squares(part_of(n, k), n->at.at[k + 1] - n->at.at[k]);
+        if (shrinks[k] && (n->inflated || k != UP))
+            squared += gs_squares(part_of(n, k), n->at.at[k + 1] - n->at.at[k]);
     gs_tiles_back(n);
     gs_graph_back(n);
     for (int t = 0; t < n->tiles; t++) {
@@ -120,13 +127,15 @@ static double pair_score(const Result *r, size_t N, int inner, int i, int j)
     return (1 / (1 + exp(-a)) + 1 / (1 + exp(-b))) / 2;
 }
 
-/* Area under the ROC curve: the share of (held-out edge, other pair) in which the edge is more probable; ties are halves. */
+/* Area under the ROC curve: the share of (held-out edge, other pair) in which the edge is more
+ * probable; ties are halves. */
 static double edge_auc(const Net *n, const Result *r, double *scores)
 {
     size_t held = (size_t) n->plan[PLAN_HELD];
     const int *pair = n->plan + PLAN_GRAPH + n->N + 1 + n->plan[PLAN_EDGES];
     double more = 0;
-    for (size_t k = 0; k < 2 * held; k++) scores[k] = pair_score(r, (size_t) n->N, n->inner, pair[2 * k], pair[2 * k + 1]);
+    for (size_t k = 0; k < 2 * held; k++)
+        scores[k] = pair_score(r, (size_t) n->N, n->inner, pair[2 * k], pair[2 * k + 1]);
     sort_values(scores + held, held);
     sort_values(scores, held);
     for (size_t k = 0, below = 0, up_to = 0; k < held; k++) {
@@ -155,7 +164,8 @@ static void state_of(Net *n, double *state, int back)
     real *const of[] = { n->w, n->m, n->v };
     for (int k = 0; k < 3; k++)
         for (size_t j = 0; j < len; j++)
-            if (back) of[k][j] = (real) state[(size_t) k * len + j]; else state[(size_t) k * len + j] = (double) of[k][j];
+            if (back) of[k][j] = (real) state[(size_t) k * len + j];
+            else state[(size_t) k * len + j] = (double) of[k][j];
 }
 
 /* The mean cost of the last 10 epochs is not below that of the 10 before by a ten-thousandth. */
@@ -170,7 +180,7 @@ static int settled(const double *train, int e)
 typedef struct {
     Net n;
     Fit *f;
-    double *now, *scores, best;      /* a result as it would be now; its held-out loss at the best */
+    double *now, *scores, best;  /* a result as it would be now; its held-out loss at the best */
     size_t all;
     Result result;
     int epochs, stops;               /* stops: by the held-out entries */
@@ -184,7 +194,10 @@ static void pick_up(Run *r)
     for (int e = 1; e <= h->done; e++) {
         /* a look at the last epoch of a fit that was to end there is none of the longer fit */
         if (e % EVERY) h->valid[e - 1] = h->part[(size_t) (e - 1) * CURVES + EDGE_AUC] = NAN;
-        else if (r->stops && h->valid[e - 1] < r->best) { r->best = h->valid[e - 1]; h->best_iter = e; }
+        else if (r->stops && h->valid[e - 1] < r->best) {
+            r->best = h->valid[e - 1];
+            h->best_iter = e;
+        }
     }
     if (h->done) { state_of(&r->n, r->f->state, 1); r->n.opt.t = h->done; }
     h->stopped = STOPPED_MAX;
@@ -214,7 +227,8 @@ static int looks(const Run *r, int e, int last, int pause)
     return every || (last && !pause && (!r->stops || !r->f->h->best_iter));
 }
 
-/* The result as it is now: its held-out loss and edges, kept when it is the best. Is the loss finite? */
+/* The result as it is now: its held-out loss and edges, kept when it is the best. Is the loss
+ * finite? */
 static int look(Run *r, int e)
 {
     History *h = r->f->h;
@@ -237,10 +251,16 @@ static Status one_epoch(Run *r, int e, int *last)
     History *h = r->f->h;
     int good = go_on(r, e), pause = e == r->f->pause_at;
     *last = e == r->epochs || pause || !good;
-    if (!*last && r->n.p->stop == UNTIL_COST && settled(h->train, e)) { h->stopped = STOPPED_WINDOW; *last = 1; }
+    if (!*last && r->n.p->stop == UNTIL_COST && settled(h->train, e)) {
+        h->stopped = STOPPED_WINDOW;
+        *last = 1;
+    }
     if (good && looks(r, e, *last, pause)) {
         good = look(r, e);
-        if (r->stops && !*last && e - h->best_iter >= r->n.p->patience) { h->stopped = STOPPED_VALID; *last = 1; }
+        if (r->stops && !*last && e - h->best_iter >= r->n.p->patience) {
+            h->stopped = STOPPED_VALID;
+            *last = 1;
+        }
     }
     if (!good) {                                     /* what was good is kept */
         *last = 1;
@@ -310,17 +330,37 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
 {
     const GsParams *p = params;
     int M = plan[PLAN_CELLS], K = gs_draws(p), inner = p->latent == LATENT_INNER;
-    const Shape all[] = { { "E2", M, H2 * K }, { "P", H2 * K, n_genes }, { "p0", n_genes, K }, { "T", H2 * K, n_genes },
-        { "t0", n_genes, K }, { "D", H2 * K, n_genes }, { "d0", n_genes, K }, { inner ? "Z" : "Qa", n_genes, H2 },
-        { "Wm", H2, inner ? 0 : n_genes }, { "sf", M, 1 }, { "cells", 2, M } };
+    const Shape all[] = { { "E2", M, H2 * K },
+                          { "P", H2 * K, n_genes },
+                          { "p0", n_genes, K },
+                          { "T", H2 * K, n_genes },
+                          { "t0", n_genes, K },
+                          { "D", H2 * K, n_genes },
+                          { "d0", n_genes, K },
+                          { inner ? "Z" : "Qa", n_genes, H2 },
+                          { "Wm", H2, inner ? 0 : n_genes },
+                          { "sf", M, 1 },
+                          { "cells", 2, M } };
     if (k >= 11) return 0;
     *s = all[k];
     return 1;
 }
 
-static int max_iter(const void *params, const int *plan) { (void) params; return plan[PLAN_EPOCHS]; }
+static int max_iter(const void *params, const int *plan)
+{
+    (void) params;
+    return plan[PLAN_EPOCHS];
+}
 static size_t given(const int *plan) { return (size_t) plan[PLAN_CELLS]; }
 
-const Model model_graphsci = { .name = "graphsci", .fields = fields, .params_size = sizeof(GsParams), .shape = shape,
-                               .max_iter = max_iter, .curves = "adjacency|expression|divergence|error|edge.auc",
-                               .state = n_state, .fit = fit, .predict = predict, .needs_plan = 1, .given = given };
+const Model model_graphsci = { .name = "graphsci",
+                               .fields = fields,
+                               .params_size = sizeof(GsParams),
+                               .shape = shape,
+                               .max_iter = max_iter,
+                               .curves = "adjacency|expression|divergence|error|edge.auc",
+                               .state = n_state,
+                               .fit = fit,
+                               .predict = predict,
+                               .needs_plan = 1,
+                               .given = given };

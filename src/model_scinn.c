@@ -1,6 +1,7 @@
 /* scINN, module two: an imputation network under a network that judges what it made.
- * Tran, Tran, Nguyen, Nguyen, "Single-cell RNA sequencing data imputation using similarity preserving network", KSE 2021.
- * Clusters and latent coordinates come from module one (scinn.h, R/similarity.R) or from the user.
+ * Tran, Tran, Nguyen, Nguyen, "Single-cell RNA sequencing data imputation using similarity
+ * preserving network", KSE 2021. Clusters and latent coordinates come from module one (scinn.h,
+ * R/similarity.R) or from the user.
  *
  *   xs: log values of a cell over their largest; xin: xs with each non-zero dropped with probability rho in training
  *   f_I:  H1 = SELU(xin W1/(1 - rho) + b1),  O = H1 W2 + b2,  R = max(O, 0),  XI = xin + [xin = 0] R
@@ -10,11 +11,13 @@
  *   L = lc Lc + ls Ls + lr Lr + l0 L0;  S: correlation of the latents;  v: variance of the non-zeros about the genes' means
  *   dXI = dA3 W3';  dO = [O > 0] o ([xin = 0] o dXI + 2 lr/(v nw) [xs > 0] o (R - xs) + 2 l0/(v n0) [xs = 0] o R)
  *
- * Deviations, and why: the paper gives the roles, Lc and Ls and nothing else. Lr and L0 are ours: without them no term sees
- * the size of a filled-in value (paper = TRUE). Shapes, optimiser, schedule: the same group's scDHA where it says something.
+ * Deviations, and why: the paper gives the roles, Lc and Ls and nothing else. Lr and L0 are ours:
+ * without them no term sees the size of a filled-in value (paper = TRUE). Shapes, optimiser,
+ * schedule: the same group's scDHA where it says something.
  *
- * Arithmetic: the first layer on the non-zeros. Genes go in blocks: XI and what it adds to A3 on the way in, gradients of W3 and
- * W2 and AdamW on the way back; XI alone is kept between. S is never formed: B x B of it, row by row.
+ * Arithmetic: the first layer on the non-zeros. Genes go in blocks: XI and what it adds to A3 on
+ * the way in, gradients of W3 and W2 and AdamW on the way back; XI alone is kept between. S is
+ * never formed: B x B of it, row by row.
  */
 #include <math.h>
 #include <string.h>
@@ -69,16 +72,26 @@ static void team(void *self, int thread, int size)
 
 static void net_open(Net *n, const SnParams *p, const Sparse *x, const int *plan)
 {
-    *n = (Net) { .p = p, .x = x, .plan = plan, .G = x->nrow, .n = plan[PLAN_CELLS], .hidden = plan[PLAN_HIDDEN],
-                 .K = plan[PLAN_CLUSTERS], .L = plan[PLAN_LATENT], .B = plan[PLAN_BATCH],
-                 .judge = p->predictor == PREDICTOR_LINEAR ? Z : JUDGE, .panels = panels_of(plan[PLAN_HIDDEN]), .team = 1,
-                 .longest = (size_t) sparse_longest(x) };
+    *n = (Net) { .p = p,
+                .x = x,
+                .plan = plan,
+                .G = x->nrow,
+                .n = plan[PLAN_CELLS],
+                .hidden = plan[PLAN_HIDDEN],
+                .K = plan[PLAN_CLUSTERS],
+                .L = plan[PLAN_LATENT],
+                .B = plan[PLAN_BATCH],
+                .judge = p->predictor == PREDICTOR_LINEAR ? Z : JUDGE,
+                .panels = panels_of(plan[PLAN_HIDDEN]),
+                .team = 1,
+                .longest = (size_t) sparse_longest(x) };
     n->places = parts_of(n->part, n->G, n->hidden, n->K, p->predictor == PREDICTOR_LINEAR);
 }
 
 static void net_take(Arena *a, Net *n, int threads)
 {
-    size_t B = (size_t) n->B, K = (size_t) n->K, L = (size_t) n->L, most = n->longest * B, blocks = (size_t) gene_blocks(n->G);
+    size_t B = (size_t) n->B, K = (size_t) n->K, L = (size_t) n->L, most = n->longest * B,
+           blocks = (size_t) gene_blocks(n->G);
     size_t parts = blocks * n->panels * B * PANEL;
     n->w = ARENA(a, real, n->places);
     n->m = ARENA(a, real, n->places);
@@ -108,7 +121,8 @@ static void net_take(Arena *a, Net *n, int threads)
     n->room = scinn_rooms(a, threads, B, PANEL, B > K ? B : K);
 }
 
-/* Which entries are held out; the genes' means of the others into b2; v. mean, count: one per gene, 0. */
+/* Which entries are held out; the genes' means of the others into b2; v. mean, count: one per gene,
+ * 0. */
 static void look_at(Net *n, double *mean, double *count)
 {
     const Sparse *x = n->x;
@@ -117,7 +131,10 @@ static void look_at(Net *n, double *mean, double *count)
     double ss = 0, seen = 0;
     if (n->role)
         for (size_t k = 0; k < entries; k++)
-            if (rng_choose(n->seed, RNG_HOLD_OUT, k, entries, &left)) { n->role[k] = HELD; n->n_held++; }
+            if (rng_choose(n->seed, RNG_HOLD_OUT, k, entries, &left)) {
+                n->role[k] = HELD;
+                n->n_held++;
+            }
     for (size_t k = 0; k < entries; k++) {
         if (n->role && n->role[k]) continue;
         mean[x->i[k]] += x->x[k];
@@ -137,8 +154,15 @@ static void initialise(Net *n, const double *mean)
 {
     size_t G = (size_t) n->G, hidden = (size_t) n->hidden, J = (size_t) n->judge, K = (size_t) n->K;
     const Part *m = n->part;
-    struct { int part; size_t n_in, n_out; double times; } of[] = { { W1, G, hidden, 1 }, { W2, hidden, G, 0.1 }, { W3, G, J, 1 },
-        { W4, JUDGE, Z, 1 }, { W5, Z, K, 1 } };
+    struct {
+        int part;
+        size_t n_in, n_out;
+        double times;
+    } of[] = { { W1, G, hidden, 1 },
+               { W2, hidden, G, 0.1 },
+               { W3, G, J, 1 },
+               { W4, JUDGE, Z, 1 },
+               { W5, Z, K, 1 } };
     for (int k = 0; k < 5; k++) {
         double r = of[k].times * sqrt(6.0 / (double) (of[k].n_in + of[k].n_out));
         for (size_t i = 0; i < (size_t) m[of[k].part].nrow; i++)
@@ -187,10 +211,19 @@ static Status fit(Arena *a, const void *params, Fit *f)
     n.batches = n.n / n.B;
     look_at(&n, mean, count);
     start(&n, f, mean);
-    Train train = { .learning_rate = p->learning_rate, .valid_fraction = p->valid_fraction, .max_iter = f->plan[PLAN_EPOCHS],
-                    .batch_size = n.B, .patience = p->patience, .stop = n.n_held ? STOP_VALIDATION : STOP_NEVER };
+    Train train = { .learning_rate = p->learning_rate,
+                    .valid_fraction = p->valid_fraction,
+                    .max_iter = f->plan[PLAN_EPOCHS],
+                    .batch_size = n.B,
+                    .patience = p->patience,
+                    .stop = n.n_held ? STOP_VALIDATION : STOP_NEVER };
     Network hooks = { &n, sn_forward, sn_update, keep, team };
-    Crew crew = { .nets = &hooks, .n_nets = 1, .n_cells = n.n, .keep_best = n.n_held > 0, .full_batches = 1, .between_ticks = 4 };
+    Crew crew = { .nets = &hooks,
+                  .n_nets = 1,
+                  .n_cells = n.n,
+                  .keep_best = n.n_held > 0,
+                  .full_batches = 1,
+                  .between_ticks = 4 };
     Status st = nn_train(a, &train, &crew, f);
     if (st) return st;
     give(&n, f);
@@ -253,9 +286,24 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
     return weights_shape(part, N_PARTS, k + (k >= W4 && linear ? 2 : 0), s);     /* no W4, b4 */
 }
 
-static size_t given(const int *plan) { return (size_t) plan[PLAN_CELLS] * (size_t) plan[PLAN_LATENT]; }
-static int max_iter(const void *params, const int *plan) { (void) params; return plan[PLAN_EPOCHS]; }
+static size_t given(const int *plan)
+{
+    return (size_t) plan[PLAN_CELLS] * (size_t) plan[PLAN_LATENT];
+}
+static int max_iter(const void *params, const int *plan)
+{
+    (void) params;
+    return plan[PLAN_EPOCHS];
+}
 
-const Model model_scinn = { .name = "scinn", .fields = fields, .params_size = sizeof(SnParams), .shape = shape,
-                            .max_iter = max_iter, .curves = "cluster|similarity|reconstruction|zero", .state_per_weight = 3,
-                            .fit = fit, .predict = predict, .needs_plan = 1, .given = given };
+const Model model_scinn = { .name = "scinn",
+                            .fields = fields,
+                            .params_size = sizeof(SnParams),
+                            .shape = shape,
+                            .max_iter = max_iter,
+                            .curves = "cluster|similarity|reconstruction|zero",
+                            .state_per_weight = 3,
+                            .fit = fit,
+                            .predict = predict,
+                            .needs_plan = 1,
+                            .given = given };

@@ -23,11 +23,13 @@ size_t model_weights(const Model *m, const void *params, int n_genes, const int 
 {
     Shape s;
     size_t n = 0;
-    for (int k = 0; m->shape(params, n_genes, plan, k, &s); k++) n += (size_t) s.nrow * (size_t) s.ncol;
+    for (int k = 0; m->shape(params, n_genes, plan, k, &s); k++)
+        n += (size_t) s.nrow * (size_t) s.ncol;
     return n;
 }
 
 size_t model_state(const Model *m, const void *params, int n_genes, const int *plan)
 {
-    return m->state ? m->state(params, n_genes, plan) : m->state_per_weight * model_weights(m, params, n_genes, plan);
+    return m->state ? m->state(params, n_genes, plan)
+                    : m->state_per_weight * model_weights(m, params, n_genes, plan);
 }

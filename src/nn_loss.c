@@ -4,14 +4,18 @@
 
 KERNEL_FILE
 
-/* SUMS partial sums, the k-th term into sum k % SUMS, added up as a tree: the compiler may use vectors, and the order is
- * the same whatever their width. */
+/* SUMS partial sums, the k-th term into sum k % SUMS, added up as a tree: the compiler may use
+ * vectors, and the order is the same whatever their width. */
 enum { SUMS = 8 };
 
-static double tree(const double *s) { return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])); }
+static double tree(const double *s)
+{
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
 
 /* weight NULL: 1; dy may be y */
-KERNEL_INLINE void squares(const real *y, const real *target, const real *weight, size_t n, real *dy, double *sums)
+KERNEL_INLINE void squares(const real *y, const real *target, const real *weight, size_t n,
+                           real *dy, double *sums)
 {
     double s[SUMS] = { 0 };
     for (size_t k = 0; k < n; k += SUMS) {

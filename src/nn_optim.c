@@ -84,16 +84,19 @@ static void step(const Optim *o, const real *w, const real *g, real *s, real *v,
     }
     double rate = o->rate > 0 ? o->rate : rate_of(o);
     double eps = o->epsilon > 0 ? o->epsilon : 1e-7;
-    if (o->rule == OPT_ADAM) CALL_LANES(adam, (real) rate, (real) o->decay, (real) eps, w, g, s, v, to, n);
-    else CALL_LANES(adamw, (real) rate, (real) (o->rate > 0 ? o->root : root_of(o)), (real) (1 - o->learning_rate * o->decay),
-                    w, g, s, v, to, n);
+    if (o->rule == OPT_ADAM)
+        CALL_LANES(adam, (real) rate, (real) o->decay, (real) eps, w, g, s, v, to, n);
+    else
+        CALL_LANES(adamw, (real) rate, (real) (o->rate > 0 ? o->root : root_of(o)),
+                   (real) (1 - o->learning_rate * o->decay), w, g, s, v, to, n);
 }
 
 void optim_step(const Optim *o, const real *w, const real *g, real *s, real *v, real *to, size_t n)
 {
     size_t whole = n / 16 * 16, rest = n - whole;
     if (o->rule == OPT_SGD) {
-        for (size_t k = 0; k < n; k++) to[k] = w[k] - (real) o->learning_rate * (g[k] + (real) o->decay * w[k]);
+        for (size_t k = 0; k < n; k++)
+            to[k] = w[k] - (real) o->learning_rate * (g[k] + (real) o->decay * w[k]);
         return;
     }
     if (whole) step(o, w, g, s, v, to, whole);

@@ -1,5 +1,6 @@
-/* The one training loop: cells held out, order of cells, batches, history, stop rules, best weights kept, and which
- * thread trains which network. What is trained is the model's business (Network in nn.h).
+/* The one training loop: cells held out, order of cells, batches, history, stop rules, best weights
+ * kept, and which thread trains which network. What is trained is the model's business (Network in
+ * nn.h).
  *
  *   validation  stop when the held-out loss has not improved for `patience` iterations; the best weights are kept
  *   paper       stop when |SSE_k - SSE_(k-1)| / cells <= threshold, with SSE_0 = 0; the last step is kept
@@ -17,14 +18,17 @@ static double mean_of(const double *x, int n)
     return s / n;
 }
 
-/* Does the rule want the training to end with iteration `it` (counted from 1), its loss being in the history? */
+/* Does the rule want the training to end with iteration `it` (counted from 1), its loss being in
+ * the history? */
 static int ends(const Train *t, const History *h, int it, int n_cells, Stopped *why)
 {
     if (t->stop == STOP_VALIDATION && it - h->best_iter >= t->patience) *why = STOPPED_VALID;
-    else if (t->stop == STOP_PAPER && fabs(h->train[it - 1] - (it > 1 ? h->train[it - 2] : 0)) / n_cells <= t->threshold)
+    else if (t->stop == STOP_PAPER
+             && fabs(h->train[it - 1] - (it > 1 ? h->train[it - 2] : 0)) / n_cells <= t->threshold)
         *why = STOPPED_PAPER;
     else if (t->stop == STOP_WINDOW && it >= 2 * WINDOW) {
-        double now = mean_of(h->train + it - WINDOW, WINDOW), before = mean_of(h->train + it - 2 * WINDOW, WINDOW);
+        double now = mean_of(h->train + it - WINDOW, WINDOW),
+               before = mean_of(h->train + it - 2 * WINDOW, WINDOW);
         if (before - now >= t->threshold * before) return 0;
         *why = STOPPED_WINDOW;
     } else return 0;
@@ -41,28 +45,33 @@ int nn_held_cells(const Train *t, int n_cells)
 typedef struct { const Crew *crew; int *who, n, threads; Losses *sum; Status *st; } Active;
 
 /* One network over these cells in batches, on `team` threads from `thread` on. */
-static void pass_one(const Active *a, int k, int thread, int team, const int *cells, int n, int batch, int learn, int update)
+static void pass_one(const Active *a, int k, int thread, int team, const int *cells, int n,
+                     int batch, int learn, int update)
 {
     const Network *net = a->crew->nets + a->who[k];
     if (net->team) net->team(net->self, thread, team);
     Status st = ST_OK;
     for (int c = 0; c < n && !st; c += batch) {
-        st = net->forward(net->self, cells + c, c + batch < n ? batch : n - c, learn, a->sum + a->who[k]);
+        st = net->forward(net->self, cells + c, c + batch < n ? batch : n - c, learn,
+                          a->sum + a->who[k]);
         if (!st && update) net->update(net->self, 0);
     }
     a->st[a->who[k]] = st;
 }
 
-/* All of them: one for each thread at a time; the last few, too few for all threads, by all threads together. */
+/* All of them: one for each thread at a time; the last few, too few for all threads, by all threads
+ * together. */
 static Status pass(const Active *a, const int *cells, int n, int batch, int learn, int update)
 {
     int alone = a->threads > 1 ? a->n / a->threads * a->threads : 0;
     if (alone) {
         PARALLEL_FOR(a->threads)
         for (int t = 0; t < a->threads; t++)
-            for (int k = t; k < alone; k += a->threads) pass_one(a, k, t, 1, cells, n, batch, learn, update);
+            for (int k = t; k < alone; k += a->threads)
+                pass_one(a, k, t, 1, cells, n, batch, learn, update);
     }
-    for (int k = alone; k < a->n; k++) pass_one(a, k, 0, a->threads, cells, n, batch, learn, update);
+    for (int k = alone; k < a->n; k++)
+        pass_one(a, k, 0, a->threads, cells, n, batch, learn, update);
     for (int k = 0; k < a->n; k++) if (a->st[a->who[k]]) return a->st[a->who[k]];
     return ST_OK;
 }
@@ -118,7 +127,8 @@ typedef struct {
     Active now;
     int *cells, *order, *best;      /* cells: n to learn from, then those held out */
     Losses *after;
-    int n, batch, whole, chunk;     /* whole: one batch of all cells, and its step comes after the losses */
+    /* whole: one batch of all cells, and its step comes after the losses */
+    int n, batch, whole, chunk;
 } Run;
 
 static Run run_of(Arena *a, const Train *t, const Crew *crew, Fit *f)
@@ -129,7 +139,8 @@ static Run run_of(Arena *a, const Train *t, const Crew *crew, Fit *f)
     r.cells = ARENA(a, int, crew->n_cells);
     r.best = ARENA(a, int, nets);
     r.after = ARENA(a, Losses, nets);
-    r.now = (Active) { crew, ARENA(a, int, nets), 0, f->threads, ARENA(a, Losses, nets), ARENA(a, Status, nets) };
+    r.now = (Active) { crew,       ARENA(a, int, nets),    0,
+                      f->threads, ARENA(a, Losses, nets), ARENA(a, Status, nets) };
     r.batch = t->batch_size && t->batch_size < n ? t->batch_size : n;
     r.whole = r.batch == n && !crew->held_cells && !crew->full_batches;
     r.chunk = crew->between_ticks ? crew->between_ticks : 1 + 127 / nets;
@@ -141,7 +152,9 @@ static void hold_out(Run *r)
     int all = r->crew->n_cells;
     uint64_t left = (uint64_t) r->crew->held_cells;
     for (int c = 0, l = 0, v = r->n; c < all; c++)
-        r->cells[rng_choose(r->f->seed, RNG_HOLD_OUT, (uint64_t) c, (uint64_t) all, &left) ? v++ : l++] = c;
+        r->cells[rng_choose(r->f->seed, RNG_HOLD_OUT, (uint64_t) c, (uint64_t) all, &left)
+                     ? v++
+                     : l++] = c;
 }
 
 /* Where each network stands; those that have not ended go on. Returns how many iterations they have
@@ -174,7 +187,8 @@ static Status learn(Run *r, int it)
     if (!r->whole) rng_permute(r->f->seed, RNG_ORDER, (uint64_t) it, r->order, n);
     for (int c = 0; c < n; c++) r->order[c] = r->cells[r->order[c]];
     for (size_t c = 0; c < all && !st; c += step) {
-        st = pass(&r->now, r->order + c, (int) (c + step < all ? step : all - c), r->batch, 1, !r->whole);
+        st = pass(&r->now, r->order + c, (int) (c + step < all ? step : all - c), r->batch, 1,
+                  !r->whole);
         if (c + step < all) tick_idle(r->f->tick);
     }
     return st;

@@ -1,5 +1,5 @@
-/* From counts to the matrix a model sees, and back: passes over the non-zeros, nothing of the size genes x cells but the
- * block that prep_restore() was asked for. */
+/* From counts to the matrix a model sees, and back: passes over the non-zeros, nothing of the size
+ * genes x cells but the block that prep_restore() was asked for. */
 #include <math.h>
 #include <string.h>
 #include "prep.h"
@@ -41,7 +41,8 @@ static double scaled(double x, double total, double target)
     return target <= 0 ? x : total > 0 ? x / total * target : 0;
 }
 
-void prep_moments(const Sparse *s, const double *total, double target, double *mean, double *var, int *nonzero)
+void prep_moments(const Sparse *s, const double *total, double target, double *mean, double *var,
+                  int *nonzero)
 {
     for (int g = 0; g < s->nrow; g++) { mean[g] = var[g] = 0; nonzero[g] = 0; }
     for (int c = 0; c < s->ncol; c++)
@@ -81,15 +82,17 @@ static double unlogged(double v, Log log_)
     return log_ == LOG_2 ? exp2(v) - 1 : log_ == LOG_1P ? expm1(v) : v;
 }
 
-/* The new rows are in any order, so entries are dealt out by new row first and then back to the columns. */
-Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const double *total, double target, Log log,
-                 const int *out_p, int *out_i, double *out_x)
+/* The new rows are in any order, so entries are dealt out by new row first and then back to the
+ * columns. */
+Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const double *total,
+                 double target, Log log, const int *out_p, int *out_i, double *out_x)
 {
     size_t n = (size_t) out_p[s->ncol];
     int *start = ARENA(a, int, n_rows + 1), *col = ARENA(a, int, n), *next = ARENA(a, int, s->ncol);
     double *val = ARENA(a, double, n);
     if (a->failed) return ST_NOMEM;
-    for (int k = 0; k < s->p[s->ncol]; k++) if (row[s->i[k]] >= 0 && s->x[k] != 0) start[row[s->i[k]] + 1]++;
+    for (int k = 0; k < s->p[s->ncol]; k++)
+        if (row[s->i[k]] >= 0 && s->x[k] != 0) start[row[s->i[k]] + 1]++;
     for (int r = 0; r < n_rows; r++) start[r + 1] += start[r];
     for (int c = 0; c < s->ncol; c++)
         for (int k = s->p[c]; k < s->p[c + 1]; k++) {
@@ -115,7 +118,8 @@ typedef struct { const int *row; double in, over, by; Restore how; } Undo;
 static void undo_cell(const Undo *u, const double *pred, size_t genes, double *to)
 {
     Restore how = u->how;
-    int as_is = how.to == how.from && how.to != LOG_NONE && u->in == u->over;    /* nothing to undo: may be below 0 */
+    /* nothing to undo: may be below 0 */
+    int as_is = how.to == how.from && how.to != LOG_NONE && u->in == u->over;
     for (size_t g = 0; g < genes; g++) {
         double v = 0;
         if (u->row[g] >= 0 && u->in > 0 && !isnan(pred[u->row[g]])) {
@@ -128,20 +132,23 @@ static void undo_cell(const Undo *u, const double *pred, size_t genes, double *t
 }
 
 /* What was seen in the cell, where it stays. */
-static void merge_seen(const Undo *u, const Sparse *counts, int cell, const double *pred, double *to)
+static void merge_seen(const Undo *u, const Sparse *counts, int cell, const double *pred,
+                       double *to)
 {
     Keep keep = u->how.keep;
     for (int k = counts->p[cell]; k < counts->p[cell + 1]; k++) {
         size_t g = (size_t) counts->i[k];
         double seen = logged(counts->x[k] / u->over, u->how.to);
         if (counts->x[k] == 0) continue;
-        if (u->row[g] < 0 || isnan(pred[u->row[g]]) || keep == KEEP_OBSERVED || (keep == KEEP_MAX && seen > to[g]))
+        if (u->row[g] < 0 || isnan(pred[u->row[g]]) || keep == KEEP_OBSERVED
+            || (keep == KEEP_MAX && seen > to[g]))
             to[g] = seen;
     }
 }
 
-void prep_restore(const Sparse *counts, int first, int n, const double *pred, int n_pred, const int *row,
-                  const double *model_size, const double *stretch, const double *out_size, Restore how, double *out)
+void prep_restore(const Sparse *counts, int first, int n, const double *pred, int n_pred,
+                  const int *row, const double *model_size, const double *stretch,
+                  const double *out_size, Restore how, double *out)
 {
     size_t G = (size_t) counts->nrow;
     for (int c = 0; c < n; c++) {

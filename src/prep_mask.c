@@ -8,12 +8,14 @@ typedef struct { double key; int entry; } Keyed;
 static int by_key(const void *a, const void *b)
 {
     const Keyed *x = a, *y = b;
-    return x->key != y->key ? (x->key > y->key ? 1 : -1) : (x->entry > y->entry) - (x->entry < y->entry);
+    return x->key != y->key ? (x->key > y->key ? 1 : -1)
+                            : (x->entry > y->entry) - (x->entry < y->entry);
 }
 
-/* Exponential waiting times of rate w: the first to come are a draw without replacement (Efraimidis and Spirakis 2006). */
-Status mask_weighted(Arena *a, const Sparse *s, const double *log_weight, int by_gene, const int *take, uint64_t seed,
-                     int *chosen)
+/* Exponential waiting times of rate w: the first to come are a draw without replacement (Efraimidis
+ * and Spirakis 2006). */
+Status mask_weighted(Arena *a, const Sparse *s, const double *log_weight, int by_gene,
+                     const int *take, uint64_t seed, int *chosen)
 {
     int groups = by_gene ? s->nrow : s->ncol;
     size_t *end = ARENA(a, size_t, groups + 1);

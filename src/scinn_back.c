@@ -29,8 +29,10 @@ static void blocks_back(Net *n, size_t from, size_t to, const Room *room)
         step(n, &n->opt, w3, room->grad, w * PANEL);
         for (size_t r = 0; r < B; r++) {
             real *row = d + r * w;
-            for (size_t k = rows_from(&n->in, (int) r, (int) g); k < n->in.p[r + 1] && (size_t) n->in.i[k] < g + w; k++) {
-                size_t j = (size_t) n->in.i[k] - g;           /* what the sweep below does not do to an entry is undone */
+            for (size_t k = rows_from(&n->in, (int) r, (int) g);
+                 k < n->in.p[r + 1] && (size_t) n->in.i[k] < g + w; k++) {
+                /* what the sweep below does not do to an entry is undone */
+                size_t j = (size_t) n->in.i[k] - g;
                 real at_entry = n->what[k] == SEEN ? 0 : row[j];
                 if (n->what[k] != HELD) at_entry += seen * (n->r[k] - n->xs[k]);
                 n->back[k] = n->r[k] > 0 ? at_entry : 0;
@@ -38,7 +40,8 @@ static void blocks_back(Net *n, size_t from, size_t to, const Room *room)
         }
         zero_sweep(d, xi, zero, B * w);
         for (size_t r = 0; r < B; r++)
-            for (size_t k = rows_from(&n->in, (int) r, (int) g); k < n->in.p[r + 1] && (size_t) n->in.i[k] < g + w; k++)
+            for (size_t k = rows_from(&n->in, (int) r, (int) g);
+                 k < n->in.p[r + 1] && (size_t) n->in.i[k] < g + w; k++)
                 d[r * w + (size_t) n->in.i[k] - g] = n->back[k];
         memset(room->bias, 0, w * sizeof(real));
         scinn_collect(room->bias, d, B, w);
@@ -49,7 +52,8 @@ static void blocks_back(Net *n, size_t from, size_t to, const Room *room)
             memset(part, 0, B * PANEL * sizeof(real));
             gemm(0, 0, B, wide, w, d, w, n->w + w2, PANEL, 1, part, PANEL, room->scratch);
             memset(room->grad, 0, w * PANEL * sizeof(real));
-            gemm(1, 0, w, wide, B, d, w, n->h1 + q * B * PANEL, PANEL, 0, room->grad, PANEL, room->scratch);
+            gemm(1, 0, w, wide, B, d, w, n->h1 + q * B * PANEL, PANEL, 0, room->grad, PANEL,
+                 room->scratch);
             step(n, &n->opt, w2, room->grad, w * PANEL);
         }
     }
@@ -62,7 +66,8 @@ static void first_back(Net *n, size_t from, size_t to, const Room *room)
     for (size_t b = from; b < to; b++) {
         size_t w = block_width(n->G, (int) b), g = b * GENE_BLOCK;
         for (size_t q = 0; q < n->panels; q++) {
-            panel_sums(room->grad, NULL, n->dh1 + q * B * PANEL, n->in_t.p + g, n->in_t.i, n->in_t.x, w);
+            panel_sums(room->grad, NULL, n->dh1 + q * B * PANEL, n->in_t.p + g, n->in_t.i,
+                       n->in_t.x, w);
             step(n, &n->opt, n->part[W1].at + (q * G + g) * PANEL, room->grad, w * PANEL);
         }
     }
@@ -85,7 +90,8 @@ static void judge_back(Net *n, const Room *room)
     column_sums(n->parts, n->da, B, K);
     step(n, &n->bias_opt, n->part[B5].at, n->parts, K);
     memset(n->dh3, 0, B * PANEL * sizeof(real));
-    if (n->judge == Z) for (size_t r = 0; r < B; r++) memcpy(n->dh3 + r * PANEL, n->dz + r * Z, Z * sizeof(real));
+    if (n->judge == Z)
+        for (size_t r = 0; r < B; r++) memcpy(n->dh3 + r * PANEL, n->dz + r * Z, Z * sizeof(real));
     else {
         gemm(0, 1, B, JUDGE, Z, n->dz, Z, n->w + w4, Z, 0, n->dh3, PANEL, room->scratch);
         act_selu_back(n->h3, n->dh3, B * PANEL);

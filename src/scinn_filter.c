@@ -1,8 +1,9 @@
-/* Gene filter of scINN's module one: H = x W1 + b1, O = H W2 + b2, mean (O - x)^2, AdamW, W1 <- max(W1, 0) after each step.
+/* Gene filter of scINN's module one: H = x W1 + b1, O = H W2 + b2, mean (O - x)^2, AdamW, W1 <-
+ * max(W1, 0) after each step.
  *   dO = 2 (O - x)/(B G), dW2 = H'dO, dH = dO W2', dW1 = x'dH
- * Both weight matrices are kept gene by gene, 32 numbers each. Genes go in blocks: outputs, their gradient and AdamW of a
- * block's W2 in one go; then, dH being complete, its W1. The bits depend on no number of threads: blocks are fixed, their
- * shares of dH are added in order.
+ * Both weight matrices are kept gene by gene, 32 numbers each. Genes go in blocks: outputs, their
+ * gradient and AdamW of a block's W2 in one go; then, dH being complete, its W1. The bits depend on
+ * no number of threads: blocks are fixed, their shares of dH are added in order.
  */
 #include <math.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 
 KERNEL_FILE
 
-/* out[r][.] = start[.] + sum over entries k of row r of val[k] * from[idx[k]][.], FILTER_UNITS wide */
+/* out[r][.] = start[.] + sum over entries k of row r of val[k] * from[idx[k]][.], FILTER_UNITS
+ * wide */
 LOCAL_FOR_CPUS(sums32, (real *restrict out, const real *start, const real *restrict from, const size_t *p, const int *idx,
                   const real *val, size_t rows), (out, start, from, p, idx, val, rows), {
     for (size_t r = 0; r < rows; r++, out += FILTER_UNITS) {
@@ -60,8 +62,10 @@ static void filter_take(Arena *a, Filter *f, const Learn *job)
 static void filter_start(Filter *f)
 {
     int part = f->job->part;
-    scinn_glorot(f->job->seed, RNG_INIT_1, part, (size_t) f->G, FILTER_UNITS, 1, FILTER_UNITS, f->W1.w);
-    scinn_glorot(f->job->seed, RNG_INIT_2, part, (size_t) f->G, FILTER_UNITS, 1, FILTER_UNITS, f->W2.w);
+    scinn_glorot(f->job->seed, RNG_INIT_1, part, (size_t) f->G, FILTER_UNITS, 1, FILTER_UNITS,
+                 f->W1.w);
+    scinn_glorot(f->job->seed, RNG_INIT_2, part, (size_t) f->G, FILTER_UNITS, 1, FILTER_UNITS,
+                 f->W2.w);
 }
 
 /* Outputs of a block of genes against x; their share of dH; AdamW on the block's W2 and b2. */
@@ -76,9 +80,10 @@ static void outputs(Filter *f, int block, const Room *m)
     f->loss[block] = sum;
     memset(m->bias, 0, n * sizeof(real));
     scinn_collect(m->bias, m->out, B, n);
-    gemm(0, 0, B, FILTER_UNITS, n, m->out, n, W2, FILTER_UNITS, 0, f->parts + (size_t) block * B * FILTER_UNITS, FILTER_UNITS,
+    gemm(0, 0, B, FILTER_UNITS, n, m->out, n, W2, FILTER_UNITS, 0,
+         f->parts + (size_t) block * B * FILTER_UNITS, FILTER_UNITS, m->scratch);
+    gemm(1, 0, n, FILTER_UNITS, B, m->out, n, f->H, FILTER_UNITS, 0, m->grad, FILTER_UNITS,
          m->scratch);
-    gemm(1, 0, n, FILTER_UNITS, B, m->out, n, f->H, FILTER_UNITS, 0, m->grad, FILTER_UNITS, m->scratch);
     trained_step(&f->opt, &f->W2, g * FILTER_UNITS, m->grad, n * FILTER_UNITS);
     trained_step(&f->opt, &f->b2, g, m->bias, n);
 }
@@ -143,7 +148,8 @@ Status scinn_filter(Arena *a, const Learn *job, double *spread, double *loss)
         const real *w = f.W1.w + (size_t) g * FILTER_UNITS;
         double mean = 0, ss = 0;
         for (int j = 0; j < FILTER_UNITS; j++) mean += (double) w[j] / FILTER_UNITS;
-        for (int j = 0; j < FILTER_UNITS; j++) ss += ((double) w[j] - mean) * ((double) w[j] - mean);
+        for (int j = 0; j < FILTER_UNITS; j++)
+            ss += ((double) w[j] - mean) * ((double) w[j] - mean);
         spread[g] = sqrt(ss / (FILTER_UNITS - 1));
     }
     return ST_OK;

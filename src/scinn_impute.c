@@ -10,7 +10,8 @@ static void load_rows(Net *n, size_t from, size_t to, const Room *room)
 {
     const Sparse *x = n->x;
     double scale = n->learns ? 1 / (1 - n->p->drop) : 1;
-    uint32_t below = (uint32_t) (n->p->drop * 4294967296.0), *bits = n->bits + (size_t) (room - n->room) * (n->longest + 4);
+    uint32_t below = (uint32_t) (n->p->drop * 4294967296.0),
+             *bits = n->bits + (size_t) (room - n->room) * (n->longest + 4);
     uint64_t positions = (n->longest + 3) / 4, first = (uint64_t) n->opt.t * (uint64_t) n->B;
     int drops = n->learns && n->p->drop > 0;
     for (size_t r = from; r < to; r++) {
@@ -52,7 +53,8 @@ void sn_hidden(Net *n, size_t from, size_t to, const Room *room)
     (void) room;
     for (size_t q = 0; q < n->panels; q++) {
         real *h = n->h1 + q * B * PANEL;
-        layer_sparse_in(&n->in, NULL, (int) from, (int) to, n->w + n->part[W1].at + q * (size_t) n->G * PANEL,
+        layer_sparse_in(&n->in, NULL, (int) from, (int) to,
+                        n->w + n->part[W1].at + q * (size_t) n->G * PANEL,
                         n->w + n->part[B1].at + q * PANEL, h);
         act_selu(h + from * PANEL, (to - from) * PANEL);
     }
@@ -69,8 +71,8 @@ void sn_block_outputs(const Net *n, size_t B, size_t block, real *out, real *scr
     size_t w = block_width(n->G, (int) block), g = block * GENE_BLOCK, G = (size_t) n->G;
     bias_rows(out, B, w, n->w + n->part[B2].at + g, w);
     for (size_t q = 0; q < n->panels; q++)
-        gemm(0, 1, B, w, panel_width(n, q), n->h1 + q * B * PANEL, PANEL, n->w + n->part[W2].at + (q * G + g) * PANEL, PANEL,
-             1, out, w, scratch);
+        gemm(0, 1, B, w, panel_width(n, q), n->h1 + q * B * PANEL, PANEL,
+             n->w + n->part[W2].at + (q * G + g) * PANEL, PANEL, 1, out, w, scratch);
     act_relu(out, B * w);
 }
 
@@ -86,7 +88,8 @@ static void blocks_forward(Net *n, size_t from, size_t to, const Room *room)
         for (size_t r = 0; r < B; r++) {
             real *row = xi + r * w;
             all += residual_square(row, w, 1);
-            for (size_t k = rows_from(&n->in, (int) r, (int) g); k < n->in.p[r + 1] && (size_t) n->in.i[k] < g + w; k++) {
+            for (size_t k = rows_from(&n->in, (int) r, (int) g);
+                 k < n->in.p[r + 1] && (size_t) n->in.i[k] < g + w; k++) {
                 size_t j = (size_t) n->in.i[k] - g;
                 double miss = (double) row[j] - (double) n->xs[k];
                 n->r[k] = row[j];
@@ -99,7 +102,8 @@ static void blocks_forward(Net *n, size_t from, size_t to, const Room *room)
         n->loss[2 * b + 1] = all - filled;
         real *part = n->parts + b * B * PANEL;
         memset(part, 0, B * PANEL * sizeof(real));
-        gemm(0, 0, B, (size_t) n->judge, w, xi, w, n->w + n->part[W3].at + g * PANEL, PANEL, 1, part, PANEL, room->scratch);
+        gemm(0, 0, B, (size_t) n->judge, w, xi, w, n->w + n->part[W3].at + g * PANEL, PANEL, 1,
+             part, PANEL, room->scratch);
     }
 }
 
@@ -129,7 +133,8 @@ static void judge_forward(Net *n, real *scratch)
 {
     size_t B = (size_t) n->in.n, K = (size_t) n->K;
     const real *w = n->w;
-    if (n->judge == Z) for (size_t r = 0; r < B; r++) memcpy(n->z + r * Z, n->h3 + r * PANEL, Z * sizeof(real));
+    if (n->judge == Z)
+        for (size_t r = 0; r < B; r++) memcpy(n->z + r * Z, n->h3 + r * PANEL, Z * sizeof(real));
     else {
         act_selu(n->h3, B * PANEL);
         bias_rows(n->z, B, Z, w + n->part[B4].at, Z);
@@ -151,7 +156,8 @@ static double held_out(const Net *n)
             int g = n->in.i[k];
             real y = n->w[n->part[B2].at + (size_t) g];
             for (size_t q = 0; q < n->panels; q++)
-                panel_dots(&y, n->w + n->part[W2].at + q * (size_t) n->G * PANEL, &g, 1, n->h1 + (q * B + r) * PANEL);
+                panel_dots(&y, n->w + n->part[W2].at + q * (size_t) n->G * PANEL, &g, 1,
+                           n->h1 + (q * B + r) * PANEL);
             y = y > 0 ? y : 0;
             sum += ((double) y - (double) n->xs[k]) * ((double) y - (double) n->xs[k]);
         }
@@ -163,7 +169,8 @@ Status sn_forward(void *self, const int *cells, int B, int learn, Losses *sum)
     Net *n = self;
     const SnParams *p = n->p;
     size_t blocks = (size_t) gene_blocks(n->G);
-    double part[CURVES] = { 0 }, weight[CURVES] = { p->w_cluster, p->w_similarity, p->w_reconstruction, p->w_zero };
+    double part[CURVES] = { 0 },
+           weight[CURVES] = { p->w_cluster, p->w_similarity, p->w_reconstruction, p->w_zero };
     if (learn) {
         optim_next(&n->opt);
         n->bias_opt.t = n->opt.t; n->bias_opt.rate = n->opt.rate; n->bias_opt.root = n->opt.root;

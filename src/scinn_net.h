@@ -6,13 +6,15 @@
 #include "scinn.h"
 
 typedef struct {
-    double learning_rate, decay, w_cluster, w_similarity, w_reconstruction, w_zero, drop, valid_fraction;
+    double learning_rate, decay, w_cluster, w_similarity, w_reconstruction, w_zero, drop,
+        valid_fraction;
     int predictor, cluster_loss, patience;
 } SnParams;
 enum { PREDICTOR_MLP, PREDICTOR_LINEAR };
 
-/* The plan: cells (0: nothing to do), clusters, latent coordinates, units of H1, cells of a batch, epochs; then the cluster of
- * each cell, from 0. Fit.given: the latent coordinates, one cell after the other, each cell centred and of length 1 or 0. */
+/* The plan: cells (0: nothing to do), clusters, latent coordinates, units of H1, cells of a batch,
+ * epochs; then the cluster of each cell, from 0. Fit.given: the latent coordinates, one cell after
+ * the other, each cell centred and of length 1 or 0. */
 enum { PLAN_CELLS, PLAN_CLUSTERS, PLAN_LATENT, PLAN_HIDDEN, PLAN_BATCH, PLAN_EPOCHS, PLAN_LABELS };
 enum { JUDGE = 64, Z = SCINN_Z };                   /* units of H3 and of Z */
 
@@ -35,7 +37,7 @@ typedef struct {
     char *role;                                     /* of each entry of x; NULL: none is held out */
     size_t n_held;
     double variance;
-    Rows in, in_t;                                  /* what f_I sees: a dropped entry is there with value 0 */
+    Rows in, in_t;  /* what f_I sees: a dropped entry is there with value 0 */
     size_t *from;
     real *xs, *r, *back;                            /* at the entries: the value, R, dO */
     char *what;                                     /* at the entries: the role in this batch */
@@ -57,7 +59,8 @@ static inline size_t panel_width(const Net *n, size_t q)
     return left < PANEL ? left : PANEL;
 }
 /* work(n, from, to, room) on shares of the things, one for each thread */
-static inline void sn_each(Net *n, size_t things, void (*work)(Net *, size_t from, size_t to, const Room *))
+static inline void sn_each(Net *n, size_t things,
+                           void (*work)(Net *, size_t from, size_t to, const Room *))
 {
     PARALLEL_FOR(n->team)
     for (int t = 0; t < n->team; t++) {
@@ -72,7 +75,8 @@ static inline void sn_each(Net *n, size_t things, void (*work)(Net *, size_t fro
 void sn_hidden(Net *n, size_t from, size_t to, const Room *room);
 /* R of a block of genes, B cells */
 void sn_block_outputs(const Net *n, size_t B, size_t block, real *out, real *scratch);
-Status sn_forward(void *self, const int *cells, int B, int learn, Losses *sum);      /* hooks of nn_train() */
+/* hooks of nn_train() */
+Status sn_forward(void *self, const int *cells, int B, int learn, Losses *sum);
 /* scinn_back.c */
 void sn_update(void *self, int keep);
 #endif
