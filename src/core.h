@@ -1,14 +1,13 @@
 /* core.h: the contract between the numerical core and whoever calls it (the R glue, tests/core).
  *
  * Memory   The core never allocates or frees. It asks the Arena it is handed, all at once, outside
- *          parallel regions,
- *          and then looks at `failed`.
+ *          parallel regions, and then looks at `failed`.
  * Data     Sparse is a borrowed, read-only view of a compressed column matrix, one column per cell.
  *          sparse_check() is called once at the door; nothing behind it checks again.
  * Status   Every entry point that can fail returns one. No strings, no prints, no exits.
  * Tick     Called from the calling thread only, never inside a parallel region, at least every few
- *          tenths of a second
- *          of work. It may not return (the user's interrupt), which is harmless: the core owns nothing.
+ *          tenths of a second of work. It may not return (the user's interrupt), which is harmless:
+ *          the core owns nothing.
  * Random   A draw is a function of (seed, stream, position). There is no state.
  * Bits     The same seed gives the same bits for any number of threads and any size of block.
  * Shapes   genes x cells as in R; in C one cell after the other. Sizes are int, products are

@@ -15,7 +15,8 @@ attr static void micro##suffix(size_t kc, const real *a, const real *b, real *c,
 { \
     Lanes##W r[MR][NR / W]; \
     for (int i = 0; i < MR; i++) \
-        for (int j = 0; j < NR / W; j++) r[i][j] = CONST_LANES(Lanes##W, c + (size_t) i * ldc + j * W); \
+        for (int j = 0; j < NR / W; j++) \
+            r[i][j] = CONST_LANES(Lanes##W, c + (size_t) i * ldc + j * W); \
     for (size_t k = 0; k < kc; k++, a += MR, b += NR) \
         for (int j = 0; j < NR / W; j++) { \
             Lanes##W row = CONST_LANES(Lanes##W, b + j * W); \

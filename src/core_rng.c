@@ -36,16 +36,19 @@ void rng_pair(uint64_t seed, Stream stream, uint32_t part, uint64_t position, do
  * side by side. */
 #define ROUND \
     p0 = (uint64_t) 0xD2511F53u * c0; p1 = (uint64_t) 0xCD9E8D57u * c2; \
-    c0 = (uint32_t) (p1 >> 32) ^ c1 ^ k0; c2 = (uint32_t) (p0 >> 32) ^ c3 ^ k1; c1 = (uint32_t) p1; c3 = (uint32_t) p0; \
+    c0 = (uint32_t) (p1 >> 32) ^ c1 ^ k0; c2 = (uint32_t) (p0 >> 32) ^ c3 ^ k1; \
+    c1 = (uint32_t) p1; c3 = (uint32_t) p0; \
     k0 += 0x9E3779B9u; k1 += 0xBB67AE85u;
-FOR_CPUS(philox_many, (uint32_t stream, uint32_t part, uint64_t position, const uint32_t *key, uint32_t *restrict out, size_t n),
-         (stream, part, position, key, out, n), {
-    uint32_t key0 = key[0], key1 = key[1], low = (uint32_t) position, high = (uint32_t) (position >> 32);
+FOR_CPUS(philox_many, (uint32_t stream, uint32_t part, uint64_t position, const uint32_t *key,
+         uint32_t *restrict out, size_t n), (stream, part, position, key, out, n), {
+    uint32_t key0 = key[0], key1 = key[1];
+    uint32_t low = (uint32_t) position, high = (uint32_t) (position >> 32);
     for (uint32_t j = 0; j < (uint32_t) n; j++) {
         uint32_t c0 = low + j, c1 = high, c2 = stream, c3 = part, k0 = key0, k1 = key1;
         uint64_t p0, p1;
         ROUND ROUND ROUND ROUND ROUND ROUND ROUND ROUND ROUND ROUND
-        out[4 * (size_t) j] = c0; out[4 * (size_t) j + 1] = c1; out[4 * (size_t) j + 2] = c2; out[4 * (size_t) j + 3] = c3;
+        out[4 * (size_t) j] = c0; out[4 * (size_t) j + 1] = c1;
+        out[4 * (size_t) j + 2] = c2; out[4 * (size_t) j + 3] = c3;
     }
 })
 
@@ -115,7 +118,8 @@ LOCAL_FOR_CPUS(normals_of, (const uint32_t *words, size_t n, real *restrict out)
         float a = ((float) (int32_t) (turn & 0x3FFFFFFFu) * 0x1p-30f - 0.5f) * 1.57079633f;
         float a2 = a * a;
         float sn = a * (1.0f - a2 * (0.166666667f - a2 * (0.00833333333f - a2 * 0.000198412698f)));
-        float cs = 1.0f - a2 * (0.5f - a2 * (0.0416666667f - a2 * (0.00138888889f - a2 * 2.48015873e-5f)));
+        float cs = 1.0f - a2 * (0.5f - a2 * (0.0416666667f
+                                             - a2 * (0.00138888889f - a2 * 2.48015873e-5f)));
         uint32_t quarter = turn >> 30;
         float c = quarter & 1 ? -sn : cs;
         float d = quarter & 1 ? cs : sn;

@@ -22,8 +22,9 @@ static void flush(const Zinb *z, Room *r, int *waiting, double sums[2])
 
 /* Gradients of what is no zero of the likelihood become 0 (those of counts are put in later), the
  * others' costs are added: 8 parts of nll, 8 of miss. */
-LOCAL_FOR_CPUS(keep_zeros, (size_t n, const real *restrict keep, real *restrict mean, real *restrict theta, real *restrict l,
-               const double *restrict nll, const double *restrict miss, double *restrict parts),
+LOCAL_FOR_CPUS(keep_zeros, (size_t n, const real *restrict keep, real *restrict mean,
+               real *restrict theta, real *restrict l, const double *restrict nll,
+               const double *restrict miss, double *restrict parts),
                (n, keep, mean, theta, l, nll, miss, parts), {
     for (size_t j = 0; j < n; j++) {
         mean[j] = keep[j] > 0 ? mean[j] : 0;
@@ -41,6 +42,36 @@ LOCAL_FOR_CPUS(keep_zeros, (size_t n, const real *restrict keep, real *restrict 
         parts[8 + j % 8] += keep[j] > 0 ? miss[j] : 0;
     }
 })
+
+/* A cell's zeros of the block turn into gradients; its counts wait until there are many. */
+static void head_cell(Net *n, size_t block, size_t c, const Zinb *z, Room *r, int *waiting,
+                      double sums[2], double parts[16])
+{
+    size_t w = genes_here(n, block), j0 = block * GENES;
+    int end = n->y->p[c + 1],
+        k = (int) first_from(n->y->i, (size_t) n->y->p[c], (size_t) end, (int) j0);
+    uint32_t bits[GENES], below = gs_held_below(n);
+    int some_held = gs_is_held(n, block, c, bits);
+    double nll[GENES], miss[GENES], log_size = log(n->size[c]);
+    real keep[GENES];                                    /* 1: a zero of the likelihood */
+    for (size_t j = 0; j < w; j++) keep[j] = some_held && bits[j] < below ? 0 : 1;
+    for (; k < end && n->y->i[k] < (int) (j0 + w); k++) {
+        size_t j = (size_t) n->y->i[k] - j0, at = c * GENES + j;
+        int held = keep[j] == 0;
+        keep[j] = 0;
+        if (held) continue;
+        r->x[*waiting] = n->y->x[k];
+        r->size[*waiting] = log_size;
+        r->mean[*waiting] = (double) r->y[0][at];
+        r->theta[*waiting] = (double) r->y[1][at];
+        r->l[*waiting] = n->inflated ? (double) r->y[2][at] : 0;
+        r->where[(*waiting)++] = (int) at;
+    }
+    real *l = n->inflated ? r->y[2] + c * GENES : r->grad;
+    zinb_zeros(z, w, log_size, r->y[0] + c * GENES, r->y[1] + c * GENES, l, nll, miss);
+    keep_zeros(w, keep, r->y[0] + c * GENES, r->y[1] + c * GENES, l, nll, miss, parts);
+    if (*waiting > SOME - GENES) flush(z, r, waiting, sums);
+}
 
 static void head_block(Net *n, size_t block, real *part, Room *r)
 {
@@ -60,31 +91,7 @@ static void head_block(Net *n, size_t block, real *part, Room *r)
         norm_scale(M, w, GENES, r->o[h], n->w + n->at.at[gs_head_g[h]] + j0,
                    n->w + n->at.at[gs_head_b[h]] + j0, r->y[h]);
     }
-    for (size_t c = 0; c < M; c++) {
-        int end = n->y->p[c + 1],
-            k = (int) first_from(n->y->i, (size_t) n->y->p[c], (size_t) end, (int) j0);
-        uint32_t bits[GENES], below = gs_held_below(n);
-        int some_held = gs_is_held(n, block, c, bits);
-        double nll[GENES], miss[GENES], log_size = log(n->size[c]);
-        real keep[GENES];                                    /* 1: a zero of the likelihood */
-        for (size_t j = 0; j < w; j++) keep[j] = some_held && bits[j] < below ? 0 : 1;
-        for (; k < end && n->y->i[k] < (int) (j0 + w); k++) {
-            size_t j = (size_t) n->y->i[k] - j0, at = c * GENES + j;
-            int held = keep[j] == 0;
-            keep[j] = 0;
-            if (held) continue;
-            r->x[waiting] = n->y->x[k];
-            r->size[waiting] = log_size;
-            r->mean[waiting] = (double) r->y[0][at];
-            r->theta[waiting] = (double) r->y[1][at];
-            r->l[waiting] = n->inflated ? (double) r->y[2][at] : 0;
-            r->where[waiting++] = (int) at;
-        }
-        real *l = n->inflated ? r->y[2] + c * GENES : r->grad;
-        zinb_zeros(&z, w, log_size, r->y[0] + c * GENES, r->y[1] + c * GENES, l, nll, miss);
-        keep_zeros(w, keep, r->y[0] + c * GENES, r->y[1] + c * GENES, l, nll, miss, parts);
-        if (waiting > SOME - GENES) flush(&z, r, &waiting, sums);
-    }
+    for (size_t c = 0; c < M; c++) head_cell(n, block, c, &z, r, &waiting, sums, parts);
     flush(&z, r, &waiting, sums);
     for (int l = 0; l < 16; l++) sums[l / 8] += parts[l];
     for (size_t h = 0; h < heads; h++) {

@@ -157,7 +157,8 @@ static void look_at(Net *n)
            NN = (double) n->N * (double) n->N;
     logarithms(n);
     gene_moments(n);
-    n->graph = (Neighbours) { n->N, n->plan + PLAN_GRAPH, n->plan + PLAN_GRAPH + n->N + 1, n->ones };
+    n->graph = (Neighbours) { n->N, n->plan + PLAN_GRAPH, n->plan + PLAN_GRAPH + n->N + 1,
+                              n->ones };
     standardise(n);
     n->cost = (TileCost) { (real) ((NN - edges) / edges), (real) (1 / (2 * (NN - edges))),
                           (real) (1 / NN) };

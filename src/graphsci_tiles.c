@@ -9,8 +9,9 @@ KERNEL_FILE
 
 /* restrict: with as many places as these the compiler gives up on telling them apart, and does not
  * vectorise. */
-LOCAL_FOR_CPUS(row_costs, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
-               const real *restrict eps, real *restrict mu, const real *restrict s, real *restrict cost, real *restrict kl),
+LOCAL_FOR_CPUS(row_costs, (const TileCost *c, size_t n, const real *restrict label,
+               const real *restrict w, const real *restrict eps, real *restrict mu,
+               const real *restrict s, real *restrict cost, real *restrict kl),
                (c, n, label, w, eps, mu, s, cost, kl), {
     real q = c->q;
     for (size_t j = 0; j < n; j++) {
@@ -22,9 +23,9 @@ LOCAL_FOR_CPUS(row_costs, (const TileCost *c, size_t n, const real *restrict lab
     }
 })
 
-LOCAL_FOR_CPUS(row_back, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
-               const real *restrict eps, real *restrict mu, real *restrict s, real *restrict dv),
-               (c, n, label, w, eps, mu, s, dv), {
+LOCAL_FOR_CPUS(row_back, (const TileCost *c, size_t n, const real *restrict label,
+               const real *restrict w, const real *restrict eps, real *restrict mu,
+               real *restrict s, real *restrict dv), (c, n, label, w, eps, mu, s, dv), {
     real q = c->q;
     real edge = c->edge;
     real k = c->kl;
@@ -39,8 +40,9 @@ LOCAL_FOR_CPUS(row_back, (const TileCost *c, size_t n, const real *restrict labe
     }
 })
 
-LOCAL_FOR_CPUS(inner_costs, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
-               real *restrict z, real *restrict cost), (c, n, label, w, z, cost), {
+LOCAL_FOR_CPUS(inner_costs, (const TileCost *c, size_t n, const real *restrict label,
+               const real *restrict w, real *restrict z, real *restrict cost),
+               (c, n, label, w, z, cost), {
     real q = c->q;
     for (size_t j = 0; j < n; j++) {
         cost[j] = (1 - label[j]) * z[j] + (1 + (q - 1) * label[j]) * softplus(-z[j]);
@@ -48,12 +50,14 @@ LOCAL_FOR_CPUS(inner_costs, (const TileCost *c, size_t n, const real *restrict l
     }
 })
 
-LOCAL_FOR_CPUS(inner_back, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
-               real *restrict z, real *restrict dv), (c, n, label, w, z, dv), {
+LOCAL_FOR_CPUS(inner_back, (const TileCost *c, size_t n, const real *restrict label,
+               const real *restrict w, real *restrict z, real *restrict dv),
+               (c, n, label, w, z, dv), {
     real q = c->q;
     real edge = c->edge;
     for (size_t j = 0; j < n; j++) {
-        real g = edge * ((1 - label[j]) - (1 + (q - 1) * label[j]) * logistic(-z[j])) + dv[j] * w[j];
+        real g = edge * ((1 - label[j]) - (1 + (q - 1) * label[j]) * logistic(-z[j]))
+               + dv[j] * w[j];
         dv[j] *= z[j];
         z[j] = g;
     }
@@ -99,18 +103,22 @@ void tile_inner_back(const TileCost *c, size_t n, const real *label, const real 
 }
 
 #define TILE_SUMS(suffix, attr, W) \
-attr static void sums##suffix(real *restrict out, const real *start, const real *restrict from, const size_t *p, const int *idx, \
+attr static void sums##suffix(real *restrict out, const real *start, \
+                              const real *restrict from, const size_t *p, const int *idx, \
                               const real *val, size_t rows) \
 { \
     for (size_t r = 0; r < rows; r++) \
         for (size_t q = 0; q < TILE; q += PANEL) { \
             Lanes##W a[PANEL / W]; \
-            for (int j = 0; j < PANEL / W; j++) a[j] = start ? CONST_LANES(Lanes##W, start + q + j * W) : (Lanes##W) { 0 }; \
+            for (int j = 0; j < PANEL / W; j++) \
+                a[j] = start ? CONST_LANES(Lanes##W, start + q + j * W) : (Lanes##W) { 0 }; \
             for (size_t k = p[r]; k < p[r + 1]; k++) { \
                 const real *row = from + (size_t) idx[k] * TILE + q; \
-                for (int j = 0; j < PANEL / W; j++) a[j] += val[k] * CONST_LANES(Lanes##W, row + j * W); \
+                for (int j = 0; j < PANEL / W; j++) \
+                    a[j] += val[k] * CONST_LANES(Lanes##W, row + j * W); \
             } \
-            for (int j = 0; j < PANEL / W; j++) LANES(Lanes##W, out + r * TILE + q + j * W) = a[j]; \
+            for (int j = 0; j < PANEL / W; j++) \
+                LANES(Lanes##W, out + r * TILE + q + j * W) = a[j]; \
         } \
 }
 BY_LANES(TILE_SUMS)
@@ -124,34 +132,43 @@ void tile_sums(real *out, const real *start, const real *from, const size_t *p, 
 /* ---- batch norm: columns in runs of up to 64 ---- */
 enum { RUN = 64 };
 
-LOCAL_FOR_CPUS(add_rows, (size_t rows, size_t cols, size_t ld, const real *x, double *sum), (rows, cols, ld, x, sum), {
-    for (size_t r = 0; r < rows; r++) for (size_t j = 0; j < cols; j++) sum[j] += (double) x[r * ld + j];
-})
-LOCAL_FOR_CPUS(add_squares, (size_t rows, size_t cols, size_t ld, const real *x, const double *mean, double *sum),
-               (rows, cols, ld, x, mean, sum), {
+LOCAL_FOR_CPUS(add_rows, (size_t rows, size_t cols, size_t ld, const real *x, double *sum),
+               (rows, cols, ld, x, sum), {
     for (size_t r = 0; r < rows; r++)
-        for (size_t j = 0; j < cols; j++) { double d = (double) x[r * ld + j] - mean[j]; sum[j] += d * d; }
+        for (size_t j = 0; j < cols; j++) sum[j] += (double) x[r * ld + j];
 })
-LOCAL_FOR_CPUS(standardise, (size_t rows, size_t cols, size_t ld, const real *mean, const real *inv, real *x),
-               (rows, cols, ld, mean, inv, x), {
-    for (size_t r = 0; r < rows; r++) for (size_t j = 0; j < cols; j++) x[r * ld + j] = (x[r * ld + j] - mean[j]) * inv[j];
+LOCAL_FOR_CPUS(add_squares, (size_t rows, size_t cols, size_t ld, const real *x, const double *mean,
+               double *sum), (rows, cols, ld, x, mean, sum), {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < cols; j++) {
+            double d = (double) x[r * ld + j] - mean[j];
+            sum[j] += d * d;
+        }
 })
-LOCAL_FOR_CPUS(scale_rows, (size_t rows, size_t cols, size_t ld, const real *x, const real *gamma, const real *beta, real *y),
-               (rows, cols, ld, x, gamma, beta, y), {
-    for (size_t r = 0; r < rows; r++) for (size_t j = 0; j < cols; j++) y[r * ld + j] = gamma[j] * x[r * ld + j] + beta[j];
+LOCAL_FOR_CPUS(standardise, (size_t rows, size_t cols, size_t ld, const real *mean, const real *inv,
+               real *x), (rows, cols, ld, mean, inv, x), {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < cols; j++) x[r * ld + j] = (x[r * ld + j] - mean[j]) * inv[j];
 })
-LOCAL_FOR_CPUS(back_sums, (size_t rows, size_t cols, size_t ld, const real *x, const real *g, double *sum, double *with),
-               (rows, cols, ld, x, g, sum, with), {
+LOCAL_FOR_CPUS(scale_rows, (size_t rows, size_t cols, size_t ld, const real *x, const real *gamma,
+               const real *beta, real *y), (rows, cols, ld, x, gamma, beta, y), {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < cols; j++) y[r * ld + j] = gamma[j] * x[r * ld + j] + beta[j];
+})
+LOCAL_FOR_CPUS(back_sums, (size_t rows, size_t cols, size_t ld, const real *x, const real *g,
+               double *sum, double *with), (rows, cols, ld, x, g, sum, with), {
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < cols; j++) {
             sum[j] += (double) g[r * ld + j];
             with[j] += (double) g[r * ld + j] * (double) x[r * ld + j];
         }
 })
-LOCAL_FOR_CPUS(back_rows, (size_t rows, size_t cols, size_t ld, const real *x, const real *by, const real *mean, const real *with,
-               real *g), (rows, cols, ld, x, by, mean, with, g), {
+LOCAL_FOR_CPUS(back_rows, (size_t rows, size_t cols, size_t ld, const real *x, const real *by,
+               const real *mean, const real *with, real *g), (rows, cols, ld, x, by, mean, with, g),
+               {
     for (size_t r = 0; r < rows; r++)
-        for (size_t j = 0; j < cols; j++) g[r * ld + j] = by[j] * (g[r * ld + j] - mean[j] - x[r * ld + j] * with[j]);
+        for (size_t j = 0; j < cols; j++)
+            g[r * ld + j] = by[j] * (g[r * ld + j] - mean[j] - x[r * ld + j] * with[j]);
 })
 
 void norm_columns(size_t rows, size_t cols, size_t ld, real *x, real *inv)

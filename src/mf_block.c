@@ -2,7 +2,8 @@
  *
  * For factor k with A = F1...F(k-1), C = F(k+1)...: minimise |E - A Delta C|^2 + lambda |F +
  * Delta|^2, E = W o (Y - X), by
- *   (A'A) Delta (CC') + lambda Delta = A'EC' - lambda F,   Delta = P [(P'RQ)/(a c + lambda)] Q'   (eigen of A'A and CC')
+ *   (A'A) Delta (CC') + lambda Delta = A'EC' - lambda F
+ *   Delta = P [(P'RQ)/(a c + lambda)] Q'   (eigen of A'A and CC')
  * Increments, not the factor itself: with narrowing ranks CC' of the first block is always
  * singular, and the least-norm factor would lose what it cannot see now but needs later. What has a
  * c = 0 (the null part) does not change X: with lambda > 0 it is removed from the factor in full

@@ -29,7 +29,8 @@ static void cell_delta(const Mf *d, int c, double *x, double *g, double *delta, 
         mf_project(1, R, z, g, NULL, d->LL, R, d->lambda, d->eigen[0][0] + d->lambda, delta, h,
                    h + wide, h + 2 * wide);
         mf_apply(R, d->LL, delta, h);
-        *along = (Along) { mf_dot(z, h, wide), mf_dot(delta, h, wide), mf_dot(z, delta, wide), mf_dot(delta, delta, wide) };
+        *along = (Along) { mf_dot(z, h, wide), mf_dot(delta, h, wide), mf_dot(z, delta, wide),
+                           mf_dot(delta, delta, wide) };
         return;
     }
     for (int q = 0; q < R && d->lambda > 0; q++) g[q] -= d->lambda * z[q];

@@ -57,8 +57,9 @@ static Status open_block(Mf *d, int k, Block *b)
 {
     int rN = rank_of(d), m = d->r[0], R = d->R, last = k == d->N - 1;
     double **s = d->small, *half = s[2];
-    *b = (Block) { k, d->r[k], d->r[k + 1], d->F[k], k ? s[6] : d->wide[0], k ? s[7] : d->wide[1], s[0], s[1], NULL, NULL, s[4],
-                   s[9], k ? s[10] : d->wide[2], NULL, d->along };
+    *b = (Block) { .k = k, .rows = d->r[k], .cols = d->r[k + 1], .F = d->F[k], .along = d->along,
+                   .g = k ? s[6] : d->wide[0], .delta = k ? s[7] : d->wide[1], .M = s[0],
+                   .CC = s[1], .Q = s[4], .h1 = s[9], .h2 = k ? s[10] : d->wide[2] };
     for (int i = 0; i < b->cols && last; i++)
         for (int j = 0; j < rN; j++) b->M[i * rN + j] = i == j;
     if (!last) mf_product_from(d, k + 1, b->M, rN);

@@ -105,8 +105,10 @@ KERNEL_INLINE void residual(int R, const double *L, const double *z, const int *
     sum[0] += on;
     sum[1] += on_x;
 }
-FOR_CPUS(mf_residual, (int R, const double *L, const double *z, const int *i, const double *y, size_t n, double keep, double *T,
-                       double *sum), (R, L, z, i, y, n, keep, T, sum), { BY_RANK(residual, L, z, i, y, n, keep, T, sum) })
+FOR_CPUS(mf_residual, (int R, const double *L, const double *z, const int *i, const double *y,
+         size_t n, double keep, double *T, double *sum), (R, L, z, i, y, n, keep, T, sum), {
+    BY_RANK(residual, L, z, i, y, n, keep, T, sum)
+})
 
 KERNEL_INLINE void search(int R, const double *L, const double *Q, const double *z, const int *i,
                           const double *y, size_t n, double w0, double *b, double *a, double *T)
@@ -119,9 +121,11 @@ KERNEL_INLINE void search(int R, const double *L, const double *Q, const double 
         add(T + at, q, z, R);
     }
 }
-FOR_CPUS(mf_search, (int R, const double *L, const double *Q, const double *z, const int *i, const double *y, size_t n, double w0,
-                     double *b, double *a, double *T), (R, L, Q, z, i, y, n, w0, b, a, T),
-         { BY_RANK(search, L, Q, z, i, y, n, w0, b, a, T) })
+FOR_CPUS(mf_search, (int R, const double *L, const double *Q, const double *z, const int *i,
+         const double *y, size_t n, double w0, double *b, double *a, double *T),
+         (R, L, Q, z, i, y, n, w0, b, a, T), {
+    BY_RANK(search, L, Q, z, i, y, n, w0, b, a, T)
+})
 
 KERNEL_INLINE void gather(int R, const double *L, const double *z, const int *i, const double *y,
                           size_t n, double keep, double *x, double *g)
@@ -132,8 +136,10 @@ KERNEL_INLINE void gather(int R, const double *L, const double *z, const int *i,
         add(g, y[k] - keep * x[k], row, R);
     }
 }
-FOR_CPUS(mf_gather, (int R, const double *L, const double *z, const int *i, const double *y, size_t n, double keep, double *x,
-                     double *g), (R, L, z, i, y, n, keep, x, g), { BY_RANK(gather, L, z, i, y, n, keep, x, g) })
+FOR_CPUS(mf_gather, (int R, const double *L, const double *z, const int *i, const double *y,
+         size_t n, double keep, double *x, double *g), (R, L, z, i, y, n, keep, x, g), {
+    BY_RANK(gather, L, z, i, y, n, keep, x, g)
+})
 
 KERNEL_INLINE void along(int R, const double *L, const double *d, const int *i, const double *y,
                          const double *x, size_t n, double w0, double *q, double *sum)
@@ -147,8 +153,11 @@ KERNEL_INLINE void along(int R, const double *L, const double *d, const int *i, 
     sum[0] += b;
     sum[1] += a;
 }
-FOR_CPUS(mf_along, (int R, const double *L, const double *d, const int *i, const double *y, const double *x, size_t n, double w0,
-                    double *q, double *sum), (R, L, d, i, y, x, n, w0, q, sum), { BY_RANK(along, L, d, i, y, x, n, w0, q, sum) })
+FOR_CPUS(mf_along, (int R, const double *L, const double *d, const int *i, const double *y,
+         const double *x, size_t n, double w0, double *q, double *sum),
+         (R, L, d, i, y, x, n, w0, q, sum), {
+    BY_RANK(along, L, d, i, y, x, n, w0, q, sum)
+})
 
 KERNEL_INLINE void finish(int R, const double *z, const int *i, const double *y, const double *x,
                           const double *q, size_t n, double t, double keep, double *T, double *sum)
@@ -163,9 +172,11 @@ KERNEL_INLINE void finish(int R, const double *z, const int *i, const double *y,
     sum[0] += on;
     sum[1] += on_x;
 }
-FOR_CPUS(mf_finish, (int R, const double *z, const int *i, const double *y, const double *x, const double *q, size_t n, double t,
-                     double keep, double *T, double *sum), (R, z, i, y, x, q, n, t, keep, T, sum),
-         { BY_RANK(finish, z, i, y, x, q, n, t, keep, T, sum) })
+FOR_CPUS(mf_finish, (int R, const double *z, const int *i, const double *y, const double *x,
+         const double *q, size_t n, double t, double keep, double *T, double *sum),
+         (R, z, i, y, x, q, n, t, keep, T, sum), {
+    BY_RANK(finish, z, i, y, x, q, n, t, keep, T, sum)
+})
 
 KERNEL_INLINE void square(int R, const double *z, double *zz)
 {
@@ -178,4 +189,6 @@ KERNEL_INLINE void apply(int R, const double *A, const double *z, double *out)
     memset(out, 0, (size_t) R * sizeof *out);
     for (int i = 0; i < R; i++) add(out, z[i], A + i * R, R);
 }
-FOR_CPUS(mf_apply, (int R, const double *A, const double *z, double *out), (R, A, z, out), { BY_RANK(apply, A, z, out) })
+FOR_CPUS(mf_apply, (int R, const double *A, const double *z, double *out), (R, A, z, out), {
+    BY_RANK(apply, A, z, out)
+})

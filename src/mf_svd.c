@@ -4,8 +4,9 @@
  * With u the rank-one part (A = u c' + S over the shorter side g, "lists" being the columns of the
  * longer side):
  *   g <= WHOLE   the Gram matrix A A' whole, and LAPACK
- *   else         block Lanczos on A A' with full orthogonalisation and thick restarts (Wu and Simon 2000; block Krylov:
- *                Musco and Musco 2015), until the projector on the wanted vectors moves by less than 1e-6, at most 200 passes
+ *   else         block Lanczos on A A' with full orthogonalisation and thick restarts (Wu and Simon
+ *                2000; block Krylov: Musco and Musco 2015), until the projector on the wanted
+ *                vectors moves by less than 1e-6, at most 200 passes
  */
 #include <math.h>
 #include <string.h>
@@ -45,8 +46,8 @@ static void transpose(Arena *a, const Sparse *y, Sparse *to)
 
 /* ---- the whole Gram matrix ---- */
 
-FOR_CPUS(mf_gram_list, (const int *i, const double *x, size_t n, int from, int to, double *gram, size_t side),
-         (i, x, n, from, to, gram, side), {
+FOR_CPUS(mf_gram_list, (const int *i, const double *x, size_t n, int from, int to, double *gram,
+         size_t side), (i, x, n, from, to, gram, side), {
     for (size_t a = 0; a < n; a++) {
         if (i[a] < from || i[a] >= to) continue;
         double *row = gram + (size_t) i[a] * side;

@@ -45,9 +45,9 @@ typedef struct {
     /* given and filled */
     double *weights;          /* n_weights, the model's natural layout */
     double *state;            /* n_state: what a resumed fit needs beyond weights and history */
-    History *h; /* one, or as many as the model has parts; histories that are done resume from
-                                 `state` and `weights` of a fit that stopped at STOPPED_PAUSE or
-                                 STOPPED_MAX */
+    /* one, or as many as the model has parts; histories that are done resume from `state` and
+     * `weights` of a fit that stopped at STOPPED_PAUSE or STOPPED_MAX */
+    History *h;
 } Fit;
 
 typedef struct {

@@ -2,18 +2,24 @@
  * log matrix. Talwar, Mongia, Sengupta, Majumdar, "AutoImpute: autoencoder based imputation of
  * single-cell RNA-seq data", Scientific Reports 8:16329 (2018), eq. 8 and 9.
  *
- *   P = E'X + b_e,  H = logistic(P),  Y = D'H + b_d                  X, Y: genes x cells, E: genes x hidden, D: hidden x genes
+ *   X, Y: genes x cells, E: genes x hidden, D: hidden x genes
+ *   P = E'X + b_e,  H = logistic(P),  Y = D'H + b_d
  *   L = sum over Omega (Y - X)^2 + lambda/2 (|E|^2 + |D|^2)          Omega: the non-zeros of X
- *   dY = 2 (Y - X) on Omega;  dD = H dY' + lambda D;  dP = (D dY) H (1 - H);  dE = X dP' + lambda E;  db = row sums
+ *   dY = 2 (Y - X) on Omega;  dD = H dY' + lambda D;  dP = (D dY) H (1 - H);  dE = X dP' + lambda E
+ *   db = row sums
  *   RMSProp with TensorFlow 1's constants, one step on all cells per iteration.
  *
  * Deviations, and why (paper versus reference code: the model's help page, section Details):
- *   biases           the paper's equations have none, its code has both: on; without b_d the decoder has no intercept
- *   initialisation   "random normal" with no width in the paper, 1 in its code: 1/sqrt(genes) and 1/sqrt(hidden), biases 0;
- *                    width 1 saturates 97 % of the units and leaves its noise at every unobserved entry (init = "reference")
- *   stop             the change of the loss in the paper: a held-out 5 % of the non-zeros, best weights kept, because the
- *                    paper's rule overfits or fires by chance (stop = "paper")
- *   batches          all cells, as in both; batch.size is an extension, its penalty scaled by batch/cells
+ *   biases           the paper's equations have none, its code has both: on; without b_d the
+ *                    decoder has no intercept
+ *   initialisation   "random normal" with no width in the paper, 1 in its code: 1/sqrt(genes) and
+ *                    1/sqrt(hidden), biases 0; width 1 saturates 97 % of the units and leaves its
+ *                    noise at every unobserved entry (init = "reference")
+ *   stop             the change of the loss in the paper: a held-out 5 % of the non-zeros, best
+ *                    weights kept, because the paper's rule overfits or fires by chance
+ *                    (stop = "paper")
+ *   batches          all cells, as in both; batch.size is an extension, its penalty scaled by
+ *                    batch/cells
  *
  * Arithmetic: everything that the loss asks for is spent on the non-zeros (10 n hidden operations
  * an iteration instead of 10 genes cells hidden); cells go through in blocks, so memory does not

@@ -1,6 +1,7 @@
 /* The trivial baselines, as models: what every other model has to beat.
  *   none      0 everywhere: with observed entries kept, the matrix as it came
- *   genemean  one number per gene: the mean over all cells (zeros counted), or over the cells in which it was detected
+ *   genemean  one number per gene: the mean over all cells (zeros counted), or over the cells in
+ *             which it was detected
  */
 #include "model.h"
 

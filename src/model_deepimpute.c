@@ -2,17 +2,23 @@
  * Arisdakessian, Poirion, Yunits, Zhu, Garmire, "DeepImpute: an accurate, fast, and scalable deep
  * neural network method to impute single-cell RNA-seq data", Genome Biology 20:211 (2019).
  *
- *   X, Y: log(1 + count) of the predictors and the targets of a network, predictors x cells and targets x cells
+ *   X, Y: log(1 + count) of the predictors and the targets of a network, predictors x cells and
+ *         targets x cells
  *   A = W1'X + b1,  H = max(A, 0),  dropout in training: H o mask / (1 - rho)
  *   Z = W2'H + b2,  Yhat = softplus(Z)
  *   (further hidden layers, each with dropout, stand between H and Z when they are asked for)
- *   l = 1/(cells targets) sum w (Y - Yhat)^2, w = Y;  batches of 64 cells, Adam (Keras), stop by the loss of held-out cells
- *   dZ = 2/(cells targets) w (Yhat - Y) logistic(Z);  dW2 = H dZ';  dA = W2 dZ o [H > 0]/(1 - rho);  dW1 = X dA'
+ *   l = 1/(cells targets) sum w (Y - Yhat)^2, w = Y
+ *   dZ = 2/(cells targets) w (Yhat - Y) logistic(Z);  dW2 = H dZ'
+ *   dA = W2 dZ o [H > 0]/(1 - rho);  dW1 = X dA'
+ *   batches of 64 cells, Adam (Keras), stop by the loss of held-out cells
  *
  * Deviations, and why (paper versus reference code: the model's help page, section Details):
- *   stop             each network by itself, as the paper says; the code's one joint model is joint = TRUE
- *   order of cells   one permutation per epoch for all networks; dropout streams are the network's own
- *   guard            a prediction above twice the largest training value is no prediction (NaN), instead of 0
+ *   stop             each network by itself, as the paper says; the code's one joint model is
+ *                    joint = TRUE
+ *   order of cells   one permutation per epoch for all networks; dropout streams are the network's
+ *                    own
+ *   guard            a prediction above twice the largest training value is no prediction (NaN),
+ *                    instead of 0
  *   gene choice, predictors: model-deepimpute.R and prep_correlation.c
  *
  * Arithmetic: targets that are 0 have no weight, so Z, dZ and what follows from it are computed at

@@ -4,10 +4,12 @@
  * constants and cost are those of the authors' code.
  *
  *   X: log(1 + count/size), per gene centred and of sd 1;  Ah = D^-1/2 (A + I) D^-1/2
- *   T1 = Ah (F W0), H1 = tanh(T1);  T2 = Ah (H1 W1), H2 = relu(T2);  Qa, Qb = Ah H2 (own dropouts);  mu = Qa Wm, s = Qb Ws
- *   Z = mu + eps exp(s);  V = W o Z;  E0 = relu(X V + b);  E1 = relu(BN(E0 U1));  E2 = relu(BN(E1 U2))
+ *   T1 = Ah (F W0), H1 = tanh(T1);  T2 = Ah (H1 W1), H2 = relu(T2);  Qa, Qb = Ah H2 (own dropouts)
+ *   mu = Qa Wm, s = Qb Ws;  Z = mu + eps exp(s);  V = W o Z
+ *   E0 = relu(X V + b);  E1 = relu(BN(E0 U1));  E2 = relu(BN(E1 U2))
  *   heads BN(E2 Up), BN(E2 Ut), BN(E2 Um): zero inflation, theta, log mean (nn_zinb.c)
- *   J = edges against Z + likelihood + divergence of Z + wd/(2M) mean (R - Y)^2 + l2/2 of W and the Us
+ *   J = edges against Z + likelihood + divergence of Z + wd/(2M) mean (R - Y)^2
+ *       + l2/2 of W and the Us
  *   latent = inner: mu, s, Z have 32 columns, the logits are Z Z', V = W o (Z Z')
  *   inner = edges: W is there where A + I is, and nowhere else
  *
@@ -37,7 +39,8 @@ static const Field fields[] = {
     { "latent",         P_CHOICE, offsetof(GsParams, latent),         0, 0, "code|inner" },
     { "inner",          P_CHOICE, offsetof(GsParams, inner),          0, 0, "full|edges" },
     { "init",           P_CHOICE, offsetof(GsParams, init),           0, 0, "data|reference" },
-    { "stop",           P_CHOICE, offsetof(GsParams, stop),           0, 0, "validation|cost|none" },
+    { "stop",           P_CHOICE, offsetof(GsParams, stop),           0, 0,
+      "validation|cost|none" },
     { "patience",       P_INT,    offsetof(GsParams, patience),       1, 1e6, NULL },
     { "eval",           P_CHOICE, offsetof(GsParams, eval),           0, 0, "batch|reference" },
     { "n.draws",        P_INT,    offsetof(GsParams, n_draws),        0, 1000, NULL },
@@ -318,8 +321,10 @@ static Status predict(Arena *a, const void *params, const Predict *job)
             double *out = job->out + (size_t) c * N + g;
             *out = known[c] ? 0 : NAN;
             if (!known[c] || (job->wanted && !job->wanted[g])) continue;
-            for (int d = 0; d < r.draws; d++)
-                *out += exp(fmin(fmax(gs_head(&r, 0, d, N, M, (size_t) known[c] - 1, g), log(1e-5)), log(1e6)));
+            for (int d = 0; d < r.draws; d++) {
+                double o = gs_head(&r, 0, d, N, M, (size_t) known[c] - 1, g);
+                *out += exp(fmin(fmax(o, log(1e-5)), log(1e6)));
+            }
             *out *= r.size[known[c] - 1] / r.draws;
         }
     tick_idle(job->tick);

@@ -3,13 +3,19 @@
  * preserving network", KSE 2021. Clusters and latent coordinates come from module one (scinn.h,
  * R/similarity.R) or from the user.
  *
- *   xs: log values of a cell over their largest; xin: xs with each non-zero dropped with probability rho in training
- *   f_I:  H1 = SELU(xin W1/(1 - rho) + b1),  O = H1 W2 + b2,  R = max(O, 0),  XI = xin + [xin = 0] R
+ *   xs: log values of a cell over their largest
+ *   xin: xs with each non-zero dropped with probability rho in training
+ *   f_I:  H1 = SELU(xin W1/(1 - rho) + b1),  O = H1 W2 + b2,  R = max(O, 0)
+ *         XI = xin + [xin = 0] R
  *   f_P:  H3 = SELU(XI W3 + b3),  Z = H3 W4 + b4,  logits = Z W5 + b5      (linear: Z = XI W3 + b3)
- *   Lc = binary cross-entropy of softmax(logits) against the clusters       Lr = sum over xs > 0 of (R - xs)^2 / (v nw)
- *   Ls = 1/B^2 sum over i != j of (corr(Z_i, Z_j) - S_ij)^2                 L0 = sum over xs = 0 of R^2 / (v n0)
- *   L = lc Lc + ls Ls + lr Lr + l0 L0;  S: correlation of the latents;  v: variance of the non-zeros about the genes' means
- *   dXI = dA3 W3';  dO = [O > 0] o ([xin = 0] o dXI + 2 lr/(v nw) [xs > 0] o (R - xs) + 2 l0/(v n0) [xs = 0] o R)
+ *   Lc = binary cross-entropy of softmax(logits) against the clusters
+ *   Ls = 1/B^2 sum over i != j of (corr(Z_i, Z_j) - S_ij)^2,  S: correlation of the latents
+ *   Lr = sum over xs > 0 of (R - xs)^2 / (v nw)
+ *   v: variance of the non-zeros about the genes' means
+ *   L0 = sum over xs = 0 of R^2 / (v n0)
+ *   L = lc Lc + ls Ls + lr Lr + l0 L0
+ *   dXI = dA3 W3'
+ *   dO = [O > 0] o ([xin = 0] o dXI + 2 lr/(v nw) [xs > 0] o (R - xs) + 2 l0/(v n0) [xs = 0] o R)
  *
  * Deviations, and why: the paper gives the roles, Lc and Ls and nothing else. Lr and L0 are ours:
  * without them no term sees the size of a filled-in value (paper = TRUE). Shapes, optimiser,
@@ -35,7 +41,8 @@ static const Field fields[] = {
     { "drop",                  P_REAL,   offsetof(SnParams, drop),             0, 0.95, NULL },
     { "valid.fraction",        P_REAL,   offsetof(SnParams, valid_fraction),   0, 0.5, NULL },
     { "predictor",             P_CHOICE, offsetof(SnParams, predictor),        0, 0, "mlp|linear" },
-    { "cluster.loss",          P_CHOICE, offsetof(SnParams, cluster_loss),     0, 0, "softmax.bce|sigmoid.bce|categorical" },
+    { "cluster.loss",          P_CHOICE, offsetof(SnParams, cluster_loss),     0, 0,
+      "softmax.bce|sigmoid.bce|categorical" },
     { "patience",              P_INT,    offsetof(SnParams, patience),         1, 1e6, NULL },
     { NULL, P_END, 0, 0, 0, NULL }
 };

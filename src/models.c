@@ -2,8 +2,8 @@
 #include <string.h>
 #include "model.h"
 
-#define MODELS(X) X(model_none) X(model_genemean) X(model_autoimpute) X(model_deepimpute) X(model_deepmc) X(model_scinn) \
-    X(model_graphsci)
+#define MODELS(X) X(model_none) X(model_genemean) X(model_autoimpute) X(model_deepimpute) \
+    X(model_deepmc) X(model_scinn) X(model_graphsci)
 
 #define DECLARE(m) extern const Model m;
 MODELS(DECLARE)

@@ -156,7 +156,8 @@ typedef struct {
     { "learning.rate",  P_REAL, offsetof(type, member.learning_rate),  1e-8, 10, NULL }, \
     { "max.iter",       P_INT,  offsetof(type, member.max_iter),       1, 1e6, NULL }, \
     { "batch.size",     P_INT,  offsetof(type, member.batch_size),     0, 1e9, NULL }, \
-    { "stop",           P_CHOICE, offsetof(type, member.stop),         0, 0, "validation|window|paper" }, \
+    { "stop",           P_CHOICE, offsetof(type, member.stop),         0, 0, \
+      "validation|window|paper" }, \
     { "patience",       P_INT,  offsetof(type, member.patience),       1, 1e6, NULL }, \
     { "valid.fraction", P_REAL, offsetof(type, member.valid_fraction), 0.001, 0.5, NULL }, \
     { "threshold",      P_REAL, offsetof(type, member.threshold),      0, 1e6, NULL }
@@ -177,9 +178,9 @@ typedef struct {
 typedef struct {
     const Network *nets;
     int n_nets, n_cells;
-    int held_cells; /* cells kept from learning: forward() without learn on them gives the held-out loss. 0: the
-                              networks hold out entries themselves and report them in
-                              Losses.valid */
+    /* cells kept from learning: forward() without learn on them gives the held-out loss. 0: the
+     * networks hold out entries themselves and report them in Losses.valid */
+    int held_cells;
     int joint;             /* all networks stop together, by the sum of their held-out losses */
     int keep_best;         /* keep() the best weights; otherwise those of the last iteration stay */
     /* a batch that would be incomplete is left out, and one batch of all cells is a batch like

@@ -2,9 +2,12 @@
  * kept, and which thread trains which network. What is trained is the model's business (Network in
  * nn.h).
  *
- *   validation  stop when the held-out loss has not improved for `patience` iterations; the best weights are kept
- *   paper       stop when |SSE_k - SSE_(k-1)| / cells <= threshold, with SSE_0 = 0; the last step is kept
- *   window      stop when the mean SSE of the last 20 iterations is less than `threshold` (relative) below that of the 20 before
+ *   validation  stop when the held-out loss has not improved for `patience` iterations; the best
+ *               weights are kept
+ *   paper       stop when |SSE_k - SSE_(k-1)| / cells <= threshold, with SSE_0 = 0; the last step
+ *               is kept
+ *   window      stop when the mean SSE of the last 20 iterations is less than `threshold`
+ *               (relative) below that of the 20 before
  */
 #include <math.h>
 #include "nn.h"

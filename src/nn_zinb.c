@@ -3,8 +3,10 @@
  * 1e-4 .. 1e4), logit of the zero inflation.
  *
  *   log R = mean + log size;  n0 = -theta log(1 + R/theta)
- *   log NB(x) = lgamma(x + theta) - lgamma(theta) - lgamma(x + 1) + n0 + x (log R - log theta - log(1 + R/theta))
- *   x > 0: softplus(l) - log NB(x);      x = 0: softplus(l) - log(exp(l) + exp(n0)) = softplus(l) - n0 - softplus(l - n0)
+ *   log NB(x) = lgamma(x + theta) - lgamma(theta) - lgamma(x + 1) + n0
+ *               + x (log R - log theta - log(1 + R/theta))
+ *   x > 0: softplus(l) - log NB(x)
+ *   x = 0: softplus(l) - log(exp(l) + exp(n0)) = softplus(l) - n0 - softplus(l - n0)
  *
  * In double whatever `real` is: differences of lgamma are lost in single precision from theta = 1e4
  * on. log() and exp() are sums and products, so that the loops vectorise and the bits are those of
@@ -88,14 +90,15 @@ KERNEL_INLINE double logistic_of(double z)
 }
 
 /* lgamma(z) and its derivative, z > 0 */
-LOCAL_FOR_CPUS(gammas, (size_t n, const double *restrict z, double *restrict value, double *restrict slope),
-               (n, z, value, slope), {
+LOCAL_FOR_CPUS(gammas, (size_t n, const double *restrict z, double *restrict value,
+               double *restrict slope), (n, z, value, slope), {
     for (size_t k = 0; k < n; k++) {
         double x = z[k];
         double p = x;
         double d = 1;
-        d = d * (x + 1) + p; p *= x + 1; d = d * (x + 2) + p; p *= x + 2; d = d * (x + 3) + p; p *= x + 3;
-        d = d * (x + 4) + p; p *= x + 4; d = d * (x + 5) + p; p *= x + 5; d = d * (x + 6) + p; p *= x + 6;
+        d = d * (x + 1) + p; p *= x + 1; d = d * (x + 2) + p; p *= x + 2;
+        d = d * (x + 3) + p; p *= x + 3; d = d * (x + 4) + p; p *= x + 4;
+        d = d * (x + 5) + p; p *= x + 5; d = d * (x + 6) + p; p *= x + 6;
         d = d * (x + 7) + p; p *= x + 7;
         double y = x + 8;
         double i = 1 / y;
@@ -119,8 +122,9 @@ KERNEL_INLINE double mean_of(double mean)
 }
 KERNEL_INLINE double theta_of(double t) { return t < 1e-4 ? 1e-4 : t > 1e4 ? 1e4 : t; }
 
-LOCAL_FOR_CPUS(zeros, (double inflated, double scale, double pull, size_t n, double log_size, real *restrict mean,
-               real *restrict theta, real *restrict l, double *restrict nll, double *restrict miss),
+LOCAL_FOR_CPUS(zeros, (double inflated, double scale, double pull, size_t n, double log_size,
+               real *restrict mean, real *restrict theta, real *restrict l, double *restrict nll,
+               double *restrict miss),
                (inflated, scale, pull, n, log_size, mean, theta, l, nll, miss), {
     for (size_t k = 0; k < n; k++) {
         double om = (double) mean[k];
@@ -145,10 +149,11 @@ LOCAL_FOR_CPUS(zeros, (double inflated, double scale, double pull, size_t n, dou
     }
 })
 
-LOCAL_FOR_CPUS(counts, (double inflated, double scale, double pull, size_t n, const double *restrict x,
-               const double *restrict log_size, const double *restrict th_, const double *restrict lg, const double *restrict dg,
-               double *restrict mean,
-               double *restrict theta, double *restrict l, double *restrict nll, double *restrict miss),
+LOCAL_FOR_CPUS(counts, (double inflated, double scale, double pull, size_t n,
+               const double *restrict x, const double *restrict log_size,
+               const double *restrict th_, const double *restrict lg, const double *restrict dg,
+               double *restrict mean, double *restrict theta, double *restrict l,
+               double *restrict nll, double *restrict miss),
                (inflated, scale, pull, n, x, log_size, th_, lg, dg, mean, theta, l, nll, miss), {
     for (size_t k = 0; k < n; k++) {
         double om = mean[k];
@@ -171,8 +176,9 @@ LOCAL_FOR_CPUS(counts, (double inflated, double scale, double pull, size_t n, co
     }
 })
 
-LOCAL_FOR_CPUS(thetas, (size_t n, const double *restrict head, const double *restrict x, double *restrict theta,
-               double *restrict above, double *restrict next), (n, head, x, theta, above, next), {
+LOCAL_FOR_CPUS(thetas, (size_t n, const double *restrict head, const double *restrict x,
+               double *restrict theta, double *restrict above, double *restrict next),
+               (n, head, x, theta, above, next), {
     for (size_t k = 0; k < n; k++) {
         double t = theta_of(softplus_of(head[k]));
         theta[k] = t;

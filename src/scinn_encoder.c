@@ -1,7 +1,10 @@
 /* Stacked Bayesian autoencoder of scINN's module one.
- *   a = x W + b;  h = SELU(a), or batch norm of a without activation;  mu = h A + a0;  var = softmax(h V + v0)
- *   e = 1, 2:  z = mu + 0.25 sqrt(var) o eps, one eps for all cells of the batch;  d = SELU(z P + p);  xh = d Q + q
- *   warm-up: mean |xh - x|;  then: beta mean (xh - x)^2 + KL, for both decoders, KL = -1/2 mean_l (1 + log var - mu^2 - var)
+ *   a = x W + b;  h = SELU(a), or batch norm of a without activation
+ *   mu = h A + a0;  var = softmax(h V + v0)
+ *   e = 1, 2:  z = mu + 0.25 sqrt(var) o eps, one eps for all cells of the batch
+ *              d = SELU(z P + p);  xh = d Q + q
+ *   warm-up: mean |xh - x|;  then: beta mean (xh - x)^2 + KL, for both decoders,
+ *   KL = -1/2 mean_l (1 + log var - mu^2 - var)
  * W and the Qs are kept gene by gene, 64 numbers each; genes go in blocks (scinn_filter.c). AdamW
  * starts anew after the warm-up; the encoders of the last epochs are the result.
  */
@@ -51,7 +54,8 @@ static Places places(int latent)
 
 static void net_take(Arena *a, Net *n, const Learn *job, const Encoder *e)
 {
-    *n = (Net) { .job = job, .e = e, .G = job->x->nrow, .B = job->batch, .T = job->threads, .L = e->latent };
+    *n = (Net) { .job = job, .e = e, .G = job->x->nrow, .B = job->batch, .T = job->threads,
+                 .L = e->latent };
     size_t G = (size_t) n->G, B = (size_t) n->B, L = (size_t) n->L,
            most = (size_t) sparse_longest(job->x) * B;
     n->at = places(n->L);
@@ -357,44 +361,6 @@ Status scinn_encoder(Arena *a, const Learn *job, const Encoder *e, double *store
         if (!isfinite(loss[epoch])) return ST_DIVERGED;
         if (epoch >= trained)
             store(&n, stored + (size_t) (epoch - trained) * encoder_size(n.G, n.L));
-    }
-    return ST_OK;
-}
-
-Status scinn_encode(Arena *a, const Sparse *x, const Encoder *e, const double *stored, int threads,
-                    Tick tick, double *mu)
-{
-    enum { AT_ONCE = 256 };
-    size_t G = (size_t) x->nrow, L = (size_t) e->latent,
-           most = (size_t) sparse_longest(x) * AT_ONCE;
-    const double *A = stored + (G + 1) * H, *a0 = A + H * L;
-    real *W = ARENA(a, real, (G + 1) * H), *y = ARENA(a, real, (size_t) threads * AT_ONCE * H);
-    Rows *rows = ARENA(a, Rows, threads);
-    int *cells = ARENA(a, int, x->ncol);
-    for (int t = 0; t < threads && !a->failed; t++) rows_take(a, rows + t, AT_ONCE, most);
-    if (a->failed) return ST_NOMEM;
-    for (size_t j = 0; j < H; j++) {
-        for (size_t g = 0; g < G; g++) W[g * H + j] = (real) stored[j * G + g];
-        W[G * H + j] = (real) stored[G * H + j];
-    }
-    for (int c = 0; c < x->ncol; c++) cells[c] = c;
-    for (int first = 0; first < x->ncol; first += AT_ONCE * threads) {
-        PARALLEL_FOR(threads)
-        for (int t = 0; t < threads; t++) {
-            int c0 = first + t * AT_ONCE, n = x->ncol - c0 < AT_ONCE ? x->ncol - c0 : AT_ONCE;
-            real *h = y + (size_t) t * AT_ONCE * H;
-            if (n <= 0) continue;
-            rows_load(rows + t, x, cells + c0, n);
-            layer_sparse_in(rows + t, NULL, 0, n, W, W + G * H, h);
-            if (!e->norm) act_selu(h, (size_t) n * H);
-            for (size_t r = 0; r < (size_t) n; r++)
-                for (size_t l = 0; l < L; l++) {
-                    double s = a0[l];
-                    for (size_t j = 0; j < H; j++) s += (double) h[r * H + j] * A[l * H + j];
-                    mu[((size_t) c0 + r) * L + l] = s;
-                }
-        }
-        tick_idle(tick);
     }
     return ST_OK;
 }

@@ -13,8 +13,9 @@ KERNEL_FILE
 
 /* out[r][.] = start[.] + sum over entries k of row r of val[k] * from[idx[k]][.], FILTER_UNITS
  * wide */
-LOCAL_FOR_CPUS(sums32, (real *restrict out, const real *start, const real *restrict from, const size_t *p, const int *idx,
-                  const real *val, size_t rows), (out, start, from, p, idx, val, rows), {
+LOCAL_FOR_CPUS(sums32, (real *restrict out, const real *start, const real *restrict from,
+               const size_t *p, const int *idx, const real *val, size_t rows),
+               (out, start, from, p, idx, val, rows), {
     for (size_t r = 0; r < rows; r++, out += FILTER_UNITS) {
         real sum[FILTER_UNITS];
         for (int j = 0; j < FILTER_UNITS; j++) sum[j] = start ? start[j] : 0;
@@ -26,7 +27,9 @@ LOCAL_FOR_CPUS(sums32, (real *restrict out, const real *start, const real *restr
     }
 })
 
-LOCAL_FOR_CPUS(floor_at_0, (real *w, size_t n), (w, n), { for (size_t k = 0; k < n; k++) w[k] = w[k] > 0 ? w[k] : 0; })
+LOCAL_FOR_CPUS(floor_at_0, (real *w, size_t n), (w, n), {
+    for (size_t k = 0; k < n; k++) w[k] = w[k] > 0 ? w[k] : 0;
+})
 
 typedef struct {
     const Learn *job;

@@ -38,7 +38,9 @@ void scinn_against(const Rows *x, int first_gene, size_t genes, const real *bias
     }
 }
 
-LOCAL_FOR_CPUS(add_to, (real *sum, const real *x, size_t n), (sum, x, n), { for (size_t k = 0; k < n; k++) sum[k] += x[k]; })
+LOCAL_FOR_CPUS(add_to, (real *sum, const real *x, size_t n), (sum, x, n), {
+    for (size_t k = 0; k < n; k++) sum[k] += x[k];
+})
 
 void scinn_collect(real *sum, const real *parts, size_t n_parts, size_t n)
 {
@@ -47,16 +49,18 @@ void scinn_collect(real *sum, const real *parts, size_t n_parts, size_t n)
 
 /* ---- similarity ---- */
 
-LOCAL_FOR_CPUS(row_against, (size_t n, size_t L, const double *a, const double *b_t, double sign, double *out),
-               (n, L, a, b_t, sign, out), {
+LOCAL_FOR_CPUS(row_against, (size_t n, size_t L, const double *a, const double *b_t, double sign,
+               double *out), (n, L, a, b_t, sign, out), {
     for (size_t l = 0; l < L; l++) {
         double al = sign * a[l];
         for (size_t j = 0; j < n; j++) out[j] += al * b_t[l * n + j];
     }
 })
 
-LOCAL_FOR_CPUS(weighted_rows, (size_t n, const double *e, const double *u, double *sum), (n, e, u, sum), {
-    for (size_t j = 0; j < n; j++) for (size_t l = 0; l < SCINN_Z_WIDE; l++) sum[l] += e[j] * u[j * SCINN_Z_WIDE + l];
+LOCAL_FOR_CPUS(weighted_rows, (size_t n, const double *e, const double *u, double *sum),
+               (n, e, u, sum), {
+    for (size_t j = 0; j < n; j++)
+        for (size_t l = 0; l < SCINN_Z_WIDE; l++) sum[l] += e[j] * u[j * SCINN_Z_WIDE + l];
 })
 
 void similar_take(Arena *a, Similar *s, size_t most, size_t latent)

@@ -19,8 +19,8 @@ double stack_theta(double eta)
 }
 
 /* log mu of n entries, before the clip; z: K columns, ld apart */
-LOCAL_FOR_CPUS(log_mean, (const double *b, int K, const double *z, size_t ld, size_t n, double *restrict lm),
-               (b, K, z, ld, n, lm), {
+LOCAL_FOR_CPUS(log_mean, (const double *b, int K, const double *z, size_t ld, size_t n,
+               double *restrict lm), (b, K, z, ld, n, lm), {
     for (size_t j = 0; j < n; j++) lm[j] = b[0];
     for (int k = 0; k < K; k++) {
         const double *restrict zk = z + (size_t) k * ld;
@@ -30,9 +30,9 @@ LOCAL_FOR_CPUS(log_mean, (const double *b, int K, const double *z, size_t ld, si
 })
 
 /* mh, q (but for the molecules held out), theta/(mu + theta) and the derivative of eta's factor */
-LOCAL_FOR_CPUS(expected, (size_t n, double rho, double theta, const double *restrict mu, const double *restrict x,
-               double *restrict mh, double *restrict share_, double *restrict by_eta),
-               (n, rho, theta, mu, x, mh, share_, by_eta), {
+LOCAL_FOR_CPUS(expected, (size_t n, double rho, double theta, const double *restrict mu,
+               const double *restrict x, double *restrict mh, double *restrict share_,
+               double *restrict by_eta), (n, rho, theta, mu, x, mh, share_, by_eta), {
     for (size_t j = 0; j < n; j++) {
         double over = 1 / (mu[j] + theta);
         mh[j] = rho * mu[j] * (x[j] + theta) * over;
@@ -42,8 +42,10 @@ LOCAL_FOR_CPUS(expected, (size_t n, double rho, double theta, const double *rest
 })
 
 /* sums in eight parts, a fixed order */
-LOCAL_FOR_CPUS(dot_parts, (size_t n, const double *restrict a, const double *restrict b, double *restrict s), (n, a, b, s), {
-    for (size_t j = 0; j + 8 <= n; j += 8) for (size_t l = 0; l < 8; l++) s[l] += a[j + l] * b[j + l];
+LOCAL_FOR_CPUS(dot_parts, (size_t n, const double *restrict a, const double *restrict b,
+               double *restrict s), (n, a, b, s), {
+    for (size_t j = 0; j + 8 <= n; j += 8)
+        for (size_t l = 0; l < 8; l++) s[l] += a[j + l] * b[j + l];
 })
 static double dot(size_t n, const double *a, const double *b)
 {

@@ -25,7 +25,8 @@ void threads_guard_fork(void);
  * product is never fused with a sum, so that the SSE2, AVX2 and AVX-512 variants of a kernel give
  * the same bits. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define KERNEL_FILE _Pragma("GCC optimize (\"O3\", \"fp-contract=off\", \"no-math-errno\", \"no-trapping-math\")")
+#define KERNEL_FILE \
+    _Pragma("GCC optimize (\"O3\", \"fp-contract=off\", \"no-math-errno\", \"no-trapping-math\")")
 #elif defined(__clang__)
 #define KERNEL_FILE _Pragma("STDC FP_CONTRACT OFF")
 #else
@@ -54,7 +55,8 @@ typedef real Lanes16
 #define LANES(type, p) (*(type *) (p))
 #define CONST_LANES(type, p) (*(const type *) (p))
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && !defined(INFILL_DOUBLE)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) \
+    && !defined(INFILL_DOUBLE)
 #include <immintrin.h>
 /* exact roots of 4, 8 or 16 numbers; gcc vectorises no sqrtf() while errno counts, and R's flags
  * leave it counting */
@@ -77,7 +79,9 @@ typedef real Lanes16
         else if (__builtin_cpu_supports("avx2")) name##_8 args; else name##_4 args; }
 #else
 #include <math.h>
-#define SQRT_LANES_4(v) ((Lanes4) { (real) sqrt((v)[0]), (real) sqrt((v)[1]), (real) sqrt((v)[2]), (real) sqrt((v)[3]) })
+#define SQRT_LANES_4(v) \
+    ((Lanes4) { (real) sqrt((v)[0]), (real) sqrt((v)[1]), \
+                (real) sqrt((v)[2]), (real) sqrt((v)[3]) })
 #define BY_LANES(DEFINE) DEFINE(_4, , 4)
 #define CALL_LANES(name, ...) name##_4(__VA_ARGS__)
 #define FOR_CPUS_AS(linkage, name, params, args, ...) linkage void name params __VA_ARGS__
