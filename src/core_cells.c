@@ -1,6 +1,6 @@
 /* Cells of a fit known again by a fingerprint of their prepared counts. */
 #include <string.h>
-#include "core.h"
+#include "model.h"
 
 void cell_key(const Sparse *x, int cell, double key[2])
 {
@@ -8,7 +8,8 @@ void cell_key(const Sparse *x, int cell, double key[2])
         uint64_t h = k ? 0x9E3779B97F4A7C15u : 0xD1B54A32D192ED03u;
         for (int e = x->p[cell]; e < x->p[cell + 1]; e++) {
             uint64_t bits;
-            double v = (float) x->x[e];              /* logarithms of two machines may differ in their last bit */
+            /* logarithms of two machines may differ in their last bit */
+            double v = (float) x->x[e];
             memcpy(&bits, &v, 8);
             h = (h ^ (uint64_t) x->i[e]) * 0xFF51AFD7ED558CCDu;
             h = ((h ^ h >> 33) ^ bits) * 0xC4CEB9FE1A85EC53u;
@@ -18,8 +19,8 @@ void cell_key(const Sparse *x, int cell, double key[2])
     }
 }
 
-/* The cells of x by fingerprint: open addressing, slots hold 1 + cell. The cells of the fit, which may be many more, are
- * streamed past it. */
+/* The cells of x by fingerprint: open addressing, slots hold 1 + cell. The cells of the fit, which
+ * may be many more, are streamed past it. */
 typedef struct { size_t size; int *slot; const double *key; } Index;
 
 static size_t place(const Index *t, const double *key)
@@ -51,6 +52,7 @@ Status cells_known(Arena *a, const Sparse *x, const double *keys, int n_keys, in
         t.slot[at] = c + 1;
     }
     for (int c = 0; c < n_keys; c++)
-        for (int k = t.slot[place(&t, keys + 2 * (size_t) c)]; k && !known[k - 1]; k = next[k - 1]) known[k - 1] = c + 1;
+        for (int k = t.slot[place(&t, keys + 2 * (size_t) c)]; k && !known[k - 1]; k = next[k - 1])
+            known[k - 1] = c + 1;
     return ST_OK;
 }

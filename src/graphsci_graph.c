@@ -1,5 +1,5 @@
-/* GraphSCI: the graph network, there and back: from X and the graph to Qa and Qb (latent = "inner": to Z), and from their
- * gradients to those of its weights. */
+/* GraphSCI: the graph network, there and back: from X and the graph to Qa and Qb (latent = "inner":
+ * to Z), and from their gradients to those of its weights. */
 #include <math.h>
 #include <string.h>
 #include "graphsci_net.h"
@@ -11,10 +11,13 @@ KERNEL_FILE
 void gs_x_block(const Net *n, int first, size_t width, real *out)
 {
     size_t M = (size_t) n->M;
-    if (n->X) for (size_t c = 0; c < M; c++) memcpy(out + c * GENES, n->X + c * (size_t) n->N + first, width * sizeof(real));
+    if (n->X)
+        for (size_t c = 0; c < M; c++)
+            memcpy(out + c * GENES, n->X + c * (size_t) n->N + first, width * sizeof(real));
     else {
         real zero[GENES];
-        for (size_t j = 0; j < width; j++) zero[j] = -n->mean[(size_t) first + j] * n->over[(size_t) first + j];
+        for (size_t j = 0; j < width; j++)
+            zero[j] = -n->mean[(size_t) first + j] * n->over[(size_t) first + j];
         for (size_t c = 0; c < M; c++) memcpy(out + c * GENES, zero, width * sizeof(real));
         for (size_t j = 0; j < width; j++) {
             size_t g = (size_t) first + j;
@@ -25,8 +28,10 @@ void gs_x_block(const Net *n, int first, size_t width, real *out)
     if (!n->drop || n->p->dropout <= 0) return;
     for (size_t c = 0; c < M; c++) {
         uint32_t bits[GENES];
-        rng_words(n->seed, RNG_DROPOUT, (uint32_t) n->epoch, ((size_t) first / GENES * M + c) * (GENES / 4), bits, GENES);
-        act_drop(out + c * GENES, bits, (uint32_t) (n->p->dropout * 4294967296.0), (real) (1 / (1 - n->p->dropout)), width);
+        rng_words(n->seed, RNG_DROPOUT, (uint32_t) n->epoch,
+                  ((size_t) first / GENES * M + c) * (GENES / 4), bits, GENES);
+        act_drop(out + c * GENES, bits, (uint32_t) (n->p->dropout * 4294967296.0),
+                 (real) (1 / (1 - n->p->dropout)), width);
     }
 }
 
@@ -37,12 +42,21 @@ static void into_graph(Net *n, size_t from, size_t to, Room *r)      /* P0 = F W
     for (size_t b = from; b < to; b++) {
         size_t w = genes_here(n, b);
         gs_x_block(n, (int) (b * GENES), w, r->mu);
-        gemm(1, 0, w, H1, (size_t) n->M, r->mu, GENES, part_of(n, W0), H1, 0, n->P0 + b * GENES * H1, H1, r->scratch);
+        gemm(1, 0, w, H1, (size_t) n->M, r->mu, GENES, part_of(n, W0), H1, 0,
+             n->P0 + b * GENES * H1, H1, r->scratch);
     }
 }
 
-static void mix_first(Net *n, size_t from, size_t to, Room *r) { (void) r; graph_mix(&n->graph, H1, from, to, n->P0, n->T1); }
-static void mix_second(Net *n, size_t from, size_t to, Room *r) { (void) r; graph_mix(&n->graph, H2, from, to, n->P1, n->T2); }
+static void mix_first(Net *n, size_t from, size_t to, Room *r)
+{
+    (void) r;
+    graph_mix(&n->graph, H1, from, to, n->P0, n->T1);
+}
+static void mix_second(Net *n, size_t from, size_t to, Room *r)
+{
+    (void) r;
+    graph_mix(&n->graph, H2, from, to, n->P1, n->T2);
+}
 static void mix_heads(Net *n, size_t from, size_t to, Room *r)
 {
     (void) r;
@@ -57,9 +71,12 @@ static void draw_mask(const Net *n, int which, size_t len, real *mask)
     double rho = n->drop ? n->p->dropout : 0;
     for (size_t k = 0; k < len; k += 64) {
         size_t now = len - k < 64 ? len - k : 64;
-        rng_words(n->seed, RNG_MASK, (uint32_t) n->epoch, (uint64_t) (which + 1) << 40 | k / 4, bits, 64);
+        rng_words(n->seed, RNG_MASK, (uint32_t) n->epoch, (uint64_t) (which + 1) << 40 | k / 4,
+                  bits, 64);
         for (size_t j = 0; j < now; j++)
-            mask[k + j] = rho > 0 && bits[j] < (uint32_t) (rho * 4294967296.0) ? 0 : (real) (1 / (1 - rho));
+            mask[k + j] = rho > 0 && bits[j] < (uint32_t) (rho * 4294967296.0)
+                              ? 0
+                              : (real) (1 / (1 - rho));
     }
 }
 
@@ -78,7 +95,10 @@ void gs_graph_forward(Net *n)
     gemm(0, 0, N, H2, H1, n->H1d, H1, part_of(n, W1), H2, 0, n->P1, H2, n->room->scratch);
     gs_each(n, N, mix_second);
     act_relu(n->T2, N * H2);
-    for (size_t k = 0; k < N * H2; k++) { n->HA[k] = n->T2[k] * n->mask_a[k]; n->HB[k] = n->T2[k] * n->mask_b[k]; }
+    for (size_t k = 0; k < N * H2; k++) {
+        n->HA[k] = n->T2[k] * n->mask_a[k];
+        n->HB[k] = n->T2[k] * n->mask_b[k];
+    }
     gs_each(n, N, mix_heads);
     if (!n->inner) return;
     gemm(0, 0, N, H2, H2, n->Qa, H2, part_of(n, WM), H2, 0, n->mu, H2, n->room->scratch);
@@ -87,16 +107,33 @@ void gs_graph_forward(Net *n)
         real eps[64];
         if (n->noise) rng_normals64(n->seed, RNG_NOISE, (uint32_t) n->epoch, i, eps);
         for (size_t l = 0; l < H2; l++)
-            n->z[i * H2 + l] = n->mu[i * H2 + l] + (n->noise ? eps[l] * (real) exp((double) n->s[i * H2 + l]) : 0);
+            n->z[i * H2 + l] = n->mu[i * H2 + l]
+                               + (n->noise ? eps[l] * (real) exp((double) n->s[i * H2 + l]) : 0);
     }
 }
 
 /* ---- the way back ---- */
 
-static void mix_back_a(Net *n, size_t from, size_t to, Room *r) { (void) r; graph_mix(&n->graph, H2, from, to, n->Qa, n->mixed); }
-static void mix_back_b(Net *n, size_t from, size_t to, Room *r) { (void) r; graph_mix(&n->graph, H2, from, to, n->Qb, n->P1); }
-static void mix_back_2(Net *n, size_t from, size_t to, Room *r) { (void) r; graph_mix(&n->graph, H2, from, to, n->mixed, n->P1); }
-static void mix_back_1(Net *n, size_t from, size_t to, Room *r) { (void) r; graph_mix(&n->graph, H1, from, to, n->H1d, n->P0); }
+static void mix_back_a(Net *n, size_t from, size_t to, Room *r)
+{
+    (void) r;
+    graph_mix(&n->graph, H2, from, to, n->Qa, n->mixed);
+}
+static void mix_back_b(Net *n, size_t from, size_t to, Room *r)
+{
+    (void) r;
+    graph_mix(&n->graph, H2, from, to, n->Qb, n->P1);
+}
+static void mix_back_2(Net *n, size_t from, size_t to, Room *r)
+{
+    (void) r;
+    graph_mix(&n->graph, H2, from, to, n->mixed, n->P1);
+}
+static void mix_back_1(Net *n, size_t from, size_t to, Room *r)
+{
+    (void) r;
+    graph_mix(&n->graph, H1, from, to, n->H1d, n->P0);
+}
 
 static void graph_gradient(Net *n, size_t from, size_t to, Room *r)       /* dW0 = F'K1, shares */
 {
@@ -108,7 +145,8 @@ static void graph_gradient(Net *n, size_t from, size_t to, Room *r)       /* dW0
         for (size_t block = a; block < b; block++) {
             size_t w = genes_here(n, block);
             gs_x_block(n, (int) (block * GENES), w, r->mu);
-            gemm(0, 0, M, H1, w, r->mu, GENES, n->P0 + block * GENES * H1, H1, 1, part, H1, r->scratch);
+            gemm(0, 0, M, H1, w, r->mu, GENES, n->P0 + block * GENES * H1, H1, 1, part, H1,
+                 r->scratch);
         }
     }
 }

@@ -7,16 +7,6 @@ KERNEL_FILE
 
 /* ---- heads: likelihood, its gradient, and the way back to E2, block of genes by block ---- */
 
-const int gs_head_u[3] = { UM, UT, UP }, gs_head_g[3] = { GM, GT, GP }, gs_head_b[3] = { BM, BT, BP };
-
-int gs_is_held(const Net *n, size_t block, size_t cell, uint32_t bits[GENES])
-{
-    if (n->p->valid_fraction <= 0) return 0;
-    rng_words(n->seed, RNG_HOLD_OUT, 0, (block * (size_t) n->M + cell) * (GENES / 4), bits, GENES);
-    return 1;
-}
-uint32_t gs_held_below(const Net *n) { return (uint32_t) (n->p->valid_fraction * 4294967296.0); }
-
 static void flush(const Zinb *z, Room *r, int *waiting, double sums[2])
 {
     zinb_counts(z, (size_t) *waiting, r->x, r->size, r->mean, r->theta, r->l, r->nll, r->miss);
@@ -30,10 +20,11 @@ static void flush(const Zinb *z, Room *r, int *waiting, double sums[2])
     *waiting = 0;
 }
 
-/* Gradients of what is no zero of the likelihood become 0 (those of counts are put in later), the others' costs are added:
- * 8 parts of nll, 8 of miss. */
-LOCAL_FOR_CPUS(keep_zeros, (size_t n, const real *restrict keep, real *restrict mean, real *restrict theta, real *restrict l,
-               const double *restrict nll, const double *restrict miss, double *restrict parts),
+/* Gradients of what is no zero of the likelihood become 0 (those of counts are put in later), the
+ * others' costs are added: 8 parts of nll, 8 of miss. */
+LOCAL_FOR_CPUS(keep_zeros, (size_t n, const real *restrict keep, real *restrict mean,
+               real *restrict theta, real *restrict l, const double *restrict nll,
+               const double *restrict miss, double *restrict parts),
                (n, keep, mean, theta, l, nll, miss, parts), {
     for (size_t j = 0; j < n; j++) {
         mean[j] = keep[j] > 0 ? mean[j] : 0;
@@ -52,9 +43,40 @@ LOCAL_FOR_CPUS(keep_zeros, (size_t n, const real *restrict keep, real *restrict 
     }
 })
 
+/* A cell's zeros of the block turn into gradients; its counts wait until there are many. */
+static void head_cell(Net *n, size_t block, size_t c, const Zinb *z, Room *r, int *waiting,
+                      double sums[2], double parts[16])
+{
+    size_t w = genes_here(n, block), j0 = block * GENES;
+    int end = n->y->p[c + 1],
+        k = (int) first_from(n->y->i, (size_t) n->y->p[c], (size_t) end, (int) j0);
+    uint32_t bits[GENES], below = gs_held_below(n);
+    int some_held = gs_is_held(n, block, c, bits);
+    double nll[GENES], miss[GENES], log_size = log(n->size[c]);
+    real keep[GENES];                                    /* 1: a zero of the likelihood */
+    for (size_t j = 0; j < w; j++) keep[j] = some_held && bits[j] < below ? 0 : 1;
+    for (; k < end && n->y->i[k] < (int) (j0 + w); k++) {
+        size_t j = (size_t) n->y->i[k] - j0, at = c * GENES + j;
+        int held = keep[j] == 0;
+        keep[j] = 0;
+        if (held) continue;
+        r->x[*waiting] = n->y->x[k];
+        r->size[*waiting] = log_size;
+        r->mean[*waiting] = (double) r->y[0][at];
+        r->theta[*waiting] = (double) r->y[1][at];
+        r->l[*waiting] = n->inflated ? (double) r->y[2][at] : 0;
+        r->where[(*waiting)++] = (int) at;
+    }
+    real *l = n->inflated ? r->y[2] + c * GENES : r->grad;
+    zinb_zeros(z, w, log_size, r->y[0] + c * GENES, r->y[1] + c * GENES, l, nll, miss);
+    keep_zeros(w, keep, r->y[0] + c * GENES, r->y[1] + c * GENES, l, nll, miss, parts);
+    if (*waiting > SOME - GENES) flush(z, r, waiting, sums);
+}
+
 static void head_block(Net *n, size_t block, real *part, Room *r)
 {
-    size_t M = (size_t) n->M, w = genes_here(n, block), j0 = block * GENES, heads = n->inflated ? 3 : 2;
+    size_t M = (size_t) n->M, w = genes_here(n, block), j0 = block * GENES,
+           heads = n->inflated ? 3 : 2;
     size_t tile = j0 / TILE * H2 * TILE + j0 % TILE;
     real inv[3][GENES];
     Zinb z = { n->inflated, 1 / n->n_in, n->p->mse_weight / n->M };
@@ -63,34 +85,13 @@ static void head_block(Net *n, size_t block, real *part, Room *r)
     double parts[16] = { 0 };
     sums[0] = sums[1] = 0;
     for (size_t h = 0; h < heads; h++) {
-        gemm(0, 0, M, w, H2, n->E2, H2, n->w + n->at.at[gs_head_u[h]] + tile, TILE, 0, r->o[h], GENES, r->scratch);
+        gemm(0, 0, M, w, H2, n->E2, H2, n->w + n->at.at[gs_head_u[h]] + tile, TILE, 0, r->o[h],
+             GENES, r->scratch);
         norm_columns(M, w, GENES, r->o[h], inv[h]);
-        norm_scale(M, w, GENES, r->o[h], n->w + n->at.at[gs_head_g[h]] + j0, n->w + n->at.at[gs_head_b[h]] + j0, r->y[h]);
+        norm_scale(M, w, GENES, r->o[h], n->w + n->at.at[gs_head_g[h]] + j0,
+                   n->w + n->at.at[gs_head_b[h]] + j0, r->y[h]);
     }
-    for (size_t c = 0; c < M; c++) {
-        int end = n->y->p[c + 1], k = (int) first_from(n->y->i, (size_t) n->y->p[c], (size_t) end, (int) j0);
-        uint32_t bits[GENES], below = gs_held_below(n);
-        int some_held = gs_is_held(n, block, c, bits);
-        double nll[GENES], miss[GENES], log_size = log(n->size[c]);
-        real keep[GENES];                                    /* 1: a zero of the likelihood */
-        for (size_t j = 0; j < w; j++) keep[j] = some_held && bits[j] < below ? 0 : 1;
-        for (; k < end && n->y->i[k] < (int) (j0 + w); k++) {
-            size_t j = (size_t) n->y->i[k] - j0, at = c * GENES + j;
-            int held = keep[j] == 0;
-            keep[j] = 0;
-            if (held) continue;
-            r->x[waiting] = n->y->x[k];
-            r->size[waiting] = log_size;
-            r->mean[waiting] = (double) r->y[0][at];
-            r->theta[waiting] = (double) r->y[1][at];
-            r->l[waiting] = n->inflated ? (double) r->y[2][at] : 0;
-            r->where[waiting++] = (int) at;
-        }
-        real *l = n->inflated ? r->y[2] + c * GENES : r->grad;
-        zinb_zeros(&z, w, log_size, r->y[0] + c * GENES, r->y[1] + c * GENES, l, nll, miss);
-        keep_zeros(w, keep, r->y[0] + c * GENES, r->y[1] + c * GENES, l, nll, miss, parts);
-        if (waiting > SOME - GENES) flush(&z, r, &waiting, sums);
-    }
+    for (size_t c = 0; c < M; c++) head_cell(n, block, c, &z, r, &waiting, sums, parts);
     flush(&z, r, &waiting, sums);
     for (int l = 0; l < 16; l++) sums[l / 8] += parts[l];
     for (size_t h = 0; h < heads; h++) {
@@ -98,7 +99,8 @@ static void head_block(Net *n, size_t block, real *part, Room *r)
         norm_back(M, w, GENES, r->o[h], n->w + n->at.at[gs_head_g[h]] + j0, inv[h], r->y[h],
                   grad_of(n, gs_head_g[h]) + j0, grad_of(n, gs_head_b[h]) + j0);
         gemm(1, 0, H2, w, M, n->E2, H2, r->y[h], GENES, 0, du, TILE, r->scratch);
-        gemm(0, 1, M, H2, w, r->y[h], GENES, n->w + n->at.at[gs_head_u[h]] + tile, TILE, 1, part, H2, r->scratch);
+        gemm(0, 1, M, H2, w, r->y[h], GENES, n->w + n->at.at[gs_head_u[h]] + tile, TILE, 1, part,
+             H2, r->scratch);
     }
 }
 
@@ -134,11 +136,13 @@ static void fold_heads(Net *n, const Result *to, size_t draw)
 {
     size_t M = (size_t) n->M, N = (size_t) n->N, K = (size_t) to->draws;
     double mean[H2] = { 0 }, cov[H2][H2] = { { 0 } };
-    for (size_t c = 0; c < M; c++) for (size_t l = 0; l < H2; l++) mean[l] += (double) n->E2[c * H2 + l] / (double) M;
+    for (size_t c = 0; c < M; c++)
+        for (size_t l = 0; l < H2; l++) mean[l] += (double) n->E2[c * H2 + l] / (double) M;
     for (size_t c = 0; c < M; c++)
         for (size_t l = 0; l < H2; l++) {
             double d = (double) n->E2[c * H2 + l] - mean[l];
-            for (size_t k = 0; k < H2; k++) cov[l][k] += d * ((double) n->E2[c * H2 + k] - mean[k]) / (double) M;
+            for (size_t k = 0; k < H2; k++)
+                cov[l][k] += d * ((double) n->E2[c * H2 + k] - mean[k]) / (double) M;
         }
     for (int h = 0; h < 3; h++)
         for (size_t g = 0; g < N; g++) {
@@ -150,26 +154,32 @@ static void fold_heads(Net *n, const Result *to, size_t draw)
                 m += mean[l] * (double) u[l * TILE];
                 var += row * (double) u[l * TILE];
             }
-            double by = (double) n->w[n->at.at[gs_head_g[h]] + g] / sqrt((var > 0 ? var : 0) + 1e-3);
+            double by = (double) n->w[n->at.at[gs_head_g[h]] + g]
+                        / sqrt((var > 0 ? var : 0) + 1e-3);
             for (size_t l = 0; l < H2; l++) U[l] = by * (double) u[l * TILE];
             to->bias[h][draw * N + g] = (double) n->w[n->at.at[gs_head_b[h]] + g] - by * m;
         }
 }
 
-/* Latent coordinates column by column, as R has them; they are the same for all draws, but for dropout. */
+/* Latent coordinates column by column, as R has them; they are the same for all draws, but for
+ * dropout. */
 void gs_keep(Net *n, const Result *to, int draw)
 {
     size_t M = (size_t) n->M, N = (size_t) n->N, d = (size_t) draw;
-    for (size_t c = 0; c < M; c++) for (size_t l = 0; l < H2; l++) to->E2[(d * H2 + l) * M + c] = (double) n->E2[c * H2 + l];
+    for (size_t c = 0; c < M; c++)
+        for (size_t l = 0; l < H2; l++) to->E2[(d * H2 + l) * M + c] = (double) n->E2[c * H2 + l];
     fold_heads(n, to, d);
     const real *q = n->inner ? n->mu : n->Qa;
-    for (size_t g = 0; g < N; g++) for (size_t l = 0; l < H2; l++) to->Qa[l * N + g] = (double) q[g * H2 + l];
+    for (size_t g = 0; g < N; g++)
+        for (size_t l = 0; l < H2; l++) to->Qa[l * N + g] = (double) q[g * H2 + l];
     for (size_t g = 0; !n->inner && g < N; g++)
         for (size_t l = 0; l < H2; l++)
-            to->Wm[g * H2 + l] = (double) n->w[n->at.at[WM] + g / TILE * H2 * TILE + l * TILE + g % TILE];
+            to->Wm[g * H2 + l] = (double) n
+                                     ->w[n->at.at[WM] + g / TILE * H2 * TILE + l * TILE + g % TILE];
 }
 
-/* Negative log-likelihoods of the held-out entries, by cell, at the result n->now; the mean over its draws. */
+/* Negative log-likelihoods of the held-out entries, by cell, at the result n->now; the mean over
+ * its draws. */
 static void held_cells(Net *n, size_t from, size_t to, Room *r)
 {
     const Result *now = n->now;
@@ -194,7 +204,8 @@ static void held_cells(Net *n, size_t from, size_t to, Room *r)
                 size_t zeros = 0, seen = 0;
                 for (size_t j = 0; j < some; j++) {
                     double o[3];
-                    for (int h = 0; h < 3; h++) o[h] = gs_head(now, h, d, (size_t) n->N, (size_t) n->M, c, gene[j]);
+                    for (int h = 0; h < 3; h++)
+                        o[h] = gs_head(now, h, d, (size_t) n->N, (size_t) n->M, c, gene[j]);
                     if (x[j] > 0) {
                         r->x[seen] = x[j];
                         r->size[seen] = log_size;

@@ -1,4 +1,5 @@
-/* GraphSCI: the autoencoder's layers over cells, there and back. The first, of genes x genes weights, goes tile by tile. */
+/* GraphSCI: the autoencoder's layers over cells, there and back. The first, of genes x genes
+ * weights, goes tile by tile. */
 #include <math.h>
 #include <string.h>
 #include "graphsci_net.h"
@@ -10,7 +11,8 @@ KERNEL_FILE
 static void noise_row(const Net *n, size_t row, size_t tile, real *eps)
 {
     for (size_t q = 0; q < TILE / 64; q++)
-        rng_normals64(n->seed, RNG_NOISE, (uint32_t) n->epoch, row * (n->pad / 64) + tile * (TILE / 64) + q, eps + q * 64);
+        rng_normals64(n->seed, RNG_NOISE, (uint32_t) n->epoch,
+                      row * (n->pad / 64) + tile * (TILE / 64) + q, eps + q * 64);
 }
 
 /* mu and s of a tile, or the logits (into mu) */
@@ -25,11 +27,17 @@ static void tile_latent(const Net *n, size_t t, int with_s, real *mu, real *s, r
     }
     gemm(0, 0, N, w, H2, n->Qa, H2, all + n->at.at[WM] + t * H2 * TILE, TILE, 1, mu, TILE, scratch);
     memset(s, 0, N * TILE * sizeof(real));
-    if (with_s) gemm(0, 0, N, w, H2, n->Qb, H2, all + n->at.at[WS] + t * H2 * TILE, TILE, 1, s, TILE, scratch);
+    if (with_s)
+        gemm(0, 0, N, w, H2, n->Qb, H2, all + n->at.at[WS] + t * H2 * TILE, TILE, 1, s, TILE,
+             scratch);
 }
 
-/* Where the weights of row i of a W on edges begin: that of the gene itself, then its neighbours'. */
-static size_t edge_at(const Net *n, size_t row) { return n->at.at[W] + (size_t) n->graph.p[row] + row; }
+/* Where the weights of row i of a W on edges begin: that of the gene itself, then its
+ * neighbours'. */
+static size_t edge_at(const Net *n, size_t row)
+{
+    return n->at.at[W] + (size_t) n->graph.p[row] + row;
+}
 
 /* Row i of tile t of W: in place, or put together in `row`. */
 static const real *weights_row(const Net *n, size_t i, size_t t, real row[TILE])
@@ -39,7 +47,8 @@ static const real *weights_row(const Net *n, size_t i, size_t t, real row[TILE])
     int first = (int) (t * TILE);
     memset(row, 0, TILE * sizeof(real));
     if ((int) i >= first && (int) i < first + TILE) row[(int) i - first] = from[0];
-    for (int k = graph_from(&n->graph, (int) i, first); k < n->graph.p[i + 1] && n->graph.i[k] < first + TILE; k++)
+    for (int k = graph_from(&n->graph, (int) i, first);
+         k < n->graph.p[i + 1] && n->graph.i[k] < first + TILE; k++)
         row[n->graph.i[k] - first] = from[1 + k - n->graph.p[i]];
     return row;
 }
@@ -56,12 +65,14 @@ static void tile_weights(Net *n, size_t t, Room *r, double sums[2])
         if (n->inner) tile_inner(&n->cost, w, label, Wi, r->mu + i * TILE, sums);
         else {
             if (n->noise) noise_row(n, i, t, eps);
-            tile_row(&n->cost, w, label, Wi, n->noise ? eps : NULL, r->mu + i * TILE, r->s + i * TILE, sums);
+            tile_row(&n->cost, w, label, Wi, n->noise ? eps : NULL, r->mu + i * TILE,
+                     r->s + i * TILE, sums);
         }
     }
 }
 
-/* The same product where V has the edges only: gene j of the tile from its neighbours' entries. column: room for the cells. */
+/* The same product where V has the edges only: gene j of the tile from its neighbours' entries.
+ * column: room for the cells. */
 static void edges_forward(const Net *n, size_t t, const real *V, real *column, real *e0)
 {
     size_t M = (size_t) n->M;
@@ -69,10 +80,11 @@ static void edges_forward(const Net *n, size_t t, const real *V, real *column, r
         size_t j = t * TILE + jj;
         double shift = (double) n->w[n->at.at[B] + j];
         memset(column, 0, M * sizeof(real));
-        for (int k = n->graph.p[j] - 1; k < n->graph.p[j + 1]; k++) {            /* the gene itself first */
+        for (int k = n->graph.p[j] - 1; k < n->graph.p[j + 1]; k++) {  /* the gene itself first */
             size_t i = k < n->graph.p[j] ? j : (size_t) n->graph.i[k];
             real v = V[i * TILE + jj] * n->over[i];
-            for (size_t e = n->genes.p[i]; e < n->genes.p[i + 1]; e++) column[n->genes.i[e]] += v * n->genes.x[e];
+            for (size_t e = n->genes.p[i]; e < n->genes.p[i + 1]; e++)
+                column[n->genes.i[e]] += v * n->genes.x[e];
             shift -= (double) (n->mean[i] * v);
         }
         for (size_t c = 0; c < M; c++) e0[c * TILE + jj] = column[c] + (real) shift;
@@ -80,7 +92,8 @@ static void edges_forward(const Net *n, size_t t, const real *V, real *column, r
 }
 
 /* dV at the edges, from dA0 (in e0); elsewhere 0 */
-static void edges_back(const Net *n, size_t t, const real *e0, const real *db, real *column, real *dv)
+static void edges_back(const Net *n, size_t t, const real *e0, const real *db, real *column,
+                       real *dv)
 {
     size_t M = (size_t) n->M;
     memset(dv, 0, (size_t) n->N * TILE * sizeof(real));
@@ -90,7 +103,8 @@ static void edges_back(const Net *n, size_t t, const real *e0, const real *db, r
         for (int k = n->graph.p[j] - 1; k < n->graph.p[j + 1]; k++) {
             size_t i = k < n->graph.p[j] ? j : (size_t) n->graph.i[k];
             real s = 0;
-            for (size_t e = n->genes.p[i]; e < n->genes.p[i + 1]; e++) s += n->genes.x[e] * column[n->genes.i[e]];
+            for (size_t e = n->genes.p[i]; e < n->genes.p[i + 1]; e++)
+                s += n->genes.x[e] * column[n->genes.i[e]];
             dv[i * TILE + jj] = (s - n->mean[i] * db[jj]) * n->over[i];
         }
     }
@@ -102,20 +116,24 @@ static void edges_gradient(Net *n, size_t i, size_t t, const real *dw)
     real *to = grad_at(n, edge_at(n, i));
     int first = (int) (t * TILE);
     if ((int) i >= first && (int) i < first + TILE) to[0] = dw[(int) i - first];
-    for (int k = graph_from(&n->graph, (int) i, first); k < n->graph.p[i + 1] && n->graph.i[k] < first + TILE; k++)
+    for (int k = graph_from(&n->graph, (int) i, first);
+         k < n->graph.p[i + 1] && n->graph.i[k] < first + TILE; k++)
         to[1 + k - n->graph.p[i]] = dw[n->graph.i[k] - first];
 }
 
-/* A share of what comes out of a layer is dropped; where = 0 for E0, 1 and 2 for the layers behind it. What was dropped is 0
- * as if relu had made it so: the way back needs no mask, only the factor. */
+/* A share of what comes out of a layer is dropped; where = 0 for E0, 1 and 2 for the layers behind
+ * it. What was dropped is 0 as if relu had made it so: the way back needs no mask, only the
+ * factor. */
 static void drop_cells(const Net *n, uint64_t where, uint64_t at, size_t len, real *e)
 {
     uint32_t bits[TILE];
     if (!n->drop || n->p->cell_dropout <= 0) return;
     for (size_t k = 0; k < len; k += TILE) {
         size_t some = len - k < TILE ? len - k : TILE;
-        rng_words(n->seed, RNG_DROPOUT, (uint32_t) n->epoch, (where + 1) << 40 | (at + k) / 4, bits, TILE);
-        act_drop(e + k, bits, (uint32_t) (n->p->cell_dropout * 4294967296.0), (real) (1 / (1 - n->p->cell_dropout)), some);
+        rng_words(n->seed, RNG_DROPOUT, (uint32_t) n->epoch, (where + 1) << 40 | (at + k) / 4, bits,
+                  TILE);
+        act_drop(e + k, bits, (uint32_t) (n->p->cell_dropout * 4294967296.0),
+                 (real) (1 / (1 - n->p->cell_dropout)), some);
     }
 }
 static void undrop(const Net *n, size_t len, real *d)
@@ -156,13 +174,16 @@ static void chunks_forward(Net *n, size_t from, size_t to, Room *r)
             }
             act_relu(e0, M * TILE);
             drop_cells(n, 0, (uint64_t) t * M * TILE, M * TILE, e0);
-            gemm(0, 0, M, H1, w, e0, TILE, n->w + n->at.at[U1] + t * TILE * H1, H1, 1, part, H1, r->scratch);
+            gemm(0, 0, M, H1, w, e0, TILE, n->w + n->at.at[U1] + t * TILE * H1, H1, 1, part, H1,
+                 r->scratch);
         }
     }
 }
 
-/* Batch norm of a layer, relu, dropout: from a, which stays as normed. As the reference evaluates: mean 0, variance 1. */
-static void layer_forward(Net *n, uint64_t where, size_t cols, int gamma, int beta, real *a, real *inv, real *e)
+/* Batch norm of a layer, relu, dropout: from a, which stays as normed. As the reference evaluates:
+ * mean 0, variance 1. */
+static void layer_forward(Net *n, uint64_t where, size_t cols, int gamma, int beta, real *a,
+                          real *inv, real *e)
 {
     size_t M = (size_t) n->M;
     if (!n->reference) norm_columns(M, cols, cols, a, inv);
@@ -185,7 +206,8 @@ void gs_layers_forward(Net *n)
 /* ---- the way back through the cells ---- */
 
 /* relu, then batch norm: d (rows x cols), the gradient of E, becomes that of what was normed */
-static void layer_back(Net *n, size_t cols, const real *e, const real *a, const real *inv, int gamma, int beta, real *d)
+static void layer_back(Net *n, size_t cols, const real *e, const real *a, const real *inv,
+                       int gamma, int beta, real *d)
 {
     size_t M = (size_t) n->M;
     act_relu_back(e, d, M * cols);
@@ -203,46 +225,72 @@ void gs_layers_back(Net *n)
     gemm(0, 1, M, H1, H2, n->dE2, H2, part_of(n, U2), H2, 0, n->dE1, H1, scratch);
     layer_back(n, H1, n->E1, n->A1, n->inv1, G1, B1, n->dE1);
 }
-/* Gradients of a tile: U1, b, W (with its step), Wm, Ws; shares of dQa and dQb (inner: of dZ). */
-static void tile_back(Net *n, size_t t, real *part_a, real *part_b, Room *r)
+/* dA0, in the place of E0; gradients of U1 and b. */
+static void tile_cells_back(Net *n, size_t t, Room *r)
 {
-    size_t N = (size_t) n->N, M = (size_t) n->M, w = tile_width(n->N, (int) t), at_w = n->at.at[W] + t * N * TILE;
+    size_t M = (size_t) n->M, w = tile_width(n->N, (int) t);
     real *e0 = n->E0 + t * M * TILE, *db = grad_of(n, B) + t * TILE;
-    Optim with_l2 = n->opt;
     gemm(1, 0, w, H1, M, e0, TILE, n->dE1, H1, 0, grad_of(n, U1) + t * TILE * H1, H1, r->scratch);
     double column[TILE] = { 0 };
-    /* dA0, in the place of E0, 64 cells at a time */
+    /* 64 cells at a time */
     for (size_t c = 0; c < M; c += 64) {
         size_t rows = M - c < 64 ? M - c : 64;
         real *back = r->dv;
         memset(back, 0, rows * TILE * sizeof(real));
-        gemm(0, 1, rows, w, H1, n->dE1 + c * H1, H1, n->w + n->at.at[U1] + t * TILE * H1, H1, 1, back, TILE, r->scratch);
+        gemm(0, 1, rows, w, H1, n->dE1 + c * H1, H1, n->w + n->at.at[U1] + t * TILE * H1, H1, 1,
+             back, TILE, r->scratch);
         act_relu_back(e0 + c * TILE, back, rows * TILE);
         undrop(n, rows * TILE, back);
         memcpy(e0 + c * TILE, back, rows * TILE * sizeof(real));
-        for (size_t k = 0; k < rows; k++) for (size_t j = 0; j < TILE; j++) column[j] += (double) back[k * TILE + j];
+        for (size_t k = 0; k < rows; k++)
+            for (size_t j = 0; j < TILE; j++) column[j] += (double) back[k * TILE + j];
     }
     for (size_t j = 0; j < TILE; j++) db[j] = (real) column[j];
+}
+
+/* dV, from dA0 */
+static void tile_inputs_back(Net *n, size_t t, Room *r)
+{
+    size_t N = (size_t) n->N, M = (size_t) n->M, w = tile_width(n->N, (int) t);
+    const real *e0 = n->E0 + t * M * TILE, *db = grad_of(n, B) + t * TILE;
     if (n->on_edges) edges_back(n, t, e0, db, r->column, r->dv);
     else if (n->X) gemm(1, 0, N, w, M, n->X, N, e0, TILE, 0, r->dv, TILE, r->scratch);
     else {
         tile_sums(r->dv, NULL, e0, n->genes.p, n->genes.i, n->genes.x, N);
         for (size_t i = 0; i < N; i++)
-            for (size_t j = 0; j < w; j++) r->dv[i * TILE + j] = (r->dv[i * TILE + j] - n->mean[i] * db[j]) * n->over[i];
+            for (size_t j = 0; j < w; j++)
+                r->dv[i * TILE + j] = (r->dv[i * TILE + j] - n->mean[i] * db[j]) * n->over[i];
     }
+}
+
+/* dW in the place of dV; gradients of mu and s, or of the logits, in theirs. */
+static void tile_latent_back(Net *n, size_t t, Room *r)
+{
+    size_t w = tile_width(n->N, (int) t);
     tile_latent(n, t, 1, r->mu, r->s, r->scratch);
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < (size_t) n->N; i++) {
         real label[TILE], eps[TILE], row[TILE], *dv = r->dv + i * TILE;
         const real *Wi = weights_row(n, i, t, row);
         graph_labels(&n->graph, (int) i, (int) (t * TILE), w, label);
         if (n->inner) tile_inner_back(&n->cost, w, label, Wi, r->mu + i * TILE, dv);
         else {
             if (n->noise) noise_row(n, i, t, eps);
-            tile_row_back(&n->cost, w, label, Wi, n->noise ? eps : NULL, r->mu + i * TILE, r->s + i * TILE, dv);
+            tile_row_back(&n->cost, w, label, Wi, n->noise ? eps : NULL, r->mu + i * TILE,
+                          r->s + i * TILE, dv);
         }
         for (size_t j = w; j < TILE; j++) dv[j] = 0;
         if (n->on_edges) edges_gradient(n, i, t, dv);
     }
+}
+
+/* Gradients of a tile: U1, b, W (with its step), Wm, Ws; shares of dQa and dQb (inner: of dZ). */
+static void tile_back(Net *n, size_t t, real *part_a, real *part_b, Room *r)
+{
+    size_t N = (size_t) n->N, w = tile_width(n->N, (int) t), at_w = n->at.at[W] + t * N * TILE;
+    Optim with_l2 = n->opt;
+    tile_cells_back(n, t, r);
+    tile_inputs_back(n, t, r);
+    tile_latent_back(n, t, r);
     n->sums[3 * t + 2] = 0;
     if (!n->on_edges) {
         n->sums[3 * t + 2] = gs_squares(n->w + at_w, N * TILE);

@@ -1,4 +1,5 @@
-/* graphsci_net.h: GraphSCI as a whole, for the files graphsci_*.c and model_graphsci.c. What is computed: model_graphsci.c. */
+/* graphsci_net.h: GraphSCI as a whole, for the files graphsci_*.c and model_graphsci.c. What is
+ * computed: model_graphsci.c. */
 #ifndef INFILL_GRAPHSCI_NET_H
 #define INFILL_GRAPHSCI_NET_H
 #include "graphsci.h"
@@ -14,26 +15,31 @@ enum { INIT_DATA, INIT_REFERENCE };
 enum { UNTIL_VALIDATION, UNTIL_COST, UNTIL_NONE };
 enum { EVAL_BATCH, EVAL_REFERENCE };
 
-/* The plan: cells, epochs, edges (both directions), pairs held out; then the graph: genes + 1 offsets, and the neighbours; then
- * the pairs held out, two genes each, and as many pairs that are no edges. given: sizes. */
+/* The plan: cells, epochs, edges (both directions), pairs held out; then the graph: genes + 1
+ * offsets, and the neighbours; then the pairs held out, two genes each, and as many pairs that are
+ * no edges. given: sizes. */
 enum { PLAN_CELLS, PLAN_EPOCHS, PLAN_EDGES, PLAN_HELD, PLAN_GRAPH };
-enum { H1 = 16, H2 = 32, CHUNKS = 16, GENES = 64 };                  /* GENES: of a block of the heads */
+enum { H1 = 16, H2 = 32, CHUNKS = 16, GENES = 64 };  /* GENES: of a block of the heads */
 
 /* ---- parameters: one vector, and the same for gradients (but W's) and moments ---- */
 enum { W, W0, W1, WM, WS, B, U1, G1, B1, U2, G2, B2, UP, GP, BP, UT, GT, BT, UM, GM, BM, N_BLOCKS };
 typedef struct { size_t at[N_BLOCKS + 1]; } Places;
-extern const int gs_head_u[3], gs_head_g[3], gs_head_b[3];           /* blocks of the heads: mean, theta, inflation */
+/* blocks of the heads: mean, theta, inflation */
+extern const int gs_head_u[3], gs_head_g[3], gs_head_b[3];
 
-/* What the fit gives, for predictions: E2, the heads (mean, theta, inflation) with batch norm folded in, of each draw; mu in
- * factors. E2: cells x 32 draws; U: 32 draws x genes; bias: genes x draws. */
+/* What the fit gives, for predictions: E2, the heads (mean, theta, inflation) with batch norm
+ * folded in, of each draw; mu in factors. E2: cells x 32 draws; U: 32 draws x genes; bias: genes x
+ * draws. */
 typedef struct { int draws; double *E2, *U[3], *bias[3], *Qa, *Wm, *size, *keys; } Result;
 Result gs_result(double *weights, size_t N, size_t M, const GsParams *p);
 static inline int gs_draws(const GsParams *p) { return p->n_draws > 0 ? p->n_draws : 1; }
 /* The three numbers of a cell and a gene behind the heads, of one draw. */
-static inline double gs_head(const Result *r, int h, int draw, size_t N, size_t M, size_t cell, size_t gene)
+static inline double gs_head(const Result *r, int h, int draw, size_t N, size_t M, size_t cell,
+                             size_t gene)
 {
     double o = r->bias[h][(size_t) draw * N + gene];
-    const double *u = r->U[h] + (gene * (size_t) r->draws + (size_t) draw) * H2, *e = r->E2 + (size_t) draw * M * H2 + cell;
+    const double *u = r->U[h] + (gene * (size_t) r->draws + (size_t) draw) * H2,
+                 *e = r->E2 + (size_t) draw * M * H2 + cell;
     for (size_t l = 0; l < H2; l++) o += e[l * M] * u[l];
     return o;
 }
@@ -53,7 +59,8 @@ typedef struct {
     const int *plan;
     uint64_t seed;
     int N, M, tiles, T, inner, on_edges, inflated, epoch;
-    int noise, drop, reference;            /* Z drawn; dropout; batch norm of the hidden layers with mean 0 and variance 1 */
+    /* Z drawn; dropout; batch norm of the hidden layers with mean 0 and variance 1 */
+    int noise, drop, reference;
     size_t pad;
     Places at;
     real *w, *g, *m, *v;                   /* g: without W */
@@ -61,11 +68,13 @@ typedef struct {
     TileCost cost;
     Rows cells, genes;                     /* log(1 + count/size), by cell and by gene */
     real *mean, *over, *X;                 /* of a gene's logarithms: mean, 1/sd; X NULL: sparse */
-    real *P0, *T1, *H1d, *P1, *T2, *HA, *HB, *Qa, *Qb, *mask1, *mask_a, *mask_b, *mixed;    /* genes x 16 or 32 */
+    /* genes x 16 or 32 */
+    real *P0, *T1, *H1d, *P1, *T2, *HA, *HB, *Qa, *Qb, *mask1, *mask_a, *mask_b, *mixed;
     real *mu, *s, *z, *dz;                 /* genes x 32, latent = "inner" */
     real *E0, *A1, *E1, *A2, *E2, *dE2, *dE1, inv1[H1], inv2[H2];
     real *parts_cells, *parts_a, *parts_b;
-    double *sums;                          /* per tile: edge cost, divergence, squares of W; per block of heads: nll, miss */
+    /* per tile: edge cost, divergence, squares of W; per block of heads: nll, miss */
+    double *sums;
     double *held, n_in, n_held;            /* entries in the likelihood, and left out */
     const Result *now;
     size_t *entry;
@@ -74,6 +83,10 @@ typedef struct {
     Optim opt;
 } Net;
 
+/* ---- graphsci_net.c ---- */
+/* bits[j] < gs_held_below(): entry of cell and gene j of the block is left out; 0: none is */
+int gs_is_held(const Net *n, size_t block, size_t cell, uint32_t bits[GENES]);
+uint32_t gs_held_below(const Net *n);
 /* work(n, from, to, room) on shares of the things, one for each thread */
 void gs_each(Net *n, size_t things, void (*work)(Net *, size_t from, size_t to, Room *));
 /* CHUNKS fixed shares of sums over tiles, added in order; chunk k of `things` is a..b-1 */
@@ -84,7 +97,10 @@ void gs_step(const Net *n, const Optim *o, size_t at, const real *g, size_t len)
 
 static inline real *part_of(Net *n, int block) { return n->w + n->at.at[block]; }
 /* a W in tiles has none: it meets its gradient tile by tile */
-static inline real *grad_at(Net *n, size_t at) { return n->g + (at - n->at.at[n->on_edges ? W : W0]); }
+static inline real *grad_at(Net *n, size_t at)
+{
+    return n->g + (at - n->at.at[n->on_edges ? W : W0]);
+}
 static inline real *grad_of(Net *n, int block) { return grad_at(n, n->at.at[block]); }
 static inline size_t head_blocks(const Net *n) { return ((size_t) n->N + GENES - 1) / GENES; }
 static inline size_t genes_here(const Net *n, size_t block)
@@ -97,18 +113,22 @@ static inline size_t genes_here(const Net *n, size_t block)
 Net gs_net(const GsParams *p, const Fit *f);
 void gs_take(Arena *a, Net *n);
 void gs_ready(Net *n);                     /* what does not change, and the first weights */
-/* graphsci_graph.c: to Qa, Qb (Z) and back from dQa, dQb (dZ), which are in parts_a and parts_b (and dz) */
-void gs_x_block(const Net *n, int first, size_t width, real *out);       /* X of up to 64 genes, cells x 64; dropped entries 0 */
+/* graphsci_graph.c: to Qa, Qb (Z) and back from dQa, dQb (dZ), which are in parts_a and parts_b
+ * (and dz) */
+/* X of up to 64 genes, cells x 64; dropped entries 0 */
+void gs_x_block(const Net *n, int first, size_t width, real *out);
 void gs_graph_forward(Net *n);
 void gs_graph_back(Net *n);
-/* graphsci_layers.c: to E2; back from dE2 (in parts_cells) to the gradients of all cell layers, W with its step */
+/* graphsci_layers.c: to E2; back from dE2 (in parts_cells) to the gradients of all cell layers, W
+ * with its step */
 void gs_layers_forward(Net *n);
 void gs_layers_back(Net *n);
 void gs_tiles_back(Net *n);
 /* graphsci_heads.c */
-int gs_is_held(const Net *n, size_t block, size_t cell, uint32_t bits[GENES]);      /* bits[j] < gs_held_below(): left out */
-uint32_t gs_held_below(const Net *n);
-void gs_heads(Net *n);                     /* likelihood and error into sums; dE2 in parts_cells; the heads' gradients */
-void gs_keep(Net *n, const Result *to, int draw);        /* the net as it stands, as draw `draw` of the result */
-double gs_held(Net *n, const Result *now);               /* mean negative log-likelihood of the held-out entries */
+/* likelihood and error into sums; dE2 in parts_cells; the heads' gradients */
+void gs_heads(Net *n);
+/* the net as it stands, as draw `draw` of the result */
+void gs_keep(Net *n, const Result *to, int draw);
+/* mean negative log-likelihood of the held-out entries */
+double gs_held(Net *n, const Result *now);
 #endif

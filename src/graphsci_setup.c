@@ -5,50 +5,42 @@
 
 KERNEL_FILE
 
-static const double DENSE = 0.25;                                    /* share of non-zeros from which X is a dense matrix */
+static const double DENSE = 0.25;  /* share of non-zeros from which X is a dense matrix */
 
 /* on_edges: number of W's weights, where it is kept as the graph's edges; 0: tiles */
 static Places places(size_t N, size_t M, int inner, size_t on_edges)
 {
     size_t pad = (size_t) tiles_of((int) N) * TILE, latent = inner ? H2 * H2 : H2 * pad;
-    size_t size[N_BLOCKS] = { on_edges ? on_edges : N * pad, M * H1, H1 * H2, latent, latent, pad, pad * H1, H1, H1, H1 * H2,
-                              H2, H2, H2 * pad, pad, pad, H2 * pad, pad, pad, H2 * pad, pad, pad };
+    size_t size[N_BLOCKS] = { on_edges ? on_edges : N * pad,
+                              M * H1,
+                              H1 * H2,
+                              latent,
+                              latent,
+                              pad,
+                              pad * H1,
+                              H1,
+                              H1,
+                              H1 * H2,
+                              H2,
+                              H2,
+                              H2 * pad,
+                              pad,
+                              pad,
+                              H2 * pad,
+                              pad,
+                              pad,
+                              H2 * pad,
+                              pad,
+                              pad };
     Places p = { { 0 } };
     for (int k = 0; k < N_BLOCKS; k++) p.at[k + 1] = p.at[k] + (size[k] + 15) / 16 * 16;
     return p;
 }
 
-void gs_each(Net *n, size_t things, void (*work)(Net *, size_t from, size_t to, Room *))
-{
-    PARALLEL_FOR(n->T)
-    for (int t = 0; t < n->T; t++) {
-        size_t from, to;
-        share(things, t, n->T, &from, &to);
-        if (from < to) work(n, from, to, n->room + t);
-    }
-}
-
-void gs_add_parts(real *sum, const real *parts, size_t stride, size_t len)
-{
-    memset(sum, 0, len * sizeof(real));
-    for (size_t k = 0; k < CHUNKS; k++) for (size_t j = 0; j < len; j++) sum[j] += parts[k * stride + j];
-}
-
-double gs_squares(const real *x, size_t n)
-{
-    double s[8] = { 0 };
-    for (size_t k = 0; k + 8 <= n; k += 8) for (size_t j = 0; j < 8; j++) s[j] += (double) x[k + j] * (double) x[k + j];
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
-}
-
-void gs_step(const Net *n, const Optim *o, size_t at, const real *g, size_t len)
-{
-    optim_step(o, n->w + at, g, n->m + at, n->v + at, n->w + at, len);
-}
-
 void gs_take(Arena *a, Net *n)
 {
-    size_t N = (size_t) n->N, M = (size_t) n->M, nnz = (size_t) n->y->p[n->M], big = n->at.at[N_BLOCKS];
+    size_t N = (size_t) n->N, M = (size_t) n->M, nnz = (size_t) n->y->p[n->M],
+           big = n->at.at[N_BLOCKS];
     size_t tile = N * TILE > M * GENES ? N * TILE : M * GENES;
     if (tile < 64 * TILE) tile = 64 * TILE;
     n->w = ARENA(a, real, big);
@@ -61,10 +53,11 @@ void gs_take(Arena *a, Net *n)
     rows_take(a, &n->genes, N, nnz);
     size_t *from = ARENA(a, size_t, nnz + 1);
     n->entry = from;
-    n->X = (double) nnz > DENSE * (double) N * (double) M && !n->on_edges ? ARENA(a, real, N * M) : NULL;
+    n->X = (double) nnz > DENSE * (double) N * (double) M && !n->on_edges ? ARENA(a, real, N * M)
+                                                                          : NULL;
     real **narrow[] = { &n->P0, &n->T1, &n->H1d, &n->mask1 };
-    real **wide[] = { &n->P1, &n->T2, &n->HA, &n->HB, &n->Qa, &n->Qb, &n->mask_a, &n->mask_b, &n->mixed,
-                      &n->mu, &n->s, &n->z, &n->dz };
+    real **wide[] = { &n->P1,     &n->T2,    &n->HA, &n->HB, &n->Qa, &n->Qb, &n->mask_a,
+                      &n->mask_b, &n->mixed, &n->mu, &n->s,  &n->z,  &n->dz };
     for (int k = 0; k < 4; k++) *narrow[k] = ARENA(a, real, N * H1);
     for (int k = 0; k < (n->inner ? 13 : 9); k++) *wide[k] = ARENA(a, real, n->pad * H2);
     n->E0 = ARENA(a, real, (size_t) n->tiles * M * TILE);
@@ -82,7 +75,10 @@ void gs_take(Arena *a, Net *n)
         r->mu = ARENA(a, real, tile);
         r->s = ARENA(a, real, tile);
         r->dv = ARENA(a, real, tile);
-        for (int h = 0; h < 3; h++) { r->o[h] = ARENA(a, real, M * GENES); r->y[h] = ARENA(a, real, M * GENES); }
+        for (int h = 0; h < 3; h++) {
+            r->o[h] = ARENA(a, real, M * GENES);
+            r->y[h] = ARENA(a, real, M * GENES);
+        }
         r->grad = ARENA(a, real, GENES);
         r->column = ARENA(a, real, M);
         r->scratch = ARENA(a, real, GEMM_SCRATCH);
@@ -92,21 +88,28 @@ void gs_take(Arena *a, Net *n)
     }
 }
 
-/* Logarithms by cell and by gene, their moments, X where it is dense; what the graph's nodes weigh. */
-static void look_at(Net *n)
+/* ---- a look at the counts ---- */
+
+/* log(1 + count/size), by cell and by gene */
+static void logarithms(Net *n)
 {
-    size_t N = (size_t) n->N, M = (size_t) n->M;
     const Sparse *y = n->y;
     n->cells.n = n->M;
-    for (size_t c = 0; c < M; c++) {
+    for (size_t c = 0; c < (size_t) n->M; c++) {
         n->cells.p[c] = (size_t) y->p[c];
         for (int k = y->p[c]; k < y->p[c + 1]; k++) {
             n->cells.i[k] = y->i[k];
             n->cells.x[k] = (real) log1p(y->x[k] / n->size[c]);
         }
     }
-    n->cells.p[M] = (size_t) y->p[M];
+    n->cells.p[n->M] = (size_t) y->p[n->M];
     rows_transpose(&n->cells, n->N, &n->genes, n->entry);
+}
+
+/* Mean and 1/sd of the genes' logarithms; what the graph's nodes weigh. */
+static void gene_moments(Net *n)
+{
+    size_t N = (size_t) n->N, M = (size_t) n->M;
     for (size_t g = 0; g < N; g++) {
         double mean = 0, ss = 0, here = (double) (n->genes.p[g + 1] - n->genes.p[g]);
         for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) mean += (double) n->genes.x[k];
@@ -121,8 +124,13 @@ static void look_at(Net *n)
         n->over[g] = n->p->scale ? (sd > 1e-10 * mean ? (real) (1 / sd) : 0) : 1;
         n->ones[g] = (real) (1 / sqrt(1.0 + n->plan[PLAN_GRAPH + g + 1] - n->plan[PLAN_GRAPH + g]));
     }
-    n->graph = (Neighbours) { n->N, n->plan + PLAN_GRAPH, n->plan + PLAN_GRAPH + N + 1, n->ones };
-    for (size_t c = 0; n->X && c < M; c++) {
+}
+
+/* X, where it is a dense matrix */
+static void standardise(Net *n)
+{
+    size_t N = (size_t) n->N;
+    for (size_t c = 0; n->X && c < (size_t) n->M; c++) {
         real *row = n->X + c * N;
         for (size_t g = 0; g < N; g++) row[g] = -n->mean[g] * n->over[g];
         for (size_t k = n->cells.p[c]; k < n->cells.p[c + 1]; k++) {
@@ -130,16 +138,35 @@ static void look_at(Net *n)
             row[g] = (n->cells.x[k] - n->mean[g]) * n->over[g];
         }
     }
-    double edges = n->plan[PLAN_EDGES] ? n->plan[PLAN_EDGES] : n->N, NN = (double) N * (double) N;
-    n->cost = (TileCost) { (real) ((NN - edges) / edges), (real) (1 / (2 * (NN - edges))), (real) (1 / NN) };
-    if (NN <= edges) n->cost = (TileCost) { 0, 0, (real) (1 / NN) };            /* a single gene */
-    for (size_t b = 0; b < head_blocks(n); b++)
-        for (size_t c = 0; c < M; c++) {
-            uint32_t bits[GENES], below = gs_held_below(n);
-            if (gs_is_held(n, b, c, bits)) for (size_t j = 0; j < genes_here(n, b); j++) n->n_held += bits[j] < below;
-        }
-    n->n_in = (double) N * (double) M - n->n_held;
 }
+
+/* Entries in the likelihood, and left out. */
+static void count_held(Net *n)
+{
+    uint32_t bits[GENES], below = gs_held_below(n);
+    for (size_t b = 0; b < head_blocks(n); b++)
+        for (size_t c = 0; c < (size_t) n->M; c++)
+            if (gs_is_held(n, b, c, bits))
+                for (size_t j = 0; j < genes_here(n, b); j++) n->n_held += bits[j] < below;
+    n->n_in = (double) n->N * (double) n->M - n->n_held;
+}
+
+static void look_at(Net *n)
+{
+    double edges = n->plan[PLAN_EDGES] ? n->plan[PLAN_EDGES] : n->N,
+           NN = (double) n->N * (double) n->N;
+    logarithms(n);
+    gene_moments(n);
+    n->graph = (Neighbours) { n->N, n->plan + PLAN_GRAPH, n->plan + PLAN_GRAPH + n->N + 1,
+                              n->ones };
+    standardise(n);
+    n->cost = (TileCost) { (real) ((NN - edges) / edges), (real) (1 / (2 * (NN - edges))),
+                          (real) (1 / NN) };
+    if (NN <= edges) n->cost = (TileCost) { 0, 0, (real) (1 / NN) };            /* a single gene */
+    count_held(n);
+}
+
+/* ---- the first weights ---- */
 
 static void glorot(Net *n, int block, size_t rows, size_t cols, size_t ld, size_t tile_rows)
 {
@@ -153,11 +180,37 @@ static void glorot(Net *n, int block, size_t rows, size_t cols, size_t ld, size_
         }
 }
 
+/* The heads' batch norm: at mean and dispersion of each gene, or at 1 and 0. */
+static void start_heads(Net *n)
+{
+    size_t N = (size_t) n->N, M = (size_t) n->M;
+    int data = n->p->init == INIT_DATA;
+    for (size_t g = 0; g < N; g++) {
+        double mean = 0, var = 0, here = 0;
+        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) {
+            mean += expm1((double) n->genes.x[k]);
+            here++;
+        }
+        mean /= (double) M;
+        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++)
+            var += pow(expm1((double) n->genes.x[k]) - mean, 2);
+        var = M > 1 ? (var + ((double) M - here) * mean * mean) / ((double) M - 1) : 0;
+        double theta = mean * mean / fmax(var - mean, 1e-8);
+        theta = theta < 0.1 ? 0.1 : theta > 30 ? 30 : theta;
+        part_of(n, GM)[g] = data ? (real) 0.3 : 1;
+        part_of(n, GT)[g] = part_of(n, GP)[g] = data ? (real) 0.1 : 1;
+        part_of(n, BM)[g] = data ? (real) log(fmax(mean, 1e-5)) : 0;
+        part_of(n, BT)[g] = data ? (real) log(expm1(theta)) : 0;
+        part_of(n, BP)[g] = data ? -2 : 0;
+    }
+}
+
 static void initialise(Net *n)
 {
     size_t N = (size_t) n->N, M = (size_t) n->M;
     if (!n->on_edges) glorot(n, W, N, N, 0, N);
-    for (size_t k = n->at.at[W]; n->on_edges && k < n->at.at[W] + (size_t) n->plan[PLAN_EDGES] + N; k++)
+    for (size_t k = n->at.at[W]; n->on_edges && k < n->at.at[W] + (size_t) n->plan[PLAN_EDGES] + N;
+         k++)
         n->w[k] = (real) (sqrt(3.0 / (double) N) * (2 * rng_unif(n->seed, RNG_INIT_2, k) - 1));
     glorot(n, W0, M, H1, H1, 0);
     glorot(n, W1, H1, H2, H2, 0);
@@ -168,31 +221,28 @@ static void initialise(Net *n)
     for (int h = 0; h < 3; h++) glorot(n, gs_head_u[h], H2, N, 0, H2);
     for (size_t j = 0; j < H1; j++) part_of(n, G1)[j] = 1;
     for (size_t j = 0; j < H2; j++) part_of(n, G2)[j] = 1;
-    for (size_t g = 0; g < N; g++) {
-        double mean = 0, var = 0, here = 0;
-        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) { mean += expm1((double) n->genes.x[k]); here++; }
-        mean /= (double) M;
-        for (size_t k = n->genes.p[g]; k < n->genes.p[g + 1]; k++) var += pow(expm1((double) n->genes.x[k]) - mean, 2);
-        var = M > 1 ? (var + ((double) M - here) * mean * mean) / ((double) M - 1) : 0;
-        double theta = mean * mean / fmax(var - mean, 1e-8);
-        theta = theta < 0.1 ? 0.1 : theta > 30 ? 30 : theta;
-        int data = n->p->init == INIT_DATA;
-        part_of(n, GM)[g] = data ? (real) 0.3 : 1;
-        part_of(n, GT)[g] = part_of(n, GP)[g] = data ? (real) 0.1 : 1;
-        part_of(n, BM)[g] = data ? (real) log(fmax(mean, 1e-5)) : 0;
-        part_of(n, BT)[g] = data ? (real) log(expm1(theta)) : 0;
-        part_of(n, BP)[g] = data ? -2 : 0;
-    }
+    start_heads(n);
 }
 
 Net gs_net(const GsParams *p, const Fit *f)
 {
-    Net n = { .p = p, .y = &f->x, .size = f->given, .plan = f->plan, .seed = f->seed, .N = f->x.nrow, .M = f->x.ncol,
-              .tiles = tiles_of(f->x.nrow), .T = f->threads, .inner = p->latent == LATENT_INNER,
-              .on_edges = p->inner == INNER_EDGES, .inflated = p->dist == DIST_ZINB,
-              .noise = 1, .drop = 1 };
+    Net n = { .p = p,
+              .y = &f->x,
+              .size = f->given,
+              .plan = f->plan,
+              .seed = f->seed,
+              .N = f->x.nrow,
+              .M = f->x.ncol,
+              .tiles = tiles_of(f->x.nrow),
+              .T = f->threads,
+              .inner = p->latent == LATENT_INNER,
+              .on_edges = p->inner == INNER_EDGES,
+              .inflated = p->dist == DIST_ZINB,
+              .noise = 1,
+              .drop = 1 };
     n.pad = (size_t) n.tiles * TILE;
-    n.at = places((size_t) n.N, (size_t) n.M, n.inner, n.on_edges ? (size_t) f->plan[PLAN_EDGES] + (size_t) n.N : 0);
+    n.at = places((size_t) n.N, (size_t) n.M, n.inner,
+                  n.on_edges ? (size_t) f->plan[PLAN_EDGES] + (size_t) n.N : 0);
     return n;
 }
 

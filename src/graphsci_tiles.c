@@ -1,5 +1,5 @@
-/* Kernels of GraphSCI: see graphsci.h. Sums over columns go into 8 partial sums in double, in an order that does not depend on
- * the width of vectors. */
+/* Kernels of GraphSCI: see graphsci.h. Sums over columns go into 8 partial sums in double, in an
+ * order that does not depend on the width of vectors. */
 #include <math.h>
 #include <string.h>
 #include "graphsci.h"
@@ -7,9 +7,11 @@
 KERNEL_FILE
 #include "nn_math.h"
 
-/* restrict: with as many places as these the compiler gives up on telling them apart, and does not vectorise. */
-LOCAL_FOR_CPUS(row_costs, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
-               const real *restrict eps, real *restrict mu, const real *restrict s, real *restrict cost, real *restrict kl),
+/* restrict: with as many places as these the compiler gives up on telling them apart, and does not
+ * vectorise. */
+LOCAL_FOR_CPUS(row_costs, (const TileCost *c, size_t n, const real *restrict label,
+               const real *restrict w, const real *restrict eps, real *restrict mu,
+               const real *restrict s, real *restrict cost, real *restrict kl),
                (c, n, label, w, eps, mu, s, cost, kl), {
     real q = c->q;
     for (size_t j = 0; j < n; j++) {
@@ -21,9 +23,9 @@ LOCAL_FOR_CPUS(row_costs, (const TileCost *c, size_t n, const real *restrict lab
     }
 })
 
-LOCAL_FOR_CPUS(row_back, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
-               const real *restrict eps, real *restrict mu, real *restrict s, real *restrict dv),
-               (c, n, label, w, eps, mu, s, dv), {
+LOCAL_FOR_CPUS(row_back, (const TileCost *c, size_t n, const real *restrict label,
+               const real *restrict w, const real *restrict eps, real *restrict mu,
+               real *restrict s, real *restrict dv), (c, n, label, w, eps, mu, s, dv), {
     real q = c->q;
     real edge = c->edge;
     real k = c->kl;
@@ -38,8 +40,9 @@ LOCAL_FOR_CPUS(row_back, (const TileCost *c, size_t n, const real *restrict labe
     }
 })
 
-LOCAL_FOR_CPUS(inner_costs, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
-               real *restrict z, real *restrict cost), (c, n, label, w, z, cost), {
+LOCAL_FOR_CPUS(inner_costs, (const TileCost *c, size_t n, const real *restrict label,
+               const real *restrict w, real *restrict z, real *restrict cost),
+               (c, n, label, w, z, cost), {
     real q = c->q;
     for (size_t j = 0; j < n; j++) {
         cost[j] = (1 - label[j]) * z[j] + (1 + (q - 1) * label[j]) * softplus(-z[j]);
@@ -47,12 +50,14 @@ LOCAL_FOR_CPUS(inner_costs, (const TileCost *c, size_t n, const real *restrict l
     }
 })
 
-LOCAL_FOR_CPUS(inner_back, (const TileCost *c, size_t n, const real *restrict label, const real *restrict w,
-               real *restrict z, real *restrict dv), (c, n, label, w, z, dv), {
+LOCAL_FOR_CPUS(inner_back, (const TileCost *c, size_t n, const real *restrict label,
+               const real *restrict w, real *restrict z, real *restrict dv),
+               (c, n, label, w, z, dv), {
     real q = c->q;
     real edge = c->edge;
     for (size_t j = 0; j < n; j++) {
-        real g = edge * ((1 - label[j]) - (1 + (q - 1) * label[j]) * logistic(-z[j])) + dv[j] * w[j];
+        real g = edge * ((1 - label[j]) - (1 + (q - 1) * label[j]) * logistic(-z[j]))
+               + dv[j] * w[j];
         dv[j] *= z[j];
         z[j] = g;
     }
@@ -69,8 +74,8 @@ static double sum_of(const real *x, size_t n)
 
 static const real nothing[TILE];
 
-void tile_row(const TileCost *c, size_t n, const real *label, const real *w, const real *eps, real *mu, const real *s,
-              double sums[2])
+void tile_row(const TileCost *c, size_t n, const real *label, const real *w, const real *eps,
+              real *mu, const real *s, double sums[2])
 {
     real cost[TILE], kl[TILE];
     row_costs(c, n, label, w, eps ? eps : nothing, mu, s, cost, kl);
@@ -78,7 +83,8 @@ void tile_row(const TileCost *c, size_t n, const real *label, const real *w, con
     sums[1] += sum_of(kl, n);
 }
 
-void tile_row_back(const TileCost *c, size_t n, const real *label, const real *w, const real *eps, real *mu, real *s, real *dv)
+void tile_row_back(const TileCost *c, size_t n, const real *label, const real *w, const real *eps,
+                   real *mu, real *s, real *dv)
 {
     row_back(c, n, label, w, eps ? eps : nothing, mu, s, dv);
 }
@@ -90,29 +96,35 @@ void tile_inner(const TileCost *c, size_t n, const real *label, const real *w, r
     *sum += sum_of(cost, n);
 }
 
-void tile_inner_back(const TileCost *c, size_t n, const real *label, const real *w, real *z, real *dv)
+void tile_inner_back(const TileCost *c, size_t n, const real *label, const real *w, real *z,
+                     real *dv)
 {
     inner_back(c, n, label, w, z, dv);
 }
 
 #define TILE_SUMS(suffix, attr, W) \
-attr static void sums##suffix(real *restrict out, const real *start, const real *restrict from, const size_t *p, const int *idx, \
+attr static void sums##suffix(real *restrict out, const real *start, \
+                              const real *restrict from, const size_t *p, const int *idx, \
                               const real *val, size_t rows) \
 { \
     for (size_t r = 0; r < rows; r++) \
         for (size_t q = 0; q < TILE; q += PANEL) { \
             Lanes##W a[PANEL / W]; \
-            for (int j = 0; j < PANEL / W; j++) a[j] = start ? CONST_LANES(Lanes##W, start + q + j * W) : (Lanes##W) { 0 }; \
+            for (int j = 0; j < PANEL / W; j++) \
+                a[j] = start ? CONST_LANES(Lanes##W, start + q + j * W) : (Lanes##W) { 0 }; \
             for (size_t k = p[r]; k < p[r + 1]; k++) { \
                 const real *row = from + (size_t) idx[k] * TILE + q; \
-                for (int j = 0; j < PANEL / W; j++) a[j] += val[k] * CONST_LANES(Lanes##W, row + j * W); \
+                for (int j = 0; j < PANEL / W; j++) \
+                    a[j] += val[k] * CONST_LANES(Lanes##W, row + j * W); \
             } \
-            for (int j = 0; j < PANEL / W; j++) LANES(Lanes##W, out + r * TILE + q + j * W) = a[j]; \
+            for (int j = 0; j < PANEL / W; j++) \
+                LANES(Lanes##W, out + r * TILE + q + j * W) = a[j]; \
         } \
 }
 BY_LANES(TILE_SUMS)
 
-void tile_sums(real *out, const real *start, const real *from, const size_t *p, const int *idx, const real *val, size_t rows)
+void tile_sums(real *out, const real *start, const real *from, const size_t *p, const int *idx,
+               const real *val, size_t rows)
 {
     CALL_LANES(sums, out, start, from, p, idx, val, rows);
 }
@@ -120,34 +132,43 @@ void tile_sums(real *out, const real *start, const real *from, const size_t *p, 
 /* ---- batch norm: columns in runs of up to 64 ---- */
 enum { RUN = 64 };
 
-LOCAL_FOR_CPUS(add_rows, (size_t rows, size_t cols, size_t ld, const real *x, double *sum), (rows, cols, ld, x, sum), {
-    for (size_t r = 0; r < rows; r++) for (size_t j = 0; j < cols; j++) sum[j] += (double) x[r * ld + j];
-})
-LOCAL_FOR_CPUS(add_squares, (size_t rows, size_t cols, size_t ld, const real *x, const double *mean, double *sum),
-               (rows, cols, ld, x, mean, sum), {
+LOCAL_FOR_CPUS(add_rows, (size_t rows, size_t cols, size_t ld, const real *x, double *sum),
+               (rows, cols, ld, x, sum), {
     for (size_t r = 0; r < rows; r++)
-        for (size_t j = 0; j < cols; j++) { double d = (double) x[r * ld + j] - mean[j]; sum[j] += d * d; }
+        for (size_t j = 0; j < cols; j++) sum[j] += (double) x[r * ld + j];
 })
-LOCAL_FOR_CPUS(standardise, (size_t rows, size_t cols, size_t ld, const real *mean, const real *inv, real *x),
-               (rows, cols, ld, mean, inv, x), {
-    for (size_t r = 0; r < rows; r++) for (size_t j = 0; j < cols; j++) x[r * ld + j] = (x[r * ld + j] - mean[j]) * inv[j];
+LOCAL_FOR_CPUS(add_squares, (size_t rows, size_t cols, size_t ld, const real *x, const double *mean,
+               double *sum), (rows, cols, ld, x, mean, sum), {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < cols; j++) {
+            double d = (double) x[r * ld + j] - mean[j];
+            sum[j] += d * d;
+        }
 })
-LOCAL_FOR_CPUS(scale_rows, (size_t rows, size_t cols, size_t ld, const real *x, const real *gamma, const real *beta, real *y),
-               (rows, cols, ld, x, gamma, beta, y), {
-    for (size_t r = 0; r < rows; r++) for (size_t j = 0; j < cols; j++) y[r * ld + j] = gamma[j] * x[r * ld + j] + beta[j];
+LOCAL_FOR_CPUS(standardise, (size_t rows, size_t cols, size_t ld, const real *mean, const real *inv,
+               real *x), (rows, cols, ld, mean, inv, x), {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < cols; j++) x[r * ld + j] = (x[r * ld + j] - mean[j]) * inv[j];
 })
-LOCAL_FOR_CPUS(back_sums, (size_t rows, size_t cols, size_t ld, const real *x, const real *g, double *sum, double *with),
-               (rows, cols, ld, x, g, sum, with), {
+LOCAL_FOR_CPUS(scale_rows, (size_t rows, size_t cols, size_t ld, const real *x, const real *gamma,
+               const real *beta, real *y), (rows, cols, ld, x, gamma, beta, y), {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < cols; j++) y[r * ld + j] = gamma[j] * x[r * ld + j] + beta[j];
+})
+LOCAL_FOR_CPUS(back_sums, (size_t rows, size_t cols, size_t ld, const real *x, const real *g,
+               double *sum, double *with), (rows, cols, ld, x, g, sum, with), {
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < cols; j++) {
             sum[j] += (double) g[r * ld + j];
             with[j] += (double) g[r * ld + j] * (double) x[r * ld + j];
         }
 })
-LOCAL_FOR_CPUS(back_rows, (size_t rows, size_t cols, size_t ld, const real *x, const real *by, const real *mean, const real *with,
-               real *g), (rows, cols, ld, x, by, mean, with, g), {
+LOCAL_FOR_CPUS(back_rows, (size_t rows, size_t cols, size_t ld, const real *x, const real *by,
+               const real *mean, const real *with, real *g), (rows, cols, ld, x, by, mean, with, g),
+               {
     for (size_t r = 0; r < rows; r++)
-        for (size_t j = 0; j < cols; j++) g[r * ld + j] = by[j] * (g[r * ld + j] - mean[j] - x[r * ld + j] * with[j]);
+        for (size_t j = 0; j < cols; j++)
+            g[r * ld + j] = by[j] * (g[r * ld + j] - mean[j] - x[r * ld + j] * with[j]);
 })
 
 void norm_columns(size_t rows, size_t cols, size_t ld, real *x, real *inv)
@@ -167,13 +188,14 @@ void norm_columns(size_t rows, size_t cols, size_t ld, real *x, real *inv)
     }
 }
 
-void norm_scale(size_t rows, size_t cols, size_t ld, const real *x, const real *gamma, const real *beta, real *y)
+void norm_scale(size_t rows, size_t cols, size_t ld, const real *x, const real *gamma,
+                const real *beta, real *y)
 {
     scale_rows(rows, cols, ld, x, gamma, beta, y);
 }
 
-void norm_back(size_t rows, size_t cols, size_t ld, const real *x, const real *gamma, const real *inv, real *g, real *dgamma,
-               real *dbeta)
+void norm_back(size_t rows, size_t cols, size_t ld, const real *x, const real *gamma,
+               const real *inv, real *g, real *dgamma, real *dbeta)
 {
     for (size_t from = 0; from < cols; from += RUN) {
         size_t n = cols - from < RUN ? cols - from : RUN;
@@ -217,5 +239,6 @@ void graph_labels(const Neighbours *g, int row, int first, size_t n, real *label
 {
     memset(label, 0, n * sizeof(real));
     if (row >= first && row < first + (int) n) label[row - first] = 1;
-    for (int k = graph_from(g, row, first); k < g->p[row + 1] && g->i[k] < first + (int) n; k++) label[g->i[k] - first] = 1;
+    for (int k = graph_from(g, row, first); k < g->p[row + 1] && g->i[k] < first + (int) n; k++)
+        label[g->i[k] - first] = 1;
 }

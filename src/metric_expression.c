@@ -1,49 +1,15 @@
-/* Metrics of values: ranks (Spearman; area under the ROC curve, Hanley and McNeil 1982), distributions (Kolmogorov and
- * Smirnov; Gini) and losses of counts (McCullagh and Nelder 1989, 2.3). */
+/* Metrics of values: ranks (Spearman; area under the ROC curve, Hanley and McNeil 1982),
+ * distributions (Kolmogorov and Smirnov; Gini) and losses of counts (McCullagh and Nelder 1989,
+ * 2.3). */
 #include <math.h>
-#include <string.h>
-#include "core.h"
+#include "metric.h"
 
 /* ---- ranks ---- */
-
-/* order[0..n), places in v, is put in rising order of v: merges of runs, which keep the order of ties. other: n of scratch. */
-static void sort_places(const double *v, size_t *order, size_t *other, size_t n)
-{
-    size_t *from = order, *to = other;
-    for (size_t run = 1; run < n; run *= 2) {
-        for (size_t lo = 0; lo < n; lo += 2 * run) {
-            size_t mid = lo + run < n ? lo + run : n, hi = lo + 2 * run < n ? lo + 2 * run : n, i = lo, j = mid;
-            for (size_t k = lo; k < hi; k++) to[k] = j == hi || (i < mid && v[from[i]] <= v[from[j]]) ? from[i++] : from[j++];
-        }
-        size_t *t = from; from = to; to = t;
-    }
-    if (from != order) memcpy(order, from, n * sizeof *order);
-}
-
-Status midranks(Arena *a, const double *v, const int *group, size_t n, int n_groups, double *rank)
-{
-    size_t *order = ARENA(a, size_t, n), *other = ARENA(a, size_t, n), *start = ARENA(a, size_t, n_groups + 1);
-    if (a->failed) return ST_NOMEM;
-    for (size_t k = 0; k < n; k++) start[group ? group[k] + 1 : 1]++;
-    for (int g = 0; g < n_groups; g++) start[g + 1] += start[g];
-    for (size_t k = 0; k < n; k++) order[start[group ? group[k] : 0]++] = k;
-    for (int g = n_groups; g > 0; g--) start[g] = start[g - 1];
-    start[0] = 0;
-    for (int g = 0; g < n_groups; g++) {
-        size_t *o = order + start[g], m = start[g + 1] - start[g];
-        sort_places(v, o, other, m);
-        for (size_t k = 0, end; k < m; k = end) {
-            for (end = k + 1; end < m && v[o[end]] == v[o[k]]; end++) { }
-            for (size_t t = k; t < end; t++) rank[o[t]] = 0.5 * (double) (k + 1 + end);
-        }
-    }
-    return ST_OK;
-}
 
 Status roc_auc(Arena *a, const double *score, const int *positive, size_t n, double *out)
 {
     double *rank = ARENA(a, double, n), sum = 0, n_positive = 0;
-    if (a->failed || midranks(a, score, NULL, n, 1, rank) != ST_OK) return ST_NOMEM;
+    if (a->failed || midranks_by_group(a, score, NULL, n, 1, rank) != ST_OK) return ST_NOMEM;
     for (size_t k = 0; k < n; k++) if (positive[k]) { sum += rank[k]; n_positive++; }
     *out = (sum - n_positive * (n_positive + 1) / 2) / (n_positive * ((double) n - n_positive));
     return ST_OK;
@@ -67,7 +33,8 @@ Status ks_statistic(Arena *a, const double *x, size_t n_x, const double *y, size
     const double *sx = sorted(a, x, n_x), *sy = sorted(a, y, n_y);
     if (a->failed) return ST_NOMEM;
     *out = 0;
-    for (size_t i = 0, j = 0; i < n_x && j < n_y; ) {        /* behind the last of either the difference only shrinks */
+    /* behind the last of either the difference only shrinks */
+    for (size_t i = 0, j = 0; i < n_x && j < n_y; ) {
         double at = sx[i] < sy[j] ? sx[i] : sy[j];
         while (i < n_x && sx[i] == at) i++;
         while (j < n_y && sy[j] == at) j++;
@@ -88,7 +55,8 @@ Status gini(Arena *a, const Sparse *by_gene, double floor, double *out)
         size_t m = (size_t) (by_gene->p[g + 1] - by_gene->p[g]);
         for (size_t k = 0; k < m; k++) order[k] = k;
         sort_places(x, order, other, m);
-        double zeros = n - (double) m, top = floor * zeros * (zeros - n), sum = floor * n;     /* zeros come first */
+        /* zeros come first */
+        double zeros = n - (double) m, top = floor * zeros * (zeros - n), sum = floor * n;
         for (size_t k = 0; k < m; k++) {
             top += (2 * (zeros + (double) k + 1) - n - 1) * (x[order[k]] + floor);
             sum += x[order[k]];
@@ -100,7 +68,8 @@ Status gini(Arena *a, const Sparse *by_gene, double floor, double *out)
 
 /* ---- losses of counts ---- */
 
-/* Near the mean log(y/mean) = 2 atanh(v), v = d/(y + mean), as a series: its first term and d make v d. */
+/* Near the mean log(y/mean) = 2 atanh(v), v = d/(y + mean), as a series: its first term and d make
+ * v d. */
 double half_deviance(double y, double mean, double d)
 {
     if (y == 0) return mean;
@@ -115,23 +84,24 @@ double half_deviance(double y, double mean, double d)
     return sum;
 }
 
-/* y log(y/m) - (y + theta) log((y + theta)/(m + theta)): a difference of two half deviances, for any theta up to infinity;
- * far from the mean, where small theta would let it cancel, by logarithms of what is near 1 when theta is large. */
+/* y log(y/m) - (y + theta) log((y + theta)/(m + theta)): a difference of two half deviances, for
+ * any theta up to infinity; far from the mean, where small theta would let it cancel, by logarithms
+ * of what is near 1 when theta is large. */
 static double half_nb(double y, double m, double theta)
 {
     double d = y - m;
     if (isinf(theta) || d == 0) return half_deviance(y, m, d);
     if (y == 0) return theta * log1p(m / theta);
     if (m == 0) return INFINITY;
-    if (fabs(d) < 0.1 * (y + m)) return half_deviance(y, m, d) - half_deviance(y + theta, m + theta, d);
+    if (fabs(d) < 0.1 * (y + m))
+        return half_deviance(y, m, d) - half_deviance(y + theta, m + theta, d);
     if (d > 0) return y * log1p(theta / (y + theta) * (d / m)) - theta * log1p(d / (m + theta));
     return theta * log1p(-d / (y + theta)) - y * log1p(theta / (m + theta) * (-d / y));
 }
 
-double count_loss(const Sparse *observed, const double *expected, CountLoss kind, const double *theta, size_t n_theta,
-                  double eps, Tick tick)
+double count_loss(const Sparse *observed, const double *expected, CountLoss kind,
+                  const double *theta, size_t n_theta, double eps, Tick tick)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     size_t G = (size_t) observed->nrow;
     double total = 0;
     for (int c = 0; c < observed->ncol; c++) {
@@ -139,12 +109,16 @@ double count_loss(const Sparse *observed, const double *expected, CountLoss kind
         double sum = 0;
         for (size_t g = 0; g < G; g++) {
             size_t at = (size_t) c * G + g;
-            double m = expected[at], y = k < end && (size_t) observed->i[k] == g ? observed->x[k++] : 0;
+            double m = expected[at],
+                   y = k < end && (size_t) observed->i[k] == g ? observed->x[k++] : 0;
             if (kind == COUNT_LOSS) sum += y > 0 ? m - y * log(m + eps) : m;
-            else sum += 2 * (kind == COUNT_NB ? half_nb(y, m, theta[at % n_theta]) : half_deviance(y, m, y - m));
+            else
+                sum += 2
+                       * (kind == COUNT_NB ? half_nb(y, m, theta[at % n_theta])
+                                           : half_deviance(y, m, y - m));
         }
         total += sum;
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     return total / ((double) G * observed->ncol);
 }

@@ -1,12 +1,13 @@
 /* How well hidden entries were recovered, and the variation of genes within groups. */
 #include <math.h>
-#include "core.h"
+#include "metric.h"
 
-/* count, sums of truth and estimate, and of their products, about `at_t` and `at_e`; |d|, d^2; squares as they are */
+/* count, sums of truth and estimate, and of their products, about `at_t` and `at_e`; |d|, d^2;
+ * squares as they are */
 typedef struct { double n, at_t, at_e, t, e, tt, ee, te, ad, dd, raw_tt, raw_ee; } Sums;
 
-/* A variance is none below rounding, of the sums and of the values: the truth is in double, an estimate may be in single
- * precision. */
+/* A variance is none below rounding, of the sums and of the values: the truth is in double, an
+ * estimate may be in single precision. */
 static const double OF_TRUTH = 1e-28, OF_ESTIMATE = 1e-14;
 static int varies(double c, double about, double raw, double n, double of)
 {
@@ -15,13 +16,15 @@ static int varies(double c, double about, double raw, double n, double of)
 
 static void finish(const Sums *s, Recovery *out)
 {
-    double n = s->n, ct = s->tt - s->t * s->t / n, ce = s->ee - s->e * s->e / n, cte = s->te - s->t * s->e / n;
+    double n = s->n, ct = s->tt - s->t * s->t / n, ce = s->ee - s->e * s->e / n,
+           cte = s->te - s->t * s->e / n;
     out->n = (size_t) n;
     out->mse = s->dd / n;
     out->rmse = sqrt(out->mse);
     out->mae = s->ad / n;
     out->nmse = sqrt(s->dd / s->raw_tt);
-    int both = n > 1 && varies(ct, s->tt, s->raw_tt, n, OF_TRUTH) && varies(ce, s->ee, s->raw_ee, n, OF_ESTIMATE);
+    int both = n > 1 && varies(ct, s->tt, s->raw_tt, n, OF_TRUTH)
+               && varies(ce, s->ee, s->raw_ee, n, OF_ESTIMATE);
     out->pearson = both ? cte / sqrt(ct * ce) : NAN;
 }
 
@@ -33,7 +36,8 @@ static void add(Sums *s, double t, double e)
 }
 
 /* Each group about its own means, so that squares do not cancel. */
-static void sum_up(const double *t, const double *e, const int *group, size_t n, int n_groups, Sums *s, Recovery *out)
+static void sum_up(const double *t, const double *e, const int *group, size_t n, int n_groups,
+                   Sums *s, Recovery *out)
 {
     for (size_t k = 0; k < n; k++) {
         Sums *of = s + (group ? group[k] : 0);
@@ -46,29 +50,35 @@ static void sum_up(const double *t, const double *e, const int *group, size_t n,
     for (int g = 0; g < n_groups; g++) finish(s + g, out + g);
 }
 
-Status recovery_by_group(Arena *a, const double *truth, const double *estimate, const int *group, size_t n, int n_groups,
-                         Recovery *out)
+Status recovery_by_group(Arena *a, const double *truth, const double *estimate, const int *group,
+                         size_t n, int n_groups, Recovery *out)
 {
     Sums *s = ARENA(a, Sums, n_groups), *of_ranks = ARENA(a, Sums, n_groups);
     Recovery *ranked = ARENA(a, Recovery, n_groups);
     double *rank_t = ARENA(a, double, n), *rank_e = ARENA(a, double, n);
-    if (a->failed || midranks(a, truth, group, n, n_groups, rank_t) != ST_OK
-        || midranks(a, estimate, group, n, n_groups, rank_e) != ST_OK) return ST_NOMEM;
+    if (a->failed || midranks_by_group(a, truth, group, n, n_groups, rank_t) != ST_OK
+        || midranks_by_group(a, estimate, group, n, n_groups, rank_e) != ST_OK) return ST_NOMEM;
     sum_up(truth, estimate, group, n, n_groups, s, out);
     sum_up(rank_t, rank_e, group, n, n_groups, of_ranks, ranked);
     /* where values differ by rounding only, their ranks mean nothing */
-    for (int g = 0; g < n_groups; g++) out[g].spearman = isnan(out[g].pearson) ? NAN : ranked[g].pearson;
+    for (int g = 0; g < n_groups; g++)
+        out[g].spearman = isnan(out[g].pearson) ? NAN : ranked[g].pearson;
     return ST_OK;
 }
 
-void gene_cv(const Sparse *s, const int *group, int n_groups, const int *size, double *mean, double *cv)
+void gene_cv(const Sparse *s, const int *group, int n_groups, const int *size, double *mean,
+             double *cv)
 {
     size_t G = (size_t) s->nrow, all = G * (size_t) n_groups;
-    double *zeros = cv;                                  /* first the number of non-zeros, then the squares, then the CV */
+    double *zeros = cv;  /* first the number of non-zeros, then the squares, then the CV */
     for (size_t k = 0; k < all; k++) mean[k] = cv[k] = 0;
     for (int c = 0; c < s->ncol; c++)
         for (int k = s->p[c]; k < s->p[c + 1]; k++)
-            if (group[c] >= 0) { size_t at = G * (size_t) group[c] + (size_t) s->i[k]; mean[at] += s->x[k]; zeros[at]++; }
+            if (group[c] >= 0) {
+                size_t at = G * (size_t) group[c] + (size_t) s->i[k];
+                mean[at] += s->x[k];
+                zeros[at]++;
+            }
     for (size_t k = 0; k < all; k++) {
         int n = size[k / G];
         mean[k] /= n;

@@ -1,8 +1,9 @@
-/* Correlations of pairs of cells, for medians within and between cell types. The cells x cells matrix is never formed: pairs
- * are told by their place in a list. One cell at a time is spread out, centred and of norm 1; then r is its product with the
- * entries of the other over that one's norm, as the centre of the other meets a sum of 0. */
+/* Correlations of pairs of cells, for medians within and between cell types. The cells x cells
+ * matrix is never formed: pairs are told by their place in a list. One cell at a time is spread
+ * out, centred and of norm 1; then r is its product with the entries of the other over that one's
+ * norm, as the centre of the other meets a sum of 0. */
 #include <math.h>
-#include "core.h"
+#include "metric.h"
 
 void cell_norms(const Sparse *x, double *mean, double *norm)
 {
@@ -16,7 +17,8 @@ void cell_norms(const Sparse *x, double *mean, double *norm)
             raw += x->x[k] * x->x[k];
         }
         squares += (G - (x->p[c + 1] - x->p[c])) * mean[c] * mean[c];
-        norm[c] = squares > 1e-24 * raw ? sqrt(squares) : 0;         /* below that it is rounding of the mean */
+        /* below that it is rounding of the mean */
+        norm[c] = squares > 1e-24 * raw ? sqrt(squares) : 0;
     }
 }
 
@@ -28,7 +30,7 @@ static void spread(const Sparse *x, int cell, double mean, double norm, double *
 
 static double product(const Sparse *x, int cell, const double *z)
 {
-    double sum[4] = { 0 };                               /* four chains of sums: one would wait for itself */
+    double sum[4] = { 0 };  /* four chains of sums: one would wait for itself */
     int k = x->p[cell], end = x->p[cell + 1];
     for (; k + 4 <= end; k += 4) for (int l = 0; l < 4; l++) sum[l] += z[x->i[k + l]] * x->x[k + l];
     for (; k < end; k++) sum[0] += z[x->i[k]] * x->x[k];
@@ -75,10 +77,10 @@ static void correlate(const Job *w, size_t from, size_t to, double *z, double *o
 
 enum { CHUNK = 1024 };        /* pairs that one thread takes at once */
 
-Status pair_correlations(Arena *a, const Sparse *x, const double *mean, const double *norm, const Pairs *p, uint64_t seed,
-                         int threads, Tick tick, double *out, size_t m)
+Status pair_correlations(Arena *a, const Sparse *x, const double *mean, const double *norm,
+                         const Pairs *p, uint64_t seed, int threads, Tick tick, double *out,
+                         size_t m)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     uint64_t *first = ARENA(a, uint64_t, p->n + 1);
     double *z = ARENA(a, double, (size_t) threads * (size_t) x->nrow);
     if (a->failed) return ST_NOMEM;
@@ -91,7 +93,7 @@ Status pair_correlations(Arena *a, const Sparse *x, const double *mean, const do
             size_t lo = from + (size_t) t * CHUNK, hi = lo + CHUNK < m ? lo + CHUNK : m;
             if (lo < hi) correlate(&w, lo, hi, z + (size_t) t * (size_t) x->nrow, out);
         }
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     return ST_OK;
 }

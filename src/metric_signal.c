@@ -1,44 +1,24 @@
-/* Is there signal that was not in the counts? Genes shuffled over the cells, ranks, tests of genes. */
+/* Is there signal that was not in the counts? Genes shuffled over the cells, ranks, tests of
+ * genes. */
 #include <math.h>
-#include <stdlib.h>
-#include "core.h"
-
-static int by_value(const void *a, const void *b)
-{
-    const Ranked *x = a, *y = b;
-    return (x->v > y->v) - (x->v < y->v);
-}
-
-double mid_ranks(const double *v, size_t n, double tol, Ranked *room, double *rank)
-{
-    double ties = 0;
-    for (size_t k = 0; k < n; k++) room[k] = (Ranked) { v[k], k };
-    qsort(room, n, sizeof *room, by_value);
-    for (size_t k = 0, end; k < n; k = end) {
-        double top = room[k].v + tol * fabs(room[k].v);
-        for (end = k + 1; end < n && room[end].v <= top; end++) ;
-        double t = (double) (end - k);
-        for (size_t j = k; j < end; j++) rank[room[j].at] = (double) k + (t + 1) / 2;
-        ties += t * t * t - t;
-    }
-    return ties;
-}
+#include "metric.h"
 
 Status gene_ranks(Arena *a, const double *x, int genes, int cells, double *rank, double *ties)
 {
     size_t G = (size_t) genes, N = (size_t) cells;
-    Ranked *room = ARENA(a, Ranked, N);
+    size_t *order = ARENA(a, size_t, 2 * N);
     double *v = ARENA(a, double, N), *r = ARENA(a, double, N);
     if (a->failed) return ST_NOMEM;
     for (size_t g = 0; g < G; g++) {
         for (size_t c = 0; c < N; c++) v[c] = x[c * G + g];
-        ties[g] = mid_ranks(v, N, 0, room, r);
+        ties[g] = midranks(v, N, 0, order, r);
         for (size_t c = 0; c < N; c++) rank[c * G + g] = r[c];
     }
     return ST_OK;
 }
 
-/* sum += v, what rounding takes going to low: few different values, added a million times, would round one way */
+/* sum += v, what rounding takes going to low: few different values, added a million times, would
+ * round one way */
 static void add(double *sum, double *low, double v)
 {
     double next = *sum + v, part = next - *sum;
@@ -46,15 +26,23 @@ static void add(double *sum, double *low, double v)
     *sum = next;
 }
 
-void gene_welch(const double *x, int genes, int cells, const int *second, double *t, double *df, double *mean1, double *mean2)
+void gene_welch(const double *x, int genes, int cells, const int *second, double *t, double *df,
+                double *mean1, double *mean2)
 {
     size_t G = (size_t) genes, N = (size_t) cells;
     for (size_t g = 0; g < G; g++) {
         double n[2] = { 0 }, mean[2] = { 0 }, off[2] = { 0 }, var[2] = { 0 }, low[2] = { 0 };
-        for (size_t c = 0; c < N; c++) { n[second[c] != 0]++; mean[second[c] != 0] += x[c * G + g]; }
+        for (size_t c = 0; c < N; c++) {
+            n[second[c] != 0]++;
+            mean[second[c] != 0] += x[c * G + g];
+        }
         for (int k = 0; k < 2; k++) mean[k] /= n[k];
-        for (size_t c = 0; c < N; c++) { int k = second[c] != 0; add(&off[k], &low[k], x[c * G + g] - mean[k]); }
-        for (int k = 0; k < 2; k++) { mean[k] += (off[k] + low[k]) / n[k]; low[k] = 0; }       /* what rounding left */
+        for (size_t c = 0; c < N; c++) {
+            int k = second[c] != 0;
+            add(&off[k], &low[k], x[c * G + g] - mean[k]);
+        }
+        /* what rounding left */
+        for (int k = 0; k < 2; k++) { mean[k] += (off[k] + low[k]) / n[k]; low[k] = 0; }
         for (size_t c = 0; c < N; c++) {
             int k = second[c] != 0;
             double d = x[c * G + g] - mean[k];
@@ -65,9 +53,11 @@ void gene_welch(const double *x, int genes, int cells, const int *second, double
         double sum = var[0] + var[1];
         mean1[g] = mean[0];
         mean2[g] = mean[1];
-        int varies = n[0] > 1 && n[1] > 1 && sqrt(sum) >= 10 * 0x1p-52 * fmax(fabs(mean[0]), fabs(mean[1])) && sum > 0;
+        int varies = n[0] > 1 && n[1] > 1
+                     && sqrt(sum) >= 10 * 0x1p-52 * fmax(fabs(mean[0]), fabs(mean[1])) && sum > 0;
         t[g] = varies ? (mean[0] - mean[1]) / sqrt(sum) : NAN;
-        df[g] = varies ? sum * sum / (var[0] * var[0] / (n[0] - 1) + var[1] * var[1] / (n[1] - 1)) : NAN;
+        df[g] = varies ? sum * sum / (var[0] * var[0] / (n[0] - 1) + var[1] * var[1] / (n[1] - 1))
+                       : NAN;
     }
 }
 
@@ -82,18 +72,20 @@ static double rank_correlation(const double *a, const double *b, size_t n)
     return aa > 0 ? (bb > 0 ? ab / sqrt(aa * bb) : 0) : NAN;
 }
 
-Status rank_agreement(Arena *a, const Sparse *by_gene, const double *after, const int *group, int n_groups, int least,
-                      double *rho, int *n)
+Status rank_agreement(Arena *a, const Sparse *by_gene, const double *after, const int *group,
+                      int n_groups, int least, double *rho, int *n)
 {
     size_t G = (size_t) by_gene->ncol, most = (size_t) sparse_longest(by_gene);
-    Ranked *room = ARENA(a, Ranked, most);
-    double *u = ARENA(a, double, most), *v = ARENA(a, double, most), *r = ARENA(a, double, most), *q = ARENA(a, double, most);
+    size_t *order = ARENA(a, size_t, 2 * most);
+    double *u = ARENA(a, double, most), *v = ARENA(a, double, most), *r = ARENA(a, double, most),
+           *q = ARENA(a, double, most);
     size_t *end = ARENA(a, size_t, n_groups + 1);
     if (a->failed) return ST_NOMEM;
     for (size_t g = 0; g < G; g++) {
         int from = by_gene->p[g], to = by_gene->p[g + 1];
         for (int l = 0; l <= n_groups; l++) end[l] = 0;
-        for (int k = from; k < to; k++) if (group[by_gene->i[k]] >= 0) end[group[by_gene->i[k]] + 1]++;
+        for (int k = from; k < to; k++)
+            if (group[by_gene->i[k]] >= 0) end[group[by_gene->i[k]] + 1]++;
         for (int l = 0; l < n_groups; l++) end[l + 1] += end[l];
         for (int k = from; k < to; k++) {
             int l = group[by_gene->i[k]];
@@ -106,15 +98,17 @@ Status rank_agreement(Arena *a, const Sparse *by_gene, const double *after, cons
             n[at] = (int) m;
             rho[at] = NAN;
             if (m < (size_t) least || m < 2) continue;
-            mid_ranks(u + first, m, 1e-6, room, r);             /* values that went through single precision tie */
-            mid_ranks(v + first, m, 1e-6, room, q);
+            /* values that went through single precision tie */
+            midranks(u + first, m, 1e-6, order, r);
+            midranks(v + first, m, 1e-6, order, q);
             rho[at] = rank_correlation(r, q, m);
         }
     }
     return ST_OK;
 }
 
-/* The first steps of a shuffle of all cells, one per entry; then undone, so that the next gene starts from the same order. */
+/* The first steps of a shuffle of all cells, one per entry; then undone, so that the next gene
+ * starts from the same order. */
 Status shuffle_genes(Arena *a, const Sparse *by_gene, uint64_t seed, int *i)
 {
     int n = by_gene->nrow;
@@ -124,7 +118,9 @@ Status shuffle_genes(Arena *a, const Sparse *by_gene, uint64_t seed, int *i)
     for (int g = 0; g < by_gene->ncol; g++) {
         int from = by_gene->p[g], m = by_gene->p[g + 1] - from;
         for (int k = 0; k < m; k++) {
-            int j = k + (int) (rng_unif(seed, RNG_SHUFFLE, (uint64_t) g << 32 | (uint64_t) k) * (n - k));
+            int j = k
+                    + (int) (rng_unif(seed, RNG_SHUFFLE, (uint64_t) g << 32 | (uint64_t) k)
+                             * (n - k));
             with[k] = j;
             i[from + k] = order[j];
             order[j] = order[k];

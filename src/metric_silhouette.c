@@ -1,8 +1,9 @@
-/* Silhouette widths, Rousseeuw 1987: s = (b - a)/max(a, b), a the mean Euclidean distance to the other members of the
- * own cluster, b the smallest mean distance to another cluster; 0 for a singleton. Distances are made a point against
- * thirty-two at a time and summed on the spot: no n x n matrix. */
+/* Silhouette widths, Rousseeuw 1987: s = (b - a)/max(a, b), a the mean Euclidean distance to the
+ * other members of the own cluster, b the smallest mean distance to another cluster; 0 for a
+ * singleton. Distances are made a point against thirty-two at a time and summed on the spot: no n x
+ * n matrix. */
 #include <math.h>
-#include "core.h"
+#include "metric.h"
 
 KERNEL_FILE
 
@@ -13,8 +14,9 @@ typedef double Doubles16 __attribute__((vector_size(64), aligned(8), may_alias))
 typedef double Doubles8 __attribute__((vector_size(32), aligned(8), may_alias));
 typedef double Doubles4 __attribute__((vector_size(16), aligned(8), may_alias));
 
-/* Sum of distances from x to the n points of one cluster, which lie in groups of LANE, dimension by dimension:
- * group[d * LANE + lane]. Lanes are summed one by one at the end: the same order for every W. */
+/* Sum of distances from x to the n points of one cluster, which lie in groups of LANE, dimension by
+ * dimension: group[d * LANE + lane]. Lanes are summed one by one at the end: the same order for
+ * every W. */
 #define DISTANCES(suffix, attr, W) \
 attr static double distances##suffix(const double *x, const double *groups, int n, int d) \
 { \
@@ -36,8 +38,8 @@ attr static double distances##suffix(const double *x, const double *groups, int 
 }
 BY_LANES(DISTANCES)
 
-Status silhouette(Arena *a, const double *points, int n, int d, const int *label, int n_labels, int threads, Tick tick,
-                  double *width)
+Status silhouette(Arena *a, const double *points, int n, int d, const int *label, int n_labels,
+                  int threads, Tick tick, double *width)
 {
     int *size = ARENA(a, int, n_labels), *place = ARENA(a, int, n_labels);
     size_t *start = ARENA(a, size_t, n_labels + 1);
@@ -49,9 +51,9 @@ Status silhouette(Arena *a, const double *points, int n, int d, const int *label
     for (int i = 0; i < n; i++) {
         int at = place[label[i]]++;
         double *group = packed + start[label[i]] + (size_t) (at / LANE) * LANE * (size_t) d;
-        for (int k = 0; k < d; k++) group[k * LANE + at % LANE] = points[(size_t) i * (size_t) d + (size_t) k];
+        for (int k = 0; k < d; k++)
+            group[k * LANE + at % LANE] = points[(size_t) i * (size_t) d + (size_t) k];
     }
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     int block = 64 * threads;
     for (int i0 = 0; i0 < n; i0 += block) {
         int i1 = n - i0 < block ? n : i0 + block;
@@ -71,7 +73,7 @@ Status silhouette(Arena *a, const double *points, int n, int d, const int *label
             double most = own > other ? own : other;
             if (isfinite(other) && most > 0) width[i] = (other - own) / most;
         }
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     return ST_OK;
 }

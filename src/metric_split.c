@@ -1,12 +1,14 @@
-/* Predictions against held-out molecules. Everything is a sum over cells or entries, so a matrix can come block by block; nothing
- * is of genes x cells. */
+/* Predictions against held-out molecules. Everything is a sum over cells or entries, so a matrix
+ * can come block by block; nothing is of genes x cells. */
 #include <math.h>
-#include "core.h"
+#include "metric.h"
 
 static double pearson_of(const double s[5], double n)
 {
     double vp = s[2] - s[0] * s[0] / n, vy = s[3] - s[1] * s[1] / n;
-    return n > 1 && vp > 1e-12 * s[2] && vy > 1e-12 * s[3] ? (s[4] - s[0] * s[1] / n) / sqrt(vp * vy) : NAN;
+    return n > 1 && vp > 1e-12 * s[2] && vy > 1e-12 * s[3]
+               ? (s[4] - s[0] * s[1] / n) / sqrt(vp * vy)
+               : NAN;
 }
 
 static void add_pair(double s[5], double p, double y)
@@ -14,8 +16,8 @@ static void add_pair(double s[5], double p, double y)
     s[0] += p; s[1] += y; s[2] += p * p; s[3] += y * y; s[4] += p * y;
 }
 
-void split_add(const Sparse *test, int first, int n, const double *pred, double scale, double eps, double *gene, double *cell,
-               double sums[4])
+void split_add(const Sparse *test, int first, int n, const double *pred, double scale, double eps,
+               double *gene, double *cell, double sums[4])
 {
     size_t G = (size_t) test->nrow;
     for (int c = 0; c < n; c++) {

@@ -13,7 +13,9 @@ KERNEL_INLINE double dot8(const double *a, const double *b, size_t n)
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-FOR_CPUS(mf_dot_to, (const double *a, const double *b, size_t n, double *out), (a, b, n, out), { *out = dot8(a, b, n); })
+FOR_CPUS(mf_dot_to, (const double *a, const double *b, size_t n, double *out), (a, b, n, out), {
+    *out = dot8(a, b, n);
+})
 
 double mf_dot(const double *a, const double *b, size_t n)
 {
@@ -22,8 +24,8 @@ double mf_dot(const double *a, const double *b, size_t n)
     return out;
 }
 
-FOR_CPUS(mf_mul, (int m, int k, int n, const double *a, int lda, const double *b, int ldb, double *c, int ldc),
-         (m, k, n, a, lda, b, ldb, c, ldc), {
+FOR_CPUS(mf_mul, (int m, int k, int n, const double *a, int lda, const double *b, int ldb,
+         double *c, int ldc), (m, k, n, a, lda, b, ldb, c, ldc), {
     for (int i = 0; i < m; i++) {
         double *ci = c + (size_t) i * (size_t) ldc;
         for (int j = 0; j < n; j++) ci[j] = 0;
@@ -35,8 +37,8 @@ FOR_CPUS(mf_mul, (int m, int k, int n, const double *a, int lda, const double *b
     }
 })
 
-FOR_CPUS(mf_mul_t, (int m, int k, int n, const double *a, int lda, const double *b, int ldb, double *c, int ldc),
-         (m, k, n, a, lda, b, ldb, c, ldc), {
+FOR_CPUS(mf_mul_t, (int m, int k, int n, const double *a, int lda, const double *b, int ldb,
+         double *c, int ldc), (m, k, n, a, lda, b, ldb, c, ldc), {
     for (int i = 0; i < m; i++) {
         const double *ai = a + (size_t) i * (size_t) lda;
         double *ci = c + (size_t) i * (size_t) ldc;
@@ -44,9 +46,10 @@ FOR_CPUS(mf_mul_t, (int m, int k, int n, const double *a, int lda, const double 
     }
 })
 
-FOR_CPUS(mf_t_mul, (int m, int k, int n, const double *a, int lda, const double *b, int ldb, double *c, int ldc),
-         (m, k, n, a, lda, b, ldb, c, ldc), {
-    for (int i = 0; i < m; i++) for (int j = 0; j < n; j++) c[(size_t) i * (size_t) ldc + (size_t) j] = 0;
+FOR_CPUS(mf_t_mul, (int m, int k, int n, const double *a, int lda, const double *b, int ldb,
+         double *c, int ldc), (m, k, n, a, lda, b, ldb, c, ldc), {
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) c[(size_t) i * (size_t) ldc + (size_t) j] = 0;
     for (int l = 0; l < k; l++)
         for (int i = 0; i < m; i++) {
             double v = a[(size_t) l * (size_t) lda + (size_t) i];

@@ -1,8 +1,9 @@
 /* The trivial baselines, as models: what every other model has to beat.
  *   none      0 everywhere: with observed entries kept, the matrix as it came
- *   genemean  one number per gene: the mean over all cells (zeros counted), or over the cells in which it was detected
+ *   genemean  one number per gene: the mean over all cells (zeros counted), or over the cells in
+ *             which it was detected
  */
-#include "core.h"
+#include "model.h"
 
 typedef struct { int over; } Params;
 enum { OVER_ALL, OVER_DETECTED };
@@ -38,7 +39,10 @@ static Status mean_fit(Arena *a, const void *params, Fit *f)
     int *n = ARENA(a, int, f->x.nrow);
     if (a->failed) return ST_NOMEM;
     for (int g = 0; g < f->x.nrow; g++) f->weights[g] = 0;
-    for (int k = 0; k < f->x.p[f->x.ncol]; k++) { f->weights[f->x.i[k]] += f->x.x[k]; n[f->x.i[k]]++; }
+    for (int k = 0; k < f->x.p[f->x.ncol]; k++) {
+        f->weights[f->x.i[k]] += f->x.x[k];
+        n[f->x.i[k]]++;
+    }
     for (int g = 0; g < f->x.nrow; g++) {
         int by = ((const Params *) params)->over == OVER_DETECTED ? n[g] : f->x.ncol;
         if (by) f->weights[g] /= by;
@@ -63,7 +67,15 @@ static Status mean_predict(Arena *a, const void *params, const Predict *p)
     return ST_OK;
 }
 
-const Model model_none = { .name = "none", .fields = none_fields, .params_size = sizeof(Params), .shape = no_shape, .fit = no_fit,
+const Model model_none = { .name = "none",
+                           .fields = none_fields,
+                           .params_size = sizeof(Params),
+                           .shape = no_shape,
+                           .fit = no_fit,
                            .predict = no_predict };
-const Model model_genemean = { .name = "genemean", .fields = mean_fields, .params_size = sizeof(Params), .shape = mean_shape,
-                               .fit = mean_fit, .predict = mean_predict };
+const Model model_genemean = { .name = "genemean",
+                               .fields = mean_fields,
+                               .params_size = sizeof(Params),
+                               .shape = mean_shape,
+                               .fit = mean_fit,
+                               .predict = mean_predict };

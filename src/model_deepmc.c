@@ -1,61 +1,60 @@
 /* deepMc: matrix completion with a product of several factors.
- * Mongia, Sengupta, Majumdar, "deepMc: deep matrix completion for imputation of single-cell RNA-seq data", Journal of
- * Computational Biology 27 (2020), preprint bioRxiv 387621 (2018).
+ * Mongia, Sengupta, Majumdar, "deepMc: deep matrix completion for imputation of single-cell RNA-seq
+ * data", Journal of Computational Biology 27 (2020), preprint bioRxiv 387621 (2018).
  *
- *   minimise  sum over the non-zeros of (y - x)^2,  X = D1 D2 ... DN Z   (eq. 3, 7), Y = log2(1 + normalised count)
+ *   minimise  sum over the non-zeros of (y - x)^2,  X = D1 D2 ... DN Z   (eq. 3, 7)
+ *   Y = log2(1 + normalised count)
  *
- * by majorisation, block by block in the order D1, ..., DN, Z (mf_block.c). The paper leaves ranks, start, step, order and
- * end to its supplement; what is used, and options beyond the paper:
+ * by majorisation, block by block in the order D1, ..., DN, Z (mf_block.c). The paper leaves ranks,
+ * start, step, order and end to its supplement; what is used, and options beyond the paper:
  *   start        singular vectors of the zero-filled Y: D1 = U, D2 ... = I, Z = S V'
- *   end          after ceil(10/(p K)) sweeps, p the share of non-zeros, K = N + 1, at least 5, at most 100: without a penalty
- *                the number of sweeps is what regularises
- *   balance      factors are scaled to equal norms after each sweep, X unchanged; the authors' code for another problem
- *                normalises columns, which lets the objective rise
+ *   end          after ceil(10/(p K)) sweeps, p the share of non-zeros, K = N + 1, at least 5, at
+ *                most 100: without a penalty the number of sweeps is what regularises
+ *   balance      factors are scaled to equal norms after each sweep, X unchanged; the authors' code
+ *                for another problem normalises columns, which lets the objective rise
  *   zero.weight  weight of all zeros over that of all non-zeros; the paper: 0
- *   lambda       ridge on all factors; the paper: 0. NA: tau^(2 - 2/K), tau = scale sigma sqrt(p) (sqrt(m) + sqrt(n)),
- *                sigma the residual standard deviation of an additive gene and cell model
+ *   lambda       ridge on all factors; the paper: 0. NA: tau^(2 - 2/K),
+ *                tau = scale sigma sqrt(p) (sqrt(m) + sqrt(n)), sigma the residual standard
+ *                deviation of an additive gene and cell model
  *   accelerate   Anderson's mixing of six sweeps, taken when the objective is no larger
  *   nonneg       factors without negative entries, from a random start
- *   new cells    the minimiser over z with D1 ... DN fixed; cells of the fit are known by a fingerprint and keep their z
+ *   new cells    the minimiser over z with D1 ... DN fixed; cells of the fit are known by a
+ *                fingerprint and keep their z
  */
 #include <math.h>
 #include <string.h>
-#include "mf.h"
-
-typedef struct {
-    double zero_weight, lambda, lambda_scale, tol;
-    int step, init, nonneg, accelerate;
-} Params;
-enum { INIT_SVD, INIT_MEAN, INIT_RANDOM };
+#include "deepmc.h"
 
 static const Field fields[] = {
-    { "step",         P_CHOICE, offsetof(Params, step),         0, 0, "mm|exact|exact.block" },
-    { "zero.weight",  P_REAL,   offsetof(Params, zero_weight),  0, 1e6, NULL },
-    { "lambda",       P_REAL_NA, offsetof(Params, lambda),      0, 1e12, NULL },
-    { "lambda.scale", P_REAL,   offsetof(Params, lambda_scale), 0, 1e6, NULL },
-    { "tol",          P_REAL,   offsetof(Params, tol),          0, 1, NULL },
-    { "init",         P_CHOICE, offsetof(Params, init),         0, 0, "svd|mean|random" },
-    { "nonneg",       P_FLAG,   offsetof(Params, nonneg),       0, 1, NULL },
-    { "accelerate",   P_FLAG,   offsetof(Params, accelerate),   0, 1, NULL },
+    { "step",         P_CHOICE, offsetof(McParams, step),         0, 0, "mm|exact|exact.block" },
+    { "zero.weight",  P_REAL,   offsetof(McParams, zero_weight),  0, 1e6, NULL },
+    { "lambda",       P_REAL_NA, offsetof(McParams, lambda),      0, 1e12, NULL },
+    { "lambda.scale", P_REAL,   offsetof(McParams, lambda_scale), 0, 1e6, NULL },
+    { "tol",          P_REAL,   offsetof(McParams, tol),          0, 1, NULL },
+    { "init",         P_CHOICE, offsetof(McParams, init),         0, 0, "svd|mean|random" },
+    { "nonneg",       P_FLAG,   offsetof(McParams, nonneg),       0, 1, NULL },
+    { "accelerate",   P_FLAG,   offsetof(McParams, accelerate),   0, 1, NULL },
     { NULL, P_END, 0, 0, 0, NULL }
 };
 
-/* The plan: cells of the fit, sweeps, N, ranks r1..rN. */
-enum { PLAN_CELLS, PLAN_SWEEPS, PLAN_LAYERS, PLAN_RANKS };
-/* summary: objective and ridge at the start, lambda, w0, share of non-zeros, passes of the start, sigma */
-enum { START_DATA, START_RIDGE, LAMBDA, W0, SHARE, START_PASSES, SIGMA, SUMMARY };
-
 static int plan_fits(const int *plan, const Sparse *x)
 {
-    int N = plan[PLAN_LAYERS], ok = N >= 1 && N <= MF_LAYERS && plan[PLAN_SWEEPS] >= 1 && plan[PLAN_CELLS] >= 1;
+    int N = plan[PLAN_LAYERS],
+        ok = N >= 1 && N <= MF_LAYERS && plan[PLAN_SWEEPS] >= 1 && plan[PLAN_CELLS] >= 1;
     for (int k = 0; ok && k < N; k++)
-        ok = plan[PLAN_RANKS + k] >= 1 && plan[PLAN_RANKS + k] <= (k ? plan[PLAN_RANKS + k - 1] : x->nrow);
+        ok = plan[PLAN_RANKS + k] >= 1
+             && plan[PLAN_RANKS + k] <= (k ? plan[PLAN_RANKS + k - 1] : x->nrow);
     return ok;
 }
 
-static Mf opened(const Params *p, const Sparse *x, const int *plan, int threads, Tick tick)
+static Mf opened(const McParams *p, const Sparse *x, const int *plan, int threads, Tick tick)
 {
-    Mf d = { .y = x, .N = plan[PLAN_LAYERS], .step = (MfStep) p->step, .nonneg = p->nonneg, .threads = threads, .tick = tick };
+    Mf d = { .y = x,
+             .N = plan[PLAN_LAYERS],
+             .step = (MfStep) p->step,
+             .nonneg = p->nonneg,
+             .threads = threads,
+             .tick = tick };
     d.r[0] = x->nrow;
     for (int k = 0; k < d.N; k++) d.r[k + 1] = plan[PLAN_RANKS + k];
     return d;
@@ -67,7 +66,8 @@ static double *to_natural(const Mf *d, double *to)
 {
     for (int k = 0; k < d->N; k++)
         for (int j = 0; j < d->r[k + 1]; j++)
-            for (int i = 0; i < d->r[k]; i++) *to++ = d->F[k][(size_t) i * (size_t) d->r[k + 1] + (size_t) j];
+            for (int i = 0; i < d->r[k]; i++)
+                *to++ = d->F[k][(size_t) i * (size_t) d->r[k + 1] + (size_t) j];
     for (int c = 0; c < d->y->ncol; c++, to += d->r[d->N])
         memcpy(to, d->Z + (size_t) c * (size_t) d->R, (size_t) d->r[d->N] * sizeof *to);
     return to;
@@ -78,186 +78,19 @@ static const double *from_natural(Mf *d, const double *from)
 {
     for (int k = 0; k < d->N; k++)
         for (int j = 0; j < d->r[k + 1]; j++)
-            for (int i = 0; i < d->r[k]; i++) d->F[k][(size_t) i * (size_t) d->r[k + 1] + (size_t) j] = *from++;
+            for (int i = 0; i < d->r[k]; i++)
+                d->F[k][(size_t) i * (size_t) d->r[k + 1] + (size_t) j] = *from++;
     return from;
-}
-
-/* ---- the start ---- */
-
-/* Standard deviation of what an additive model of genes and cells leaves of the entries. */
-static Status residual_sd(Arena *a, const Sparse *y, Tick tick, double *sd)
-{
-    static const Progress idle = { 0, 0, 0, 0, 0 };
-    size_t n = (size_t) y->p[y->ncol];
-    double *gene = ARENA(a, double, y->nrow), *cell = ARENA(a, double, y->ncol), *sum = ARENA(a, double, y->nrow), mean = 0;
-    int *count = ARENA(a, int, y->nrow);
-    *sd = 0;
-    if (a->failed) return ST_NOMEM;
-    if (n < 2) return ST_OK;
-    for (size_t k = 0; k < n; k++) { mean += y->x[k]; count[y->i[k]]++; }
-    mean /= (double) n;
-    for (int pass = 0; pass < 10; pass++) {
-        memset(sum, 0, (size_t) y->nrow * sizeof *sum);
-        for (int c = 0; c < y->ncol; c++) for (int k = y->p[c]; k < y->p[c + 1]; k++) sum[y->i[k]] += y->x[k] - mean - cell[c];
-        for (int g = 0; g < y->nrow; g++) gene[g] = sum[g] / (count[g] + 1);
-        for (int c = 0; c < y->ncol; c++) {
-            double s = 0;
-            for (int k = y->p[c]; k < y->p[c + 1]; k++) s += y->x[k] - mean - gene[y->i[k]];
-            cell[c] = s / (y->p[c + 1] - y->p[c] + 1);
-        }
-        tick.call(tick.ctx, &idle);
-    }
-    double s = 0, ss = 0;
-    for (int c = 0; c < y->ncol; c++)
-        for (int k = y->p[c]; k < y->p[c + 1]; k++) {
-            double e = y->x[k] - mean - gene[y->i[k]] - cell[c];
-            s += e;
-            ss += e * e;
-        }
-    double var = (ss - s * s / (double) n) / (double) (n - 1);
-    *sd = var > 0 ? sqrt(var) : 0;
-    return ST_OK;
-}
-
-static Status start_singular(Arena *a, Mf *d, const Params *p, uint64_t seed, int *passes)
-{
-    const Sparse *y = d->y;
-    int m = y->nrow, r1 = d->r[1], rN = d->r[d->N], R = d->R;
-    double *s = ARENA(a, double, r1), *mean = ARENA(a, double, m), *zero = ARENA(a, double, rN);
-    int *count = ARENA(a, int, m);
-    if (a->failed) return ST_NOMEM;
-    for (int k = 0; k < y->p[y->ncol]; k++) { mean[y->i[k]] += y->x[k]; count[y->i[k]]++; }
-    for (int g = 0; g < m; g++) mean[g] = count[g] ? mean[g] / count[g] : 0;
-    int filled = p->init == INIT_MEAN;
-    SvdTask task = { y, filled ? mean : NULL, r1, seed, d->threads, d->tick, 0, 0 };
-    Status st = mf_svd(a, &task, d->F[0], s, passes);
-    if (st) return st;
-    for (int g = 0; g < m; g++) if (!count[g]) memset(d->F[0] + (size_t) g * (size_t) r1, 0, (size_t) r1 * sizeof(double));
-    for (int g = 0; g < m && filled; g++)
-        for (int q = 0; q < rN; q++) zero[q] += mean[g] * d->F[0][(size_t) g * (size_t) r1 + (size_t) q];
-    for (int k = 1; k < d->N; k++)
-        for (int i = 0; i < d->r[k]; i++) for (int j = 0; j < d->r[k + 1]; j++) d->F[k][i * d->r[k + 1] + j] = i == j;
-    for (int c = 0; c < y->ncol; c++) {
-        double *z = d->Z + (size_t) c * (size_t) R;
-        if (y->p[c] == y->p[c + 1]) continue;
-        for (int q = 0; q < rN; q++) z[q] = zero[q];
-        for (int k = y->p[c]; k < y->p[c + 1]; k++) {
-            const double *u = d->F[0] + (size_t) y->i[k] * (size_t) r1;
-            double v = filled ? y->x[k] - mean[y->i[k]] : y->x[k];
-            for (int q = 0; q < rN; q++) z[q] += v * u[q];
-        }
-    }
-    return ST_OK;
-}
-
-static void start_random(Mf *d, uint64_t seed)
-{
-    const Sparse *y = d->y;
-    char *seen = (char *) d->sum;             /* genes with an entry: the others stay at 0 */
-    memset(seen, 0, (size_t) y->nrow);
-    for (int k = 0; k < y->p[y->ncol]; k++) seen[y->i[k]] = 1;
-    for (int k = 0; k < d->N; k++) {
-        size_t rows = (size_t) d->r[k], cols = (size_t) d->r[k + 1];
-        for (size_t i = 0; i < rows; i++)
-            for (size_t j = 0; j < cols; j++) {
-                double g = rng_normal(seed, RNG_INIT_1, (uint64_t) k << 48 | (i * cols + j)) / sqrt((double) rows);
-                if (d->nonneg) g = k ? 0.1 * fabs(g) + (i == j) : fabs(g);
-                d->F[k][i * cols + j] = k || seen[i] ? g : 0;
-            }
-    }
-    for (int c = 0; c < y->ncol; c++) {
-        double key[2];                            /* equal cells start equal */
-        cell_key(y, c, key);
-        for (int q = 0; q < d->r[d->N] && y->p[c] < y->p[c + 1]; q++) {
-            double g = rng_normal(seed, RNG_INIT_2, (uint64_t) key[0] << 12 ^ (uint64_t) q) / sqrt(d->r[d->N]);
-            d->Z[(size_t) c * (size_t) d->R + (size_t) q] = d->nonneg ? fabs(g) : g;
-        }
-    }
-    mf_measure(d);
-    double yy = mf_dot(y->x, y->x, (size_t) y->p[y->ncol]);
-    /* on = |y|^2 - 2 <x, y> + |x|^2 */
-    double scale = d->on_x > 0 ? d->nonneg ? (yy + d->on_x - d->on) / 2 / d->on_x : sqrt(yy / d->on_x) : 1;
-    if (!(scale > 0)) scale = 1;
-    for (size_t k = 0; k < (size_t) y->ncol * (size_t) d->R; k++) d->Z[k] *= scale;
-    mf_measure(d);
-    mf_rebalance(d);
-}
-
-/* ---- Anderson's acceleration ---- */
-
-enum { PAIRS = 6 };
-typedef struct { size_t n; double *f, *g, *r, *last_g, *last_r, *dg[PAIRS], *dr[PAIRS]; int pairs, started; LaWork la; } Anderson;
-
-static void take_anderson(Arena *a, Anderson *w, size_t n)
-{
-    w->n = n;
-    w->la = la_take(a, PAIRS);
-    w->f = ARENA(a, double, n); w->g = ARENA(a, double, n); w->r = ARENA(a, double, n);
-    w->last_g = ARENA(a, double, n); w->last_r = ARENA(a, double, n);
-    for (int k = 0; k < PAIRS; k++) { w->dg[k] = ARENA(a, double, n); w->dr[k] = ARENA(a, double, n); }
-}
-
-/* gamma = (dr'dr + 1e-10 trace)^-1 dr'r */
-static Status mixing(Anderson *w, double *gamma)
-{
-    int n = w->pairs;
-    double A[PAIRS * PAIRS], right[PAIRS], value[PAIRS], v[PAIRS * PAIRS], trace = 0;
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < n; j++) A[i * n + j] = mf_dot(w->dr[i], w->dr[j], w->n);
-        right[i] = mf_dot(w->dr[i], w->r, w->n);
-        gamma[i] = 0;
-        trace += A[i * n + i];
-    }
-    Status st = la_eigen(&w->la, n, n, A, value, v);
-    for (int k = 0; k < n && !st; k++) {
-        double l = value[k] + 1e-10 * trace, s = l > 0 ? mf_dot(v + k * n, right, (size_t) n) / l : 0;
-        for (int i = 0; i < n; i++) gamma[i] += s * v[k * n + i];
-    }
-    return st;
-}
-
-/* From f before and the factors (g) after a sweep to a candidate, kept when its objective is not above `now`. */
-static Status accelerate(Anderson *w, Mf *d, double now)
-{
-    mf_save(d, w->g);
-    for (size_t k = 0; k < w->n; k++) w->r[k] = w->g[k] - w->f[k];
-    if (w->started) {
-        double *g = w->dg[PAIRS - 1], *r = w->dr[PAIRS - 1];       /* the oldest place becomes the newest */
-        if (w->pairs < PAIRS) w->pairs++;
-        for (int k = PAIRS - 1; k > 0; k--) { w->dg[k] = w->dg[k - 1]; w->dr[k] = w->dr[k - 1]; }
-        w->dg[0] = g; w->dr[0] = r;
-        for (size_t k = 0; k < w->n; k++) { g[k] = w->g[k] - w->last_g[k]; r[k] = w->r[k] - w->last_r[k]; }
-    }
-    memcpy(w->last_g, w->g, w->n * sizeof *w->g);
-    memcpy(w->last_r, w->r, w->n * sizeof *w->r);
-    w->started = 1;
-    if (!w->pairs) return ST_OK;
-    double gamma[PAIRS];
-    Status st = mixing(w, gamma);
-    if (st) return st;
-    double *candidate = w->f;                                       /* f is taken anew before the next sweep */
-    for (size_t k = 0; k < w->n; k++) {
-        double v = w->g[k];
-        for (int j = 0; j < w->pairs; j++) v -= gamma[j] * w->dg[j][k];
-        candidate[k] = d->nonneg && v < 0 ? 0 : v;
-    }
-    mf_load(d, candidate);
-    mf_measure(d);
-    if (mf_data(d) + mf_ridge(d) <= now) return ST_OK;
-    w->pairs = w->started = 0;
-    mf_load(d, w->g);
-    mf_measure(d);
-    return ST_OK;
 }
 
 /* ---- fit ---- */
 
-static Status summarise(Arena *a, Mf *d, const Params *p, double *summary)
+static Status summarise(Arena *a, Mf *d, const McParams *p, double *summary)
 {
     const Sparse *y = d->y;
     double m = y->nrow, n = y->ncol, share = y->p[y->ncol] / (m * n), K = d->N + 1;
     d->w0 = p->zero_weight > 0 ? share < 1 ? fmin(1, p->zero_weight * share / (1 - share)) : 1 : 0;
-    Status st = isnan(p->lambda) ? residual_sd(a, y, d->tick, summary + SIGMA) : ST_OK;
+    Status st = isnan(p->lambda) ? mc_residual_sd(a, y, d->tick, summary + SIGMA) : ST_OK;
     double tau = p->lambda_scale * summary[SIGMA] * sqrt(share) * (sqrt(m) + sqrt(n));
     d->lambda = isnan(p->lambda) ? pow(tau, 2 - 2 / K) : p->lambda;
     summary[LAMBDA] = d->lambda;
@@ -266,60 +99,81 @@ static Status summarise(Arena *a, Mf *d, const Params *p, double *summary)
     return st;
 }
 
-static Status fit(Arena *a, const void *params, Fit *f)
+/* What a sweep of all blocks does to the history. */
+static Status sweep(Mf *d, History *h, int it, double *steps)
 {
-    const Params *p = params;
-    int sweeps = f->plan[PLAN_SWEEPS], passes = 0, n = f->x.ncol;
-    if (!plan_fits(f->plan, &f->x) || f->plan[PLAN_CELLS] != n) return ST_SHAPE;
-    Mf d = opened(p, &f->x, f->plan, f->threads, f->tick);
-    Anderson w = { .n = 0 };
-    double summary[SUMMARY] = { 0 }, *steps;
-    mf_take(a, &d);
-    steps = ARENA(a, double, (size_t) sweeps * (size_t) (d.N + 1));
-    if (p->accelerate && !a->failed) take_anderson(a, &w, mf_state(&d));
-    if (a->failed) return ST_NOMEM;
-    Status sd = summarise(a, &d, p, summary);
-    if (sd) return sd;
-    for (size_t k = 0; k < (size_t) sweeps * (size_t) (d.N + 1); k++) steps[k] = NAN;
-    f->h->stopped = STOPPED_SETTLED;
-    if (f->x.p[n]) {
-        if (p->init != INIT_RANDOM && !p->nonneg) {
-            Status st = start_singular(a, &d, p, f->seed, &passes);
-            if (st) return st;
-            mf_measure(&d);
-            mf_rebalance(&d);
-        } else start_random(&d, f->seed);
-        summary[START_DATA] = mf_data(&d);
-        summary[START_RIDGE] = mf_ridge(&d);
-        f->h->stopped = STOPPED_MAX;
+    d->moved = 0;
+    for (int k = 0; k <= d->N; k++) {
+        Status st = mf_block(d, k);
+        if (st) return st;
+        steps[(size_t) (it - 1) * (size_t) (d->N + 1) + (size_t) k] = d->t[k];
     }
-    for (int it = 1; it <= sweeps && f->h->stopped == STOPPED_MAX; it++) {
-        if (p->accelerate) mf_save(&d, w.f);
-        d.moved = 0;
-        for (int k = 0; k <= d.N; k++) {
-            Status st = mf_block(&d, k);
-            if (st) return st;
-            steps[(size_t) (it - 1) * (size_t) (d.N + 1) + (size_t) k] = d.t[k];
-        }
-        mf_rebalance(&d);
-        f->h->train[it - 1] = mf_data(&d);
-        f->h->penalty[it - 1] = mf_ridge(&d);
-        f->h->n_iter = f->h->best_iter = it;
-        double now = f->h->train[it - 1] + f->h->penalty[it - 1];
-        if (!isfinite(now)) return ST_DIVERGED;
-        if (p->tol > 0 && sqrt(d.moved) <= p->tol * sqrt(mf_norm2(&d))) f->h->stopped = STOPPED_SETTLED;
-        else if (p->accelerate && it < sweeps) {
-            Status st = accelerate(&w, &d, now);
-            if (st) return st;
-        }
-        Progress say = { it, sweeps, it, f->h->train[it - 1], 0 };
+    mf_rebalance(d);
+    h->train[it - 1] = mf_data(d);
+    h->penalty[it - 1] = mf_ridge(d);
+    h->n_iter = h->best_iter = it;
+    return isfinite(h->train[it - 1] + h->penalty[it - 1]) ? ST_OK : ST_DIVERGED;
+}
+
+/* The first factors, and what they are worth. */
+static Status start(Arena *a, Mf *d, const McParams *p, uint64_t seed, double *summary)
+{
+    int passes = 0;
+    Status st = ST_OK;
+    if (p->init != INIT_RANDOM && !p->nonneg) st = mc_start_singular(a, d, p, seed, &passes);
+    else mc_start_random(d, seed);
+    if (st) return st;
+    summary[START_PASSES] = passes;
+    summary[START_DATA] = mf_data(d);
+    summary[START_RIDGE] = mf_ridge(d);
+    return ST_OK;
+}
+
+static Status sweeps_of(Mf *d, const McParams *p, Anderson *w, Fit *f, double *steps)
+{
+    History *h = f->h;
+    int sweeps = f->plan[PLAN_SWEEPS];
+    for (int it = 1; it <= sweeps && h->stopped == STOPPED_MAX; it++) {
+        if (p->accelerate) mf_save(d, w->f);
+        Status st = sweep(d, h, it, steps);
+        if (st) return st;
+        if (p->tol > 0 && sqrt(d->moved) <= p->tol * sqrt(mf_norm2(d)))
+            h->stopped = STOPPED_SETTLED;
+        else if (p->accelerate && it < sweeps)
+            st = mc_accelerate(w, d, h->train[it - 1] + h->penalty[it - 1]);
+        if (st) return st;
+        Progress say = { it, sweeps, it, h->train[it - 1], 0 };
         f->tick.call(f->tick.ctx, &say);
     }
-    summary[START_PASSES] = passes;
+    return ST_OK;
+}
+
+static Status fit(Arena *a, const void *params, Fit *f)
+{
+    const McParams *p = params;
+    if (!plan_fits(f->plan, &f->x) || f->plan[PLAN_CELLS] != f->x.ncol) return ST_SHAPE;
+    Mf d = opened(p, &f->x, f->plan, f->threads, f->tick);
+    Anderson w = { .n = 0 };
+    double summary[SUMMARY] = { 0 };
+    size_t n_steps = (size_t) f->plan[PLAN_SWEEPS] * (size_t) (d.N + 1);
+    mf_take(a, &d);
+    double *steps = ARENA(a, double, n_steps);
+    if (p->accelerate && !a->failed) mc_take_anderson(a, &w, mf_state(&d));
+    if (a->failed) return ST_NOMEM;
+    Status st = summarise(a, &d, p, summary);
+    if (st) return st;
+    for (size_t k = 0; k < n_steps; k++) steps[k] = NAN;
+    f->h->stopped = STOPPED_SETTLED;
+    if (f->x.p[f->x.ncol]) {
+        f->h->stopped = STOPPED_MAX;
+        st = start(a, &d, p, f->seed, summary);
+        if (!st) st = sweeps_of(&d, p, &w, f, steps);
+        if (st) return st;
+    }
     double *to = to_natural(&d, f->weights);
-    for (int c = 0; c < n; c++, to += 2) cell_key(&f->x, c, to);
-    memcpy(to, steps, (size_t) sweeps * (size_t) (d.N + 1) * sizeof *to);
-    memcpy(to + (size_t) sweeps * (size_t) (d.N + 1), summary, sizeof summary);
+    for (int c = 0; c < f->x.ncol; c++, to += 2) cell_key(&f->x, c, to);
+    memcpy(to, steps, n_steps * sizeof *to);
+    memcpy(to + n_steps, summary, sizeof summary);
     return ST_OK;
 }
 
@@ -327,7 +181,6 @@ static Status fit(Arena *a, const void *params, Fit *f)
 
 static Status predict(Arena *a, const void *params, const Predict *job)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     if (!plan_fits(job->plan, &job->x)) return ST_SHAPE;
     Mf d = opened(params, &job->x, job->plan, job->threads, job->tick);
     int n_fit = job->plan[PLAN_CELLS], n = job->x.ncol, T = job->threads, rN = d.r[d.N];
@@ -336,7 +189,8 @@ static Status predict(Arena *a, const void *params, const Predict *job)
     int *known = ARENA(a, int, n);
     if (a->failed) return ST_NOMEM;
     const double *Z = from_natural(&d, job->weights), *fitted = Z + (size_t) rN * (size_t) n_fit;
-    const double *summary = fitted + 2 * (size_t) n_fit + (size_t) job->plan[PLAN_SWEEPS] * (size_t) (d.N + 1);
+    const double *summary = fitted + 2 * (size_t) n_fit
+                            + (size_t) job->plan[PLAN_SWEEPS] * (size_t) (d.N + 1);
     d.lambda = summary[LAMBDA];
     d.w0 = summary[W0];
     mf_left(&d);
@@ -349,16 +203,18 @@ static Status predict(Arena *a, const void *params, const Predict *job)
         else if (entries) {
             Status st = mf_new_cell(&d, job->x.i + from, job->x.x + from, entries, normal, z);
             if (st) return st;
-            if (c % 64 == 0) job->tick.call(job->tick.ctx, &idle);
+            if (c % 64 == 0) tick_idle(job->tick);
         }
     }
-    job->tick.call(job->tick.ctx, &idle);
+    tick_idle(job->tick);
     PARALLEL_FOR(T)
     for (int c = 0; c < n; c++) {
         double *out = job->out + (size_t) c * (size_t) d.r[0];
         const double *z = d.Z + (size_t) c * (size_t) d.R;
         for (int g = 0; g < d.r[0]; g++)
-            out[g] = !job->wanted || job->wanted[g] ? mf_dot(d.L + (size_t) g * (size_t) d.R, z, (size_t) d.R) : 0;
+            out[g] = !job->wanted || job->wanted[g]
+                         ? mf_dot(d.L + (size_t) g * (size_t) d.R, z, (size_t) d.R)
+                         : 0;
     }
     return ST_OK;
 }
@@ -377,7 +233,17 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
     return k <= N + 3;
 }
 
-static int max_iter(const void *params, const int *plan) { (void) params; return plan[PLAN_SWEEPS]; }
+static int max_iter(const void *params, const int *plan)
+{
+    (void) params;
+    return plan[PLAN_SWEEPS];
+}
 
-const Model model_deepmc = { .name = "deepmc", .fields = fields, .params_size = sizeof(Params), .shape = shape,
-                             .max_iter = max_iter, .fit = fit, .predict = predict, .needs_plan = 1 };
+const Model model_deepmc = { .name = "deepmc",
+                             .fields = fields,
+                             .params_size = sizeof(McParams),
+                             .shape = shape,
+                             .max_iter = max_iter,
+                             .fit = fit,
+                             .predict = predict,
+                             .needs_plan = 1 };

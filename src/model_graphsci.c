@@ -1,26 +1,30 @@
-/* GraphSCI: a graph network over genes whose latent gene x gene matrix is the first layer of an autoencoder over cells.
- * Rao, Zhou, Lu, Zhao, Yang, "Imputing single-cell RNA-seq data by combining graph convolution and autoencoder neural
- * networks", iScience 24:102393 (2021); shapes, constants and cost are those of the authors' code.
+/* GraphSCI: a graph network over genes whose latent gene x gene matrix is the first layer of an
+ * autoencoder over cells. Rao, Zhou, Lu, Zhao, Yang, "Imputing single-cell RNA-seq data by
+ * combining graph convolution and autoencoder neural networks", iScience 24:102393 (2021); shapes,
+ * constants and cost are those of the authors' code.
  *
  *   X: log(1 + count/size), per gene centred and of sd 1;  Ah = D^-1/2 (A + I) D^-1/2
- *   T1 = Ah (F W0), H1 = tanh(T1);  T2 = Ah (H1 W1), H2 = relu(T2);  Qa, Qb = Ah H2 (own dropouts);  mu = Qa Wm, s = Qb Ws
- *   Z = mu + eps exp(s);  V = W o Z;  E0 = relu(X V + b);  E1 = relu(BN(E0 U1));  E2 = relu(BN(E1 U2))
+ *   T1 = Ah (F W0), H1 = tanh(T1);  T2 = Ah (H1 W1), H2 = relu(T2);  Qa, Qb = Ah H2 (own dropouts)
+ *   mu = Qa Wm, s = Qb Ws;  Z = mu + eps exp(s);  V = W o Z
+ *   E0 = relu(X V + b);  E1 = relu(BN(E0 U1));  E2 = relu(BN(E1 U2))
  *   heads BN(E2 Up), BN(E2 Ut), BN(E2 Um): zero inflation, theta, log mean (nn_zinb.c)
- *   J = edges against Z + likelihood + divergence of Z + wd/(2M) mean (R - Y)^2 + l2/2 of W and the Us
+ *   J = edges against Z + likelihood + divergence of Z + wd/(2M) mean (R - Y)^2
+ *       + l2/2 of W and the Us
  *   latent = inner: mu, s, Z have 32 columns, the logits are Z Z', V = W o (Z Z')
  *   inner = edges: W is there where A + I is, and nowhere else
  *
- * Deviations from the code: labels are A + I, never above 1; L2 is in the cost; heads start at the data; a share of the entries
- * is left out of the likelihood, and tells when to stop; prediction has no noise and batch norm of all cells. All are parameters.
- * Pairs of genes that are held out leave the graph and its labels, in both directions; they and as many other pairs tell how well
+ * Deviations from the code: labels are A + I, never above 1; L2 is in the cost; heads start at the
+ * data; a share of the entries is left out of the likelihood, and tells when to stop; prediction
+ * has no noise and batch norm of all cells. All are parameters. Pairs of genes that are held out
+ * leave the graph and its labels, in both directions; they and as many other pairs tell how well
  * edges are found again.
  *
- * Memory: W and its moments, E0 (cells x genes), X where it is dense; mu, s, eps, Z, V, labels are made tile by tile, noise
- * again from the counter on the way back. X is a sparse matrix minus a rank-one one where the counts are sparse. Sums over tiles
- * go into CHUNKS fixed shares, added in order: the bits depend on no number of threads.
+ * Memory: W and its moments, E0 (cells x genes), X where it is dense; mu, s, eps, Z, V, labels are
+ * made tile by tile, noise again from the counter on the way back. X is a sparse matrix minus a
+ * rank-one one where the counts are sparse. Sums over tiles go into CHUNKS fixed shares, added in
+ * order: the bits depend on no number of threads.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include "graphsci_net.h"
 
@@ -35,7 +39,8 @@ static const Field fields[] = {
     { "latent",         P_CHOICE, offsetof(GsParams, latent),         0, 0, "code|inner" },
     { "inner",          P_CHOICE, offsetof(GsParams, inner),          0, 0, "full|edges" },
     { "init",           P_CHOICE, offsetof(GsParams, init),           0, 0, "data|reference" },
-    { "stop",           P_CHOICE, offsetof(GsParams, stop),           0, 0, "validation|cost|none" },
+    { "stop",           P_CHOICE, offsetof(GsParams, stop),           0, 0,
+      "validation|cost|none" },
     { "patience",       P_INT,    offsetof(GsParams, patience),       1, 1e6, NULL },
     { "eval",           P_CHOICE, offsetof(GsParams, eval),           0, 0, "batch|reference" },
     { "n.draws",        P_INT,    offsetof(GsParams, n_draws),        0, 1000, NULL },
@@ -46,7 +51,8 @@ static const Field fields[] = {
 /* ---- an epoch ---- */
 
 enum { DRAWS = 1 << 30 };                     /* epochs of the noise at prediction */
-enum { J_EDGES, J_LIKELIHOOD, J_DIVERGENCE, J_ERROR, EDGE_AUC, J_PARTS = EDGE_AUC };      /* the last is no part of the cost */
+/* the last is no part of the cost */
+enum { J_EDGES, J_LIKELIHOOD, J_DIVERGENCE, J_ERROR, EDGE_AUC, J_PARTS = EDGE_AUC };
 
 static void forward(Net *n)
 {
@@ -57,7 +63,9 @@ static void forward(Net *n)
 /* The parts of the cost at the weights before the step, and the step. */
 static void epoch(Net *n, double part[CURVES], double *penalty)
 {
-    static const int shrinks[N_BLOCKS] = { [W] = 1, [U1] = 1, [U2] = 1, [UP] = 1, [UT] = 1, [UM] = 1 };
+    static const int shrinks[N_BLOCKS] = {
+        [W] = 1, [U1] = 1, [U2] = 1, [UP] = 1, [UT] = 1, [UM] = 1
+    };
     size_t N = (size_t) n->N;
     double squared = 0;
     memset(part, 0, CURVES * sizeof *part);
@@ -65,7 +73,8 @@ static void epoch(Net *n, double part[CURVES], double *penalty)
     gs_heads(n);
     gs_layers_back(n);
     for (int k = n->on_edges ? W : U1; k < N_BLOCKS; k++)
-        if (shrinks[k] && (n->inflated || k != UP)) squared += gs_squares(part_of(n, k), n->at.at[k + 1] - n->at.at[k]);
+        if (shrinks[k] && (n->inflated || k != UP))
+            squared += gs_squares(part_of(n, k), n->at.at[k + 1] - n->at.at[k]);
     gs_tiles_back(n);
     gs_graph_back(n);
     for (int t = 0; t < n->tiles; t++) {
@@ -109,12 +118,6 @@ static void take(Net *n, const Result *now)
     n->reference = 0;
 }
 
-static int rising(const void *a, const void *b)
-{
-    double x = *(const double *) a, y = *(const double *) b;
-    return (x > y) - (x < y);
-}
-
 /* Probability of a pair, the mean over both directions. */
 static double pair_score(const Result *r, size_t N, int inner, int i, int j)
 {
@@ -127,15 +130,17 @@ static double pair_score(const Result *r, size_t N, int inner, int i, int j)
     return (1 / (1 + exp(-a)) + 1 / (1 + exp(-b))) / 2;
 }
 
-/* Area under the ROC curve: the share of (held-out edge, other pair) in which the edge is more probable; ties are halves. */
+/* Area under the ROC curve: the share of (held-out edge, other pair) in which the edge is more
+ * probable; ties are halves. */
 static double edge_auc(const Net *n, const Result *r, double *scores)
 {
     size_t held = (size_t) n->plan[PLAN_HELD];
     const int *pair = n->plan + PLAN_GRAPH + n->N + 1 + n->plan[PLAN_EDGES];
     double more = 0;
-    for (size_t k = 0; k < 2 * held; k++) scores[k] = pair_score(r, (size_t) n->N, n->inner, pair[2 * k], pair[2 * k + 1]);
-    qsort(scores + held, held, sizeof *scores, rising);
-    qsort(scores, held, sizeof *scores, rising);
+    for (size_t k = 0; k < 2 * held; k++)
+        scores[k] = pair_score(r, (size_t) n->N, n->inner, pair[2 * k], pair[2 * k + 1]);
+    sort_values(scores + held, held);
+    sort_values(scores, held);
     for (size_t k = 0, below = 0, up_to = 0; k < held; k++) {
         while (below < held && scores[held + below] < scores[k]) below++;
         while (up_to < held && scores[held + up_to] <= scores[k]) up_to++;
@@ -162,7 +167,8 @@ static void state_of(Net *n, double *state, int back)
     real *const of[] = { n->w, n->m, n->v };
     for (int k = 0; k < 3; k++)
         for (size_t j = 0; j < len; j++)
-            if (back) of[k][j] = (real) state[(size_t) k * len + j]; else state[(size_t) k * len + j] = (double) of[k][j];
+            if (back) of[k][j] = (real) state[(size_t) k * len + j];
+            else state[(size_t) k * len + j] = (double) of[k][j];
 }
 
 /* The mean cost of the last 10 epochs is not below that of the 10 before by a ten-thousandth. */
@@ -174,68 +180,127 @@ static int settled(const double *train, int e)
     return before - last < 1e-4 * fabs(before);
 }
 
-static Status fit(Arena *a, const void *params, Fit *f)
+typedef struct {
+    Net n;
+    Fit *f;
+    double *now, *scores, best;  /* a result as it would be now; its held-out loss at the best */
+    size_t all;
+    Result result;
+    int epochs, stops;               /* stops: by the held-out entries */
+} Run;
+
+/* What a fit to go on from has behind it. */
+static void pick_up(Run *r)
 {
-    const GsParams *p = params;
-    Net n = gs_net(p, f);
-    History *h = f->h;
-    int epochs = f->plan[PLAN_EPOCHS], stops = p->stop == UNTIL_VALIDATION && p->valid_fraction > 0;
-    if (f->plan[PLAN_CELLS] != n.M) return ST_SHAPE;
-    gs_take(a, &n);
-    size_t all = model_weights(model_find("graphsci"), p, n.N, f->plan);
-    double *now = ARENA(a, double, all), best = INFINITY, *scores = ARENA(a, double, 2 * (size_t) f->plan[PLAN_HELD] + 1);
-    if (a->failed) return ST_NOMEM;
-    Result result = gs_result(now, (size_t) n.N, (size_t) n.M, p);
-    gs_ready(&n);
-    for (int c = 0; c < n.M; c++) {
-        result.size[c] = n.size[c];
-        cell_key(n.y, c, result.keys + 2 * (size_t) c);
-    }
+    History *h = r->f->h;
     h->n_iter = h->done;
     for (int e = 1; e <= h->done; e++) {
         /* a look at the last epoch of a fit that was to end there is none of the longer fit */
         if (e % EVERY) h->valid[e - 1] = h->part[(size_t) (e - 1) * CURVES + EDGE_AUC] = NAN;
-        else if (stops && h->valid[e - 1] < best) { best = h->valid[e - 1]; h->best_iter = e; }
+        else if (r->stops && h->valid[e - 1] < r->best) {
+            r->best = h->valid[e - 1];
+            h->best_iter = e;
+        }
     }
-    if (h->done) { state_of(&n, f->state, 1); n.opt.t = h->done; }
+    if (h->done) { state_of(&r->n, r->f->state, 1); r->n.opt.t = h->done; }
     h->stopped = STOPPED_MAX;
-    for (int e = h->done + 1; e <= epochs; e++) {
-        n.epoch = e;
-        n.opt.learning_rate = p->learning_rate * pow(0.9, (e - 1) / 50.0);
-        optim_next(&n.opt);
-        double *part = h->part + (size_t) (e - 1) * CURVES;
-        epoch(&n, part, h->penalty + e - 1);
-        h->train[e - 1] = h->penalty[e - 1];
-        for (int k = 0; k < J_PARTS; k++) h->train[e - 1] += part[k];
-        h->valid[e - 1] = part[EDGE_AUC] = NAN;
-        h->n_iter = e;
-        int pause = e == f->pause_at, bad = !isfinite(h->train[e - 1]);
-        int last = e == epochs || pause || bad;
-        if (!last && p->stop == UNTIL_COST && settled(h->train, e)) { h->stopped = STOPPED_WINDOW; last = 1; }
-        if (!bad && ((e % EVERY == 0 && (n.n_held > 0 || f->plan[PLAN_HELD])) || (last && !pause && (!stops || !h->best_iter)))) {
-            take(&n, &result);
-            double held = n.n_held > 0 ? gs_held(&n, &result) : NAN;
-            h->valid[e - 1] = held;
-            part[EDGE_AUC] = edge_auc(&n, &result, scores);
-            bad = n.n_held > 0 && !isfinite(held);
-            if (!bad && (!stops || held < best)) {
-                best = held;
-                h->best_iter = e;
-                memcpy(f->weights, now, all * sizeof *now);
-            }
-            if (stops && !last && e - h->best_iter >= p->patience) { h->stopped = STOPPED_VALID; last = 1; }
-        }
-        if (bad) {                                   /* what was good is kept */
-            if (!h->best_iter) return ST_DIVERGED;
-            h->stopped = STOPPED_DIVERGED;
-            break;
-        }
-        Progress say = { e, epochs, h->best_iter ? h->best_iter : e, h->train[e - 1], best };
-        f->tick.call(f->tick.ctx, &say);
-        if (pause) h->stopped = STOPPED_PAUSE;
-        if (last) break;
+}
+
+/* One epoch, into the history. Is its cost finite? */
+static int go_on(Run *r, int e)
+{
+    History *h = r->f->h;
+    Net *n = &r->n;
+    double *part = h->part + (size_t) (e - 1) * CURVES;
+    n->epoch = e;
+    n->opt.learning_rate = n->p->learning_rate * pow(0.9, (e - 1) / 50.0);
+    optim_next(&n->opt);
+    epoch(n, part, h->penalty + e - 1);
+    h->train[e - 1] = h->penalty[e - 1];
+    for (int k = 0; k < J_PARTS; k++) h->train[e - 1] += part[k];
+    h->valid[e - 1] = part[EDGE_AUC] = NAN;
+    h->n_iter = e;
+    return isfinite(h->train[e - 1]) != 0;
+}
+
+/* Is the result of epoch e to be looked at? */
+static int looks(const Run *r, int e, int last, int pause)
+{
+    int every = e % EVERY == 0 && (r->n.n_held > 0 || r->f->plan[PLAN_HELD]);
+    return every || (last && !pause && (!r->stops || !r->f->h->best_iter));
+}
+
+/* The result as it is now: its held-out loss and edges, kept when it is the best. Is the loss
+ * finite? */
+static int look(Run *r, int e)
+{
+    History *h = r->f->h;
+    take(&r->n, &r->result);
+    double held = r->n.n_held > 0 ? gs_held(&r->n, &r->result) : NAN;
+    h->valid[e - 1] = held;
+    h->part[(size_t) (e - 1) * CURVES + EDGE_AUC] = edge_auc(&r->n, &r->result, r->scores);
+    if (r->n.n_held > 0 && !isfinite(held)) return 0;
+    if (!r->stops || held < r->best) {
+        r->best = held;
+        h->best_iter = e;
+        memcpy(r->f->weights, r->now, r->all * sizeof *r->now);
     }
-    if (f->want_state) state_of(&n, f->state, 0);
+    return 1;
+}
+
+/* Epoch e; *last: none follows. */
+static Status one_epoch(Run *r, int e, int *last)
+{
+    History *h = r->f->h;
+    int good = go_on(r, e), pause = e == r->f->pause_at;
+    *last = e == r->epochs || pause || !good;
+    if (!*last && r->n.p->stop == UNTIL_COST && settled(h->train, e)) {
+        h->stopped = STOPPED_WINDOW;
+        *last = 1;
+    }
+    if (good && looks(r, e, *last, pause)) {
+        good = look(r, e);
+        if (r->stops && !*last && e - h->best_iter >= r->n.p->patience) {
+            h->stopped = STOPPED_VALID;
+            *last = 1;
+        }
+    }
+    if (!good) {                                     /* what was good is kept */
+        *last = 1;
+        h->stopped = STOPPED_DIVERGED;
+        return h->best_iter ? ST_OK : ST_DIVERGED;
+    }
+    Progress say = { e, r->epochs, h->best_iter ? h->best_iter : e, h->train[e - 1], r->best };
+    r->f->tick.call(r->f->tick.ctx, &say);
+    if (pause) h->stopped = STOPPED_PAUSE;
+    return ST_OK;
+}
+
+static Status fit(Arena *a, const void *params, Fit *f)
+{
+    const GsParams *p = params;
+    Run r = { .n = gs_net(p, f), .f = f, .best = INFINITY, .epochs = f->plan[PLAN_EPOCHS],
+              .stops = p->stop == UNTIL_VALIDATION && p->valid_fraction > 0 };
+    Net *n = &r.n;
+    int last = 0;
+    if (f->plan[PLAN_CELLS] != n->M) return ST_SHAPE;
+    gs_take(a, n);
+    r.all = model_weights(model_find("graphsci"), p, n->N, f->plan);
+    r.now = ARENA(a, double, r.all);
+    r.scores = ARENA(a, double, 2 * (size_t) f->plan[PLAN_HELD] + 1);
+    if (a->failed) return ST_NOMEM;
+    r.result = gs_result(r.now, (size_t) n->N, (size_t) n->M, p);
+    gs_ready(n);
+    for (int c = 0; c < n->M; c++) {
+        r.result.size[c] = n->size[c];
+        cell_key(n->y, c, r.result.keys + 2 * (size_t) c);
+    }
+    pick_up(&r);
+    for (int e = f->h->done + 1; e <= r.epochs && !last; e++) {
+        Status st = one_epoch(&r, e, &last);
+        if (st) return st;
+    }
+    if (f->want_state) state_of(n, f->state, 0);
     return ST_OK;
 }
 
@@ -243,7 +308,6 @@ static Status fit(Arena *a, const void *params, Fit *f)
 
 static Status predict(Arena *a, const void *params, const Predict *job)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     const GsParams *p = params;
     size_t N = (size_t) job->x.nrow, M = (size_t) job->plan[PLAN_CELLS];
     int n = job->x.ncol, *known = ARENA(a, int, n);
@@ -257,11 +321,13 @@ static Status predict(Arena *a, const void *params, const Predict *job)
             double *out = job->out + (size_t) c * N + g;
             *out = known[c] ? 0 : NAN;
             if (!known[c] || (job->wanted && !job->wanted[g])) continue;
-            for (int d = 0; d < r.draws; d++)
-                *out += exp(fmin(fmax(gs_head(&r, 0, d, N, M, (size_t) known[c] - 1, g), log(1e-5)), log(1e6)));
+            for (int d = 0; d < r.draws; d++) {
+                double o = gs_head(&r, 0, d, N, M, (size_t) known[c] - 1, g);
+                *out += exp(fmin(fmax(o, log(1e-5)), log(1e6)));
+            }
             *out *= r.size[known[c] - 1] / r.draws;
         }
-    job->tick.call(job->tick.ctx, &idle);
+    tick_idle(job->tick);
     return ST_OK;
 }
 
@@ -269,17 +335,37 @@ static int shape(const void *params, int n_genes, const int *plan, int k, Shape 
 {
     const GsParams *p = params;
     int M = plan[PLAN_CELLS], K = gs_draws(p), inner = p->latent == LATENT_INNER;
-    const Shape all[] = { { "E2", M, H2 * K }, { "P", H2 * K, n_genes }, { "p0", n_genes, K }, { "T", H2 * K, n_genes },
-        { "t0", n_genes, K }, { "D", H2 * K, n_genes }, { "d0", n_genes, K }, { inner ? "Z" : "Qa", n_genes, H2 },
-        { "Wm", H2, inner ? 0 : n_genes }, { "sf", M, 1 }, { "cells", 2, M } };
+    const Shape all[] = { { "E2", M, H2 * K },
+                          { "P", H2 * K, n_genes },
+                          { "p0", n_genes, K },
+                          { "T", H2 * K, n_genes },
+                          { "t0", n_genes, K },
+                          { "D", H2 * K, n_genes },
+                          { "d0", n_genes, K },
+                          { inner ? "Z" : "Qa", n_genes, H2 },
+                          { "Wm", H2, inner ? 0 : n_genes },
+                          { "sf", M, 1 },
+                          { "cells", 2, M } };
     if (k >= 11) return 0;
     *s = all[k];
     return 1;
 }
 
-static int max_iter(const void *params, const int *plan) { (void) params; return plan[PLAN_EPOCHS]; }
+static int max_iter(const void *params, const int *plan)
+{
+    (void) params;
+    return plan[PLAN_EPOCHS];
+}
 static size_t given(const int *plan) { return (size_t) plan[PLAN_CELLS]; }
 
-const Model model_graphsci = { .name = "graphsci", .fields = fields, .params_size = sizeof(GsParams), .shape = shape,
-                               .max_iter = max_iter, .curves = "adjacency|expression|divergence|error|edge.auc",
-                               .state = n_state, .fit = fit, .predict = predict, .needs_plan = 1, .given = given };
+const Model model_graphsci = { .name = "graphsci",
+                               .fields = fields,
+                               .params_size = sizeof(GsParams),
+                               .shape = shape,
+                               .max_iter = max_iter,
+                               .curves = "adjacency|expression|divergence|error|edge.auc",
+                               .state = n_state,
+                               .fit = fit,
+                               .predict = predict,
+                               .needs_plan = 1,
+                               .given = given };

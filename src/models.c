@@ -1,9 +1,9 @@
 /* The list of models. A new one is one name here and one file. */
 #include <string.h>
-#include "core.h"
+#include "model.h"
 
-#define MODELS(X) X(model_none) X(model_genemean) X(model_autoimpute) X(model_deepimpute) X(model_deepmc) X(model_scinn) \
-    X(model_graphsci)
+#define MODELS(X) X(model_none) X(model_genemean) X(model_autoimpute) X(model_deepimpute) \
+    X(model_deepmc) X(model_scinn) X(model_graphsci)
 
 #define DECLARE(m) extern const Model m;
 MODELS(DECLARE)
@@ -23,11 +23,13 @@ size_t model_weights(const Model *m, const void *params, int n_genes, const int 
 {
     Shape s;
     size_t n = 0;
-    for (int k = 0; m->shape(params, n_genes, plan, k, &s); k++) n += (size_t) s.nrow * (size_t) s.ncol;
+    for (int k = 0; m->shape(params, n_genes, plan, k, &s); k++)
+        n += (size_t) s.nrow * (size_t) s.ncol;
     return n;
 }
 
 size_t model_state(const Model *m, const void *params, int n_genes, const int *plan)
 {
-    return m->state ? m->state(params, n_genes, plan) : m->state_per_weight * model_weights(m, params, n_genes, plan);
+    return m->state ? m->state(params, n_genes, plan)
+                    : m->state_per_weight * model_weights(m, params, n_genes, plan);
 }

@@ -50,6 +50,7 @@ FOR_CPUS(act_selu_back, (const real *y, real *dy, size_t n), (y, dy, n), {
     for (size_t k = 0; k < n; k++) dy[k] *= y[k] > 0 ? SELU_SCALE : y[k] + SELU_LOW;
 })
 
-FOR_CPUS(act_drop, (real *y, const uint32_t *bits, uint32_t below, real scale, size_t n), (y, bits, below, scale, n), {
+FOR_CPUS(act_drop, (real *y, const uint32_t *bits, uint32_t below, real scale, size_t n),
+         (y, bits, below, scale, n), {
     for (size_t k = 0; k < n; k++) y[k] *= bits[k] < below ? 0 : scale;
 })

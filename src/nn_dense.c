@@ -1,5 +1,5 @@
-/* Dense layers on panel matrices: with sparse input (arithmetic on the non-zeros), with sampled output (the entries that
- * a loss asks for), and dense both sides. */
+/* Dense layers on panel matrices: with sparse input (arithmetic on the non-zeros), with sampled
+ * output (the entries that a loss asks for), and dense both sides. */
 #include <string.h>
 #include "nn.h"
 
@@ -48,21 +48,29 @@ void rows_transpose(const Rows *from, int n_cols, Rows *to, size_t *from_entry)
     to->p[0] = 0;
 }
 
-void layer_sparse_in(const Rows *x, const real *val, int r0, int r1, const real *w_slab, const real *bias, real *y_slab)
+void layer_sparse_in(const Rows *x, const real *val, int r0, int r1, const real *w_slab,
+                     const real *bias, real *y_slab)
 {
     if (!val) val = x->x;
-    panel_sums(y_slab + (size_t) r0 * PANEL, bias, w_slab, x->p + r0, x->i, val, (size_t) (r1 - r0));
+    panel_sums(y_slab + (size_t) r0 * PANEL, bias, w_slab, x->p + r0, x->i, val,
+               (size_t) (r1 - r0));
 }
 
-void layer_sampled_out(const Rows *at, int r0, int r1, const real *w_slab, const real *h_slab, real *y)
+void layer_sampled_out(const Rows *at, int r0, int r1, const real *w_slab, const real *h_slab,
+                       real *y)
 {
     for (int r = r0; r < r1; r++)
-        panel_dots(y + at->p[r], w_slab, at->i + at->p[r], at->p[r + 1] - at->p[r], h_slab + (size_t) r * PANEL);
+        panel_dots(y + at->p[r], w_slab, at->i + at->p[r], at->p[r + 1] - at->p[r],
+                   h_slab + (size_t) r * PANEL);
 }
 
-static size_t width(size_t n, size_t panel) { return n - panel * PANEL < PANEL ? n - panel * PANEL : PANEL; }
+static size_t width(size_t n, size_t panel)
+{
+    return n - panel * PANEL < PANEL ? n - panel * PANEL : PANEL;
+}
 
-void dense_forward(size_t n, size_t n_in, size_t n_out, const real *x, const real *w, const real *bias, real *y, real *scratch)
+void dense_forward(size_t n, size_t n_in, size_t n_out, const real *x, const real *w,
+                   const real *bias, real *y, real *scratch)
 {
     for (size_t q = 0; q < panels_of((int) n_out); q++) {
         real *yq = y + q * n * PANEL;
@@ -70,22 +78,25 @@ void dense_forward(size_t n, size_t n_in, size_t n_out, const real *x, const rea
             if (bias) memcpy(yq + r * PANEL, bias + q * PANEL, PANEL * sizeof(real));
             else memset(yq + r * PANEL, 0, PANEL * sizeof(real));
         for (size_t p = 0; p < panels_of((int) n_in); p++)
-            gemm(0, 0, n, PANEL, width(n_in, p), x + p * n * PANEL, PANEL, w + q * n_in * PANEL + p * PANEL * PANEL, PANEL,
-                 1, yq, PANEL, scratch);
+            gemm(0, 0, n, PANEL, width(n_in, p), x + p * n * PANEL, PANEL,
+                 w + q * n_in * PANEL + p * PANEL * PANEL, PANEL, 1, yq, PANEL, scratch);
     }
 }
 
-void dense_backward(size_t n, size_t n_in, size_t n_out, const real *dy, const real *w, real *dx, real *scratch)
+void dense_backward(size_t n, size_t n_in, size_t n_out, const real *dy, const real *w, real *dx,
+                    real *scratch)
 {
     for (size_t p = 0; p < panels_of((int) n_in); p++) {
         memset(dx + p * n * PANEL, 0, n * PANEL * sizeof(real));
         for (size_t q = 0; q < panels_of((int) n_out); q++)
             gemm(0, 1, n, width(n_in, p), width(n_out, q), dy + q * n * PANEL, PANEL,
-                 w + q * n_in * PANEL + p * PANEL * PANEL, PANEL, 1, dx + p * n * PANEL, PANEL, scratch);
+                 w + q * n_in * PANEL + p * PANEL * PANEL, PANEL, 1, dx + p * n * PANEL, PANEL,
+                 scratch);
     }
 }
 
-void dense_gradient(size_t n, size_t n_in, size_t n_out, const real *x, const real *dy, real *dw, real *db, real *scratch)
+void dense_gradient(size_t n, size_t n_in, size_t n_out, const real *x, const real *dy, real *dw,
+                    real *db, real *scratch)
 {
     for (size_t q = 0; q < panels_of((int) n_out); q++) {
         const real *dyq = dy + q * n * PANEL;

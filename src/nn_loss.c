@@ -4,14 +4,18 @@
 
 KERNEL_FILE
 
-/* SUMS partial sums, the k-th term into sum k % SUMS, added up as a tree: the compiler may use vectors, and the order is
- * the same whatever their width. */
+/* SUMS partial sums, the k-th term into sum k % SUMS, added up as a tree: the compiler may use
+ * vectors, and the order is the same whatever their width. */
 enum { SUMS = 8 };
 
-static double tree(const double *s) { return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])); }
+static double tree(const double *s)
+{
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
 
 /* weight NULL: 1; dy may be y */
-KERNEL_INLINE void squares(const real *y, const real *target, const real *weight, size_t n, real *dy, double *sums)
+KERNEL_INLINE void squares(const real *y, const real *target, const real *weight, size_t n,
+                           real *dy, double *sums)
 {
     double s[SUMS] = { 0 };
     for (size_t k = 0; k < n; k += SUMS) {
@@ -27,10 +31,14 @@ KERNEL_INLINE void squares(const real *y, const real *target, const real *weight
     memcpy(sums, s, sizeof s);
 }
 
-LOCAL_FOR_CPUS(loss_squared_sums, (const real *y, const real *target, size_t n, real *dy, double *sums), (y, target, n, dy, sums),
-         { squares(y, target, NULL, n, dy, sums); })
-LOCAL_FOR_CPUS(loss_weighted_sums, (const real *y, const real *target, const real *weight, size_t n, real *dy, double *sums),
-         (y, target, weight, n, dy, sums), { squares(y, target, weight, n, dy, sums); })
+LOCAL_FOR_CPUS(loss_squared_sums, (const real *y, const real *target, size_t n, real *dy,
+               double *sums), (y, target, n, dy, sums), {
+    squares(y, target, NULL, n, dy, sums);
+})
+LOCAL_FOR_CPUS(loss_weighted_sums, (const real *y, const real *target, const real *weight, size_t n,
+               real *dy, double *sums), (y, target, weight, n, dy, sums), {
+    squares(y, target, weight, n, dy, sums);
+})
 
 double loss_squared(const real *y, const real *target, size_t n, real *dy)
 {
@@ -47,7 +55,8 @@ double loss_weighted(const real *y, const real *target, const real *weight, size
 }
 
 /* the same sums of differences that are there already: y turns into its own gradient */
-LOCAL_FOR_CPUS(residual_square_sums, (real *y, size_t n, real each, double *sums), (y, n, each, sums), {
+LOCAL_FOR_CPUS(residual_square_sums, (real *y, size_t n, real each, double *sums),
+               (y, n, each, sums), {
     double s[SUMS] = { 0 };
     for (size_t k = 0; k < n; k += SUMS) {
         size_t here = n - k < SUMS ? n - k : SUMS;
@@ -58,7 +67,8 @@ LOCAL_FOR_CPUS(residual_square_sums, (real *y, size_t n, real each, double *sums
     }
     memcpy(sums, s, sizeof s);
 })
-LOCAL_FOR_CPUS(residual_absolute_sums, (real *y, size_t n, real each, double *sums), (y, n, each, sums), {
+LOCAL_FOR_CPUS(residual_absolute_sums, (real *y, size_t n, real each, double *sums),
+               (y, n, each, sums), {
     double s[SUMS] = { 0 };
     for (size_t k = 0; k < n; k += SUMS) {
         size_t here = n - k < SUMS ? n - k : SUMS;

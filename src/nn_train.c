@@ -1,9 +1,13 @@
-/* The one training loop: cells held out, order of cells, batches, history, stop rules, best weights kept, and which
- * thread trains which network. What is trained is the model's business (Network in nn.h).
+/* The one training loop: cells held out, order of cells, batches, history, stop rules, best weights
+ * kept, and which thread trains which network. What is trained is the model's business (Network in
+ * nn.h).
  *
- *   validation  stop when the held-out loss has not improved for `patience` iterations; the best weights are kept
- *   paper       stop when |SSE_k - SSE_(k-1)| / cells <= threshold, with SSE_0 = 0; the last step is kept
- *   window      stop when the mean SSE of the last 20 iterations is less than `threshold` (relative) below that of the 20 before
+ *   validation  stop when the held-out loss has not improved for `patience` iterations; the best
+ *               weights are kept
+ *   paper       stop when |SSE_k - SSE_(k-1)| / cells <= threshold, with SSE_0 = 0; the last step
+ *               is kept
+ *   window      stop when the mean SSE of the last 20 iterations is less than `threshold`
+ *               (relative) below that of the 20 before
  */
 #include <math.h>
 #include "nn.h"
@@ -17,14 +21,17 @@ static double mean_of(const double *x, int n)
     return s / n;
 }
 
-/* Does the rule want the training to end with iteration `it` (counted from 1), its loss being in the history? */
+/* Does the rule want the training to end with iteration `it` (counted from 1), its loss being in
+ * the history? */
 static int ends(const Train *t, const History *h, int it, int n_cells, Stopped *why)
 {
     if (t->stop == STOP_VALIDATION && it - h->best_iter >= t->patience) *why = STOPPED_VALID;
-    else if (t->stop == STOP_PAPER && fabs(h->train[it - 1] - (it > 1 ? h->train[it - 2] : 0)) / n_cells <= t->threshold)
+    else if (t->stop == STOP_PAPER
+             && fabs(h->train[it - 1] - (it > 1 ? h->train[it - 2] : 0)) / n_cells <= t->threshold)
         *why = STOPPED_PAPER;
     else if (t->stop == STOP_WINDOW && it >= 2 * WINDOW) {
-        double now = mean_of(h->train + it - WINDOW, WINDOW), before = mean_of(h->train + it - 2 * WINDOW, WINDOW);
+        double now = mean_of(h->train + it - WINDOW, WINDOW),
+               before = mean_of(h->train + it - 2 * WINDOW, WINDOW);
         if (before - now >= t->threshold * before) return 0;
         *why = STOPPED_WINDOW;
     } else return 0;
@@ -41,28 +48,33 @@ int nn_held_cells(const Train *t, int n_cells)
 typedef struct { const Crew *crew; int *who, n, threads; Losses *sum; Status *st; } Active;
 
 /* One network over these cells in batches, on `team` threads from `thread` on. */
-static void pass_one(const Active *a, int k, int thread, int team, const int *cells, int n, int batch, int learn, int update)
+static void pass_one(const Active *a, int k, int thread, int team, const int *cells, int n,
+                     int batch, int learn, int update)
 {
     const Network *net = a->crew->nets + a->who[k];
     if (net->team) net->team(net->self, thread, team);
     Status st = ST_OK;
     for (int c = 0; c < n && !st; c += batch) {
-        st = net->forward(net->self, cells + c, c + batch < n ? batch : n - c, learn, a->sum + a->who[k]);
+        st = net->forward(net->self, cells + c, c + batch < n ? batch : n - c, learn,
+                          a->sum + a->who[k]);
         if (!st && update) net->update(net->self, 0);
     }
     a->st[a->who[k]] = st;
 }
 
-/* All of them: one for each thread at a time; the last few, too few for all threads, by all threads together. */
+/* All of them: one for each thread at a time; the last few, too few for all threads, by all threads
+ * together. */
 static Status pass(const Active *a, const int *cells, int n, int batch, int learn, int update)
 {
     int alone = a->threads > 1 ? a->n / a->threads * a->threads : 0;
     if (alone) {
         PARALLEL_FOR(a->threads)
         for (int t = 0; t < a->threads; t++)
-            for (int k = t; k < alone; k += a->threads) pass_one(a, k, t, 1, cells, n, batch, learn, update);
+            for (int k = t; k < alone; k += a->threads)
+                pass_one(a, k, t, 1, cells, n, batch, learn, update);
     }
-    for (int k = alone; k < a->n; k++) pass_one(a, k, 0, a->threads, cells, n, batch, learn, update);
+    for (int k = alone; k < a->n; k++)
+        pass_one(a, k, 0, a->threads, cells, n, batch, learn, update);
     for (int k = 0; k < a->n; k++) if (a->st[a->who[k]]) return a->st[a->who[k]];
     return ST_OK;
 }
@@ -109,72 +121,142 @@ static Progress standing(const Train *t, const History *h, int n_nets, int it)
     return p;
 }
 
-Status nn_train(Arena *a, const Train *t, const Crew *crew, Fit *f)
+/* ---- the loop ---- */
+
+typedef struct {
+    const Train *t;
+    const Crew *crew;
+    Fit *f;
+    Active now;
+    int *cells, *order, *best;      /* cells: n to learn from, then those held out */
+    Losses *after;
+    /* whole: one batch of all cells, and its step comes after the losses */
+    int n, batch, whole, chunk;
+} Run;
+
+static Run run_of(Arena *a, const Train *t, const Crew *crew, Fit *f)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
-    int n_nets = crew->n_nets, n_held = crew->held_cells, n = crew->n_cells - n_held;
-    int *order = ARENA(a, int, n), *cells = ARENA(a, int, crew->n_cells), *best = ARENA(a, int, n_nets);
-    Losses *after = ARENA(a, Losses, n_nets);
-    Active now = { crew, ARENA(a, int, n_nets), 0, f->threads, ARENA(a, Losses, n_nets), ARENA(a, Status, n_nets) };
-    if (a->failed) return ST_NOMEM;
-    int batch = t->batch_size && t->batch_size < n ? t->batch_size : n, whole = batch == n && !n_held && !crew->full_batches;
-    size_t learn = crew->full_batches ? (size_t) (n / batch) * (size_t) batch : (size_t) n;
-    const int *held = cells + n;               /* cells: those to learn from, then those held out */
-    uint64_t left = (uint64_t) n_held;
-    for (int c = 0, l = 0, v = n; c < crew->n_cells; c++)
-        cells[rng_choose(f->seed, RNG_HOLD_OUT, (uint64_t) c, (uint64_t) crew->n_cells, &left) ? v++ : l++] = c;
+    int nets = crew->n_nets, n = crew->n_cells - crew->held_cells;
+    Run r = { .t = t, .crew = crew, .f = f, .n = n };
+    r.order = ARENA(a, int, n);
+    r.cells = ARENA(a, int, crew->n_cells);
+    r.best = ARENA(a, int, nets);
+    r.after = ARENA(a, Losses, nets);
+    r.now = (Active) { crew,       ARENA(a, int, nets),    0,
+                      f->threads, ARENA(a, Losses, nets), ARENA(a, Status, nets) };
+    r.batch = t->batch_size && t->batch_size < n ? t->batch_size : n;
+    r.whole = r.batch == n && !crew->held_cells && !crew->full_batches;
+    r.chunk = crew->between_ticks ? crew->between_ticks : 1 + 127 / nets;
+    return r;
+}
+
+static void hold_out(Run *r)
+{
+    int all = r->crew->n_cells;
+    uint64_t left = (uint64_t) r->crew->held_cells;
+    for (int c = 0, l = 0, v = r->n; c < all; c++)
+        r->cells[rng_choose(r->f->seed, RNG_HOLD_OUT, (uint64_t) c, (uint64_t) all, &left)
+                     ? v++
+                     : l++] = c;
+}
+
+/* Where each network stands; those that have not ended go on. Returns how many iterations they have
+ * behind them: all equally many. */
+static int pick_up(Run *r)
+{
     int done = 0;
-    for (int k = 0; k < n_nets; k++) {
-        History *h = f->h + k;
+    for (int k = 0; k < r->crew->n_nets; k++) {
+        History *h = r->f->h + k;
         h->best_iter = 0;
-        for (int i = 1; i <= h->done; i++) if (better(crew, f->h, k, i)) h->best_iter = i;
+        for (int i = 1; i <= h->done; i++) if (better(r->crew, r->f->h, k, i)) h->best_iter = i;
         h->n_iter = h->done;
         if (h->done && h->stopped != STOPPED_PAUSE && h->stopped != STOPPED_MAX) continue;
         h->stopped = STOPPED_MAX;
-        now.who[now.n++] = k;
-        done = h->done;                        /* those not yet ended have all gone equally far */
+        r->now.who[r->now.n++] = k;
+        done = h->done;
     }
-    int chunk = crew->between_ticks ? crew->between_ticks : 1 + 127 / n_nets;
-    for (int it = done + 1; it <= t->max_iter && now.n; it++) {
-        Status st = ST_OK;
-        for (int k = 0; k < n_nets; k++) now.sum[k] = (Losses) { 0 };
-        for (int c = 0; c < n; c++) order[c] = c;
-        if (!whole) rng_permute(f->seed, RNG_ORDER, (uint64_t) it, order, n);
-        for (int c = 0; c < n; c++) order[c] = cells[order[c]];
-        for (size_t c = 0, step = (size_t) batch * (size_t) chunk; c < learn && !st; c += step) {
-            st = pass(&now, order + c, (int) (c + step < learn ? step : learn - c), batch, 1, !whole);
-            if (c + step < learn) f->tick.call(f->tick.ctx, &idle);
-        }
-        if (!st && !whole && t->stop == STOP_VALIDATION) {     /* the held-out loss of one set of weights, not of many */
-            Active check = now;
-            check.sum = after;
-            for (int k = 0; k < n_nets; k++) after[k] = (Losses) { 0 };
-            st = pass(&check, n_held ? held : order, n_held ? n_held : n, batch, 0, 0);
-            for (int k = 0; k < n_nets; k++) now.sum[k].valid = after[k].valid;
-        }
+    return done;
+}
+
+/* One pass over the cells, with a step behind each batch (but for `whole`). */
+static Status learn(Run *r, int it)
+{
+    int n = r->n;
+    size_t all = r->crew->full_batches ? (size_t) (n / r->batch) * (size_t) r->batch : (size_t) n;
+    size_t step = (size_t) r->batch * (size_t) r->chunk;
+    Status st = ST_OK;
+    for (int k = 0; k < r->crew->n_nets; k++) r->now.sum[k] = (Losses) { 0 };
+    for (int c = 0; c < n; c++) r->order[c] = c;
+    if (!r->whole) rng_permute(r->f->seed, RNG_ORDER, (uint64_t) it, r->order, n);
+    for (int c = 0; c < n; c++) r->order[c] = r->cells[r->order[c]];
+    for (size_t c = 0; c < all && !st; c += step) {
+        st = pass(&r->now, r->order + c, (int) (c + step < all ? step : all - c), r->batch, 1,
+                  !r->whole);
+        if (c + step < all) tick_idle(r->f->tick);
+    }
+    return st;
+}
+
+/* The held-out loss of one set of weights, where that of the batches was one of many. */
+static Status validate(Run *r)
+{
+    int held = r->crew->held_cells;
+    Active check = r->now;
+    if (r->whole || r->t->stop != STOP_VALIDATION) return ST_OK;
+    check.sum = r->after;
+    for (int k = 0; k < r->crew->n_nets; k++) r->after[k] = (Losses) { 0 };
+    Status st = pass(&check, held ? r->cells + r->n : r->order, held ? held : r->n, r->batch, 0, 0);
+    for (int k = 0; k < r->crew->n_nets; k++) r->now.sum[k].valid = r->after[k].valid;
+    return st;
+}
+
+static int all_finite(const Active *a)
+{
+    for (int k = 0; k < a->n; k++) {
+        const Losses *s = a->sum + a->who[k];
+        if (!isfinite(s->train + s->penalty) || !isfinite(s->valid)) return 0;
+    }
+    return 1;
+}
+
+/* The step that `whole` has left to be made, best weights kept, and who goes on. */
+static void advance(Run *r, int it)
+{
+    int going = 0, validates = r->t->stop == STOP_VALIDATION;
+    for (int k = 0; k < r->now.n; k++) {
+        const Network *net = r->crew->nets + r->now.who[k];
+        History *h = r->f->h + r->now.who[k];
+        int end = ends(r->t, h, it, r->n, &h->stopped);
+        if (r->whole && !(end && validates)) net->update(net->self, r->best[k]);
+        else if (!r->whole && r->best[k] && r->crew->keep_best) net->keep(net->self);
+        if (!end) r->now.who[going++] = r->now.who[k];
+    }
+    r->now.n = going;
+}
+
+static int pauses(const Run *r, int it)
+{
+    int now = r->now.n && r->f->pause_at && it >= r->f->pause_at;
+    for (int k = 0; k < r->now.n && now; k++) r->f->h[r->now.who[k]].stopped = STOPPED_PAUSE;
+    return now;
+}
+
+Status nn_train(Arena *a, const Train *t, const Crew *crew, Fit *f)
+{
+    Run r = run_of(a, t, crew, f);
+    if (a->failed) return ST_NOMEM;
+    hold_out(&r);
+    for (int it = pick_up(&r) + 1; it <= t->max_iter && r.now.n; it++) {
+        Status st = learn(&r, it);
+        if (!st) st = validate(&r);
+        if (!st && !all_finite(&r.now)) st = ST_DIVERGED;
         if (st) return st;
-        for (int k = 0; k < now.n; k++) {
-            const Losses *s = now.sum + now.who[k];
-            if (!isfinite(s->train + s->penalty) || !isfinite(s->valid)) return ST_DIVERGED;
-        }
-        record(t, &now, f->h, it, best);
-        Progress say = standing(t, f->h, n_nets, it);
-        int going = 0;
-        for (int k = 0; k < now.n; k++) {
-            const Network *net = crew->nets + now.who[k];
-            History *h = f->h + now.who[k];
-            int end = ends(t, h, it, n, &h->stopped);
-            if (whole && !(end && t->stop == STOP_VALIDATION)) net->update(net->self, best[k]);
-            else if (!whole && best[k] && crew->keep_best) net->keep(net->self);
-            if (!end) now.who[going++] = now.who[k];
-        }
-        now.n = going;
+        record(t, &r.now, f->h, it, r.best);
+        Progress say = standing(t, f->h, crew->n_nets, it);
+        advance(&r, it);
         f->tick.call(f->tick.ctx, &say);
-        if (now.n && f->pause_at && it >= f->pause_at) {
-            for (int k = 0; k < now.n; k++) f->h[now.who[k]].stopped = STOPPED_PAUSE;
-            break;
-        }
+        if (pauses(&r, it)) break;
     }
-    if (!crew->keep_best) for (int k = 0; k < n_nets; k++) f->h[k].best_iter = f->h[k].n_iter;
+    for (int k = 0; k < crew->n_nets && !crew->keep_best; k++) f->h[k].best_iter = f->h[k].n_iter;
     return ST_OK;
 }

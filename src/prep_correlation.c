@@ -1,8 +1,9 @@
-/* The genes that go with a gene: largest |Pearson r|, from sparse sums of products, one gene against all others at a
- * time. Memory O(genes) for each thread, never genes x genes. r = (sum c_i c_j - M m_i m_j) / ((M - 1) s_i s_j). */
+/* The genes that go with a gene: largest |Pearson r|, from sparse sums of products, one gene
+ * against all others at a time. Memory O(genes) for each thread, never genes x genes. r = (sum c_i
+ * c_j - M m_i m_j) / ((M - 1) s_i s_j). */
 #include <math.h>
 #include <string.h>
-#include "core.h"
+#include "prep.h"
 
 /* acc[j] = sum over the cells of gene g of its count times that of gene j */
 static void products_with(const Sparse *x, const Sparse *by_gene, int g, double *acc)
@@ -10,7 +11,8 @@ static void products_with(const Sparse *x, const Sparse *by_gene, int g, double 
     memset(acc, 0, (size_t) x->nrow * sizeof *acc);
     for (int k = by_gene->p[g]; k < by_gene->p[g + 1]; k++) {
         double v = by_gene->x[k];
-        for (int e = x->p[by_gene->i[k]]; e < x->p[by_gene->i[k] + 1]; e++) acc[x->i[e]] += v * x->x[e];
+        for (int e = x->p[by_gene->i[k]]; e < x->p[by_gene->i[k] + 1]; e++)
+            acc[x->i[e]] += v * x->x[e];
     }
 }
 
@@ -21,21 +23,24 @@ static void pick(const Sparse *x, const double *acc, int g, const Nearest *n, in
     int set = n->set[g], found = 0;
     for (int j = 0; j < x->nrow; j++) {
         if (!n->candidate[j] || j == g || (set >= 0 && n->set[j] == set)) continue;
-        double s = n->sd[g] * n->sd[j], v = s > 0 ? (acc[j] - M * n->mean[g] * n->mean[j]) / ((M - 1) * s) : 0;
+        double s = n->sd[g] * n->sd[j],
+               v = s > 0 ? (acc[j] - M * n->mean[g] * n->mean[j]) / ((M - 1) * s) : 0;
         double size = isnan(v) ? 0 : fabs(v);
         if (found == n->top && !(size > fabs(r[found - 1]))) continue;
         int at = found < n->top ? found++ : found - 1;
-        for (; at > 0 && size > fabs(r[at - 1]); at--) { gene[at] = gene[at - 1]; r[at] = r[at - 1]; }
+        for (; at > 0 && size > fabs(r[at - 1]); at--) {
+            gene[at] = gene[at - 1];
+            r[at] = r[at - 1];
+        }
         gene[at] = j;
         r[at] = isnan(v) ? 0 : v;
     }
     for (; found < n->top; found++) { gene[found] = -1; r[found] = NAN; }
 }
 
-Status prep_nearest(Arena *a, const Sparse *x, const Sparse *by_gene, const Nearest *n, const int *targets, int n_targets,
-                    int threads, Tick tick, int *gene, double *r)
+Status prep_nearest(Arena *a, const Sparse *x, const Sparse *by_gene, const Nearest *n,
+                    const int *targets, int n_targets, int threads, Tick tick, int *gene, double *r)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     double *acc = ARENA(a, double, (size_t) threads * (size_t) x->nrow);
     if (a->failed) return ST_NOMEM;
     int each = 8 * threads;
@@ -46,9 +51,10 @@ Status prep_nearest(Arena *a, const Sparse *x, const Sparse *by_gene, const Near
             for (int k = from + t; k < to; k += threads) {
                 double *mine = acc + (size_t) t * (size_t) x->nrow;
                 products_with(x, by_gene, targets[k], mine);
-                pick(x, mine, targets[k], n, gene + (size_t) k * (size_t) n->top, r + (size_t) k * (size_t) n->top);
+                pick(x, mine, targets[k], n, gene + (size_t) k * (size_t) n->top,
+                     r + (size_t) k * (size_t) n->top);
             }
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     return ST_OK;
 }

@@ -1,8 +1,8 @@
-/* From counts to the matrix a model sees, and back: passes over the non-zeros, nothing of the size genes x cells but the
- * block that prep_restore() was asked for. */
+/* From counts to the matrix a model sees, and back: passes over the non-zeros, nothing of the size
+ * genes x cells but the block that prep_restore() was asked for. */
 #include <math.h>
 #include <string.h>
-#include "core.h"
+#include "prep.h"
 
 BadValue prep_scan(const Sparse *s, int *row, int *col, int *whole, double *largest)
 {
@@ -41,7 +41,8 @@ static double scaled(double x, double total, double target)
     return target <= 0 ? x : total > 0 ? x / total * target : 0;
 }
 
-void prep_moments(const Sparse *s, const double *total, double target, double *mean, double *var, int *nonzero)
+void prep_moments(const Sparse *s, const double *total, double target, double *mean, double *var,
+                  int *nonzero)
 {
     for (int g = 0; g < s->nrow; g++) { mean[g] = var[g] = 0; nonzero[g] = 0; }
     for (int c = 0; c < s->ncol; c++)
@@ -81,15 +82,17 @@ static double unlogged(double v, Log log_)
     return log_ == LOG_2 ? exp2(v) - 1 : log_ == LOG_1P ? expm1(v) : v;
 }
 
-/* The new rows are in any order, so entries are dealt out by new row first and then back to the columns. */
-Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const double *total, double target, Log log,
-                 const int *out_p, int *out_i, double *out_x)
+/* The new rows are in any order, so entries are dealt out by new row first and then back to the
+ * columns. */
+Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const double *total,
+                 double target, Log log, const int *out_p, int *out_i, double *out_x)
 {
     size_t n = (size_t) out_p[s->ncol];
     int *start = ARENA(a, int, n_rows + 1), *col = ARENA(a, int, n), *next = ARENA(a, int, s->ncol);
     double *val = ARENA(a, double, n);
     if (a->failed) return ST_NOMEM;
-    for (int k = 0; k < s->p[s->ncol]; k++) if (row[s->i[k]] >= 0 && s->x[k] != 0) start[row[s->i[k]] + 1]++;
+    for (int k = 0; k < s->p[s->ncol]; k++)
+        if (row[s->i[k]] >= 0 && s->x[k] != 0) start[row[s->i[k]] + 1]++;
     for (int r = 0; r < n_rows; r++) start[r + 1] += start[r];
     for (int c = 0; c < s->ncol; c++)
         for (int k = s->p[c]; k < s->p[c + 1]; k++) {
@@ -109,31 +112,51 @@ Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const do
     return ST_OK;
 }
 
-void prep_restore(const Sparse *counts, int first, int n, const double *pred, int n_pred, const int *row,
-                  const double *model_size, const double *stretch, const double *out_size, Restore how, double *out)
+/* How one cell's predictions become its result. */
+typedef struct { const int *row; double in, over, by; Restore how; } Undo;
+
+static void undo_cell(const Undo *u, const double *pred, size_t genes, double *to)
+{
+    Restore how = u->how;
+    /* nothing to undo: may be below 0 */
+    int as_is = how.to == how.from && how.to != LOG_NONE && u->in == u->over;
+    for (size_t g = 0; g < genes; g++) {
+        double v = 0;
+        if (u->row[g] >= 0 && u->in > 0 && !isnan(pred[u->row[g]])) {
+            double p = u->by * pred[u->row[g]];
+            if (how.least > 0 && p < how.least) p = 0;
+            v = as_is ? p : logged(fmax(unlogged(p, how.from), 0) * u->in / u->over, how.to);
+        }
+        to[g] = how.nonneg && v < 0 ? 0 : v;
+    }
+}
+
+/* What was seen in the cell, where it stays. */
+static void merge_seen(const Undo *u, const Sparse *counts, int cell, const double *pred,
+                       double *to)
+{
+    Keep keep = u->how.keep;
+    for (int k = counts->p[cell]; k < counts->p[cell + 1]; k++) {
+        size_t g = (size_t) counts->i[k];
+        double seen = logged(counts->x[k] / u->over, u->how.to);
+        if (counts->x[k] == 0) continue;
+        if (u->row[g] < 0 || isnan(pred[u->row[g]]) || keep == KEEP_OBSERVED
+            || (keep == KEEP_MAX && seen > to[g]))
+            to[g] = seen;
+    }
+}
+
+void prep_restore(const Sparse *counts, int first, int n, const double *pred, int n_pred,
+                  const int *row, const double *model_size, const double *stretch,
+                  const double *out_size, Restore how, double *out)
 {
     size_t G = (size_t) counts->nrow;
     for (int c = 0; c < n; c++) {
         double *to = out + (size_t) c * G;
         const double *from = pred + (size_t) c * (size_t) n_pred;
-        double in = model_size[c], over = out_size[c], by = stretch ? stretch[c] : 1;
-        int as_is = how.to == how.from && how.to != LOG_NONE && in == over;    /* nothing to undo: may be below 0 */
-        for (size_t g = 0; g < G; g++) {
-            double v = 0;
-            if (row[g] >= 0 && in > 0 && !isnan(from[row[g]])) {
-                double p = by * from[row[g]];
-                if (how.least > 0 && p < how.least) p = 0;
-                v = as_is ? p : logged(fmax(unlogged(p, how.from), 0) * in / over, how.to);
-            }
-            to[g] = how.nonneg && v < 0 ? 0 : v;
-        }
-        for (int k = counts->p[first + c]; k < counts->p[first + c + 1]; k++) {
-            size_t g = (size_t) counts->i[k];
-            double seen = logged(counts->x[k] / over, how.to);
-            if (counts->x[k] == 0) continue;
-            if (row[g] < 0 || isnan(from[row[g]]) || how.keep == KEEP_OBSERVED || (how.keep == KEEP_MAX && seen > to[g]))
-                to[g] = seen;
-        }
+        Undo u = { row, model_size[c], out_size[c], stretch ? stretch[c] : 1, how };
+        undo_cell(&u, from, G, to);
+        merge_seen(&u, counts, first + c, from, to);
     }
 }
 

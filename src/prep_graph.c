@@ -1,27 +1,38 @@
-/* Which genes go together: |Pearson r| above a threshold, all pairs, tile by tile: the standardised genes of two blocks as
- * dense matrices over the cells, and their product. Memory: a bit for each pair, and tiles. */
+/* Which genes go together: |Pearson r| above a threshold, all pairs, tile by tile: the standardised
+ * genes of two blocks as dense matrices over the cells, and their product. Memory: a bit for each
+ * pair, and tiles. */
 #include <math.h>
 #include <string.h>
-#include "core.h"
+#include "kernels.h"
+#include "prep.h"
 
 enum { BLOCK = 128 };
 
-typedef struct { const Sparse *by_gene; double threshold; int N, M; uint64_t *bits; const double *mean, *over; } Graph;
+typedef struct {
+    const Sparse *by_gene;
+    double threshold;
+    int N, M;
+    uint64_t *bits;
+    const double *mean, *over;
+} Graph;
 
 /* genes x cells, each gene centred and of length 1; zeros where it does not vary */
 static size_t standardised(const Graph *g, int block, real *out)
 {
     int from = block * BLOCK, n = g->N - from < BLOCK ? g->N - from : BLOCK;
     for (int r = 0; r < n; r++) {
-        real *row = out + (size_t) r * (size_t) g->M, none = (real) (-g->mean[from + r] * g->over[from + r]);
+        real *row = out + (size_t) r * (size_t) g->M,
+             none = (real) (-g->mean[from + r] * g->over[from + r]);
         for (int c = 0; c < g->M; c++) row[c] = none;
         for (int k = g->by_gene->p[from + r]; k < g->by_gene->p[from + r + 1]; k++)
-            row[g->by_gene->i[k]] = (real) ((g->by_gene->x[k] - g->mean[from + r]) * g->over[from + r]);
+            row[g->by_gene->i[k]] = (real) ((g->by_gene->x[k] - g->mean[from + r])
+                                            * g->over[from + r]);
     }
     return (size_t) n;
 }
 
-/* The pairs of block b with every block up to it; bits of rows of block b only, so that threads do not meet. */
+/* The pairs of block b with every block up to it; bits of rows of block b only, so that threads do
+ * not meet. */
 static void one_block(const Graph *g, int b, real *mine, real *other, real *r, real *scratch)
 {
     size_t n = standardised(g, b, mine), M = (size_t) g->M, words = ((size_t) g->N + 63) / 64;
@@ -37,9 +48,9 @@ static void one_block(const Graph *g, int b, real *mine, real *other, real *r, r
     }
 }
 
-Status prep_graph(Arena *a, const Sparse *by_gene, double threshold, int threads, Tick tick, uint64_t *bits)
+Status prep_graph(Arena *a, const Sparse *by_gene, double threshold, int threads, Tick tick,
+                  uint64_t *bits)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     int N = by_gene->ncol, M = by_gene->nrow, blocks = (N + BLOCK - 1) / BLOCK;
     size_t tile = BLOCK * (size_t) M, words = ((size_t) N + 63) / 64;
     double *mean = ARENA(a, double, N), *over = ARENA(a, double, N);
@@ -59,12 +70,15 @@ Status prep_graph(Arena *a, const Sparse *by_gene, double threshold, int threads
         PARALLEL_FOR(threads)
         for (int t = 0; t < threads; t++) {
             real *mine = room + (size_t) t * (2 * tile + BLOCK * BLOCK + GEMM_SCRATCH);
-            if (first + t < blocks) one_block(&g, first + t, mine, mine + tile, mine + 2 * tile, mine + 2 * tile + BLOCK * BLOCK);
+            if (first + t < blocks)
+                one_block(&g, first + t, mine, mine + tile, mine + 2 * tile,
+                          mine + 2 * tile + BLOCK * BLOCK);
         }
-        tick.call(tick.ctx, &idle);
+        tick_idle(tick);
     }
     for (size_t i = 0; i < (size_t) N; i++)                    /* the other half */
         for (size_t j = 0; j < i; j++)
-            if (bits[i * words + j / 64] >> j % 64 & 1) bits[j * words + i / 64] |= (uint64_t) 1 << i % 64;
+            if (bits[i * words + j / 64] >> j % 64 & 1)
+                bits[j * words + i / 64] |= (uint64_t) 1 << i % 64;
     return ST_OK;
 }

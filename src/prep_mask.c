@@ -1,39 +1,21 @@
 /* Masks: which entries, or which molecules, are held out. */
 #include <math.h>
 #include <stdlib.h>
-#include "core.h"
-
-/* A middle one of n uniform numbers, in order, is beta: those below p are it and all before it, or some before it. Which
- * halves n; a few are drawn one by one. */
-double draw_binomial(Draws *d, double n, double p)
-{
-    double k = 0;
-    while (n > 32) {
-        double at = floor((n + 1) / 2), below = draw_gamma(d, at), y = below / (below + draw_gamma(d, n + 1 - at));
-        if (y <= p) {
-            k += at;
-            n -= at;
-            p = y < 1 ? (p - y) / (1 - y) : 0;
-        } else {
-            n = at - 1;
-            p /= y;
-        }
-    }
-    for (; n > 0; n--) k += draw_unif(d) < p;
-    return k;
-}
+#include "prep.h"
 
 typedef struct { double key; int entry; } Keyed;
 
 static int by_key(const void *a, const void *b)
 {
     const Keyed *x = a, *y = b;
-    return x->key != y->key ? (x->key > y->key ? 1 : -1) : (x->entry > y->entry) - (x->entry < y->entry);
+    return x->key != y->key ? (x->key > y->key ? 1 : -1)
+                            : (x->entry > y->entry) - (x->entry < y->entry);
 }
 
-/* Exponential waiting times of rate w: the first to come are a draw without replacement (Efraimidis and Spirakis 2006). */
-Status mask_weighted(Arena *a, const Sparse *s, const double *log_weight, int by_gene, const int *take, uint64_t seed,
-                     int *chosen)
+/* Exponential waiting times of rate w: the first to come are a draw without replacement (Efraimidis
+ * and Spirakis 2006). */
+Status mask_weighted(Arena *a, const Sparse *s, const double *log_weight, int by_gene,
+                     const int *take, uint64_t seed, int *chosen)
 {
     int groups = by_gene ? s->nrow : s->ncol;
     size_t *end = ARENA(a, size_t, groups + 1);

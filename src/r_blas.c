@@ -11,13 +11,16 @@
 
 Status la_eigen(LaWork *w, int n, int top, double *a, double *values, double *v)
 {
-    int lo = n - top + 1, found = 0, info = 0, n_int = 10 * n, n_work = w->n_work, *pairs = w->ints + n_int;
+    int lo = n - top + 1, found = 0, info = 0, n_int = 10 * n, n_work = w->n_work,
+        *pairs = w->ints + n_int;
     double zero = 0;
     if (n < 1 || top < 1) return ST_OK;
     if (n > w->n) return ST_SHAPE;
-    for (int k = 0; k < n * n; k++) if (!isfinite(a[k])) return ST_DIVERGED;      /* LAPACK may not come back from these */
-    F77_CALL(dsyevr)("V", top == n ? "A" : "I", "L", &n, a, &n, &zero, &zero, &lo, &n, &zero, &found, w->values, w->vectors, &n,
-                     pairs, w->work, &n_work, w->ints, &n_int, &info FCONE FCONE FCONE);
+    /* LAPACK may not come back from these */
+    for (int k = 0; k < n * n; k++) if (!isfinite(a[k])) return ST_DIVERGED;
+    F77_CALL(dsyevr)
+    ("V", top == n ? "A" : "I", "L", &n, a, &n, &zero, &zero, &lo, &n, &zero, &found, w->values,
+     w->vectors, &n, pairs, w->work, &n_work, w->ints, &n_int, &info FCONE FCONE FCONE);
     if (info || found != top) return ST_DIVERGED;
     for (int k = 0; k < top; k++) {
         const double *from = w->vectors + (size_t) (top - 1 - k) * (size_t) n;

@@ -1,6 +1,8 @@
-/* Fit and predict for any model: parameters through the model's field table, results as plain vectors. */
+/* Fit and predict for any model: parameters through the model's field table, results as plain
+ * vectors. */
 #include <string.h>
 #include "r_glue.h"
+#include "model.h"
 
 static const Model *model_of(SEXP name)
 {
@@ -22,14 +24,17 @@ static int choice(const char *word, const char *words)
     }
 }
 
-/* R's validity has checked the slots against the same table; a slot assigned past it is caught here. */
+/* R's validity has checked the slots against the same table; a slot assigned past it is caught
+ * here. */
 static void read_params(SEXP param, const Model *m, void *to)
 {
     for (const Field *f = m->fields; f->kind != P_END; f++) {
         SEXP slot = R_do_slot(param, Rf_install(f->name));
         char *at = (char *) to + f->offset;
         if (f->kind == P_CHOICE) {
-            int k = TYPEOF(slot) == STRSXP && LENGTH(slot) == 1 ? choice(CHAR(STRING_ELT(slot, 0)), f->words) : -1;
+            int k = TYPEOF(slot) == STRSXP && LENGTH(slot) == 1
+                        ? choice(CHAR(STRING_ELT(slot, 0)), f->words)
+                        : -1;
             if (k < 0) Rf_error("'%s' must be one of %s", f->name, f->words);
             memcpy(at, &k, sizeof k);
             continue;
@@ -40,9 +45,11 @@ static void read_params(SEXP param, const Model *m, void *to)
             memcpy(at, &v, sizeof v);
             continue;
         }
-        if (!(v >= f->lo && v <= f->hi)) Rf_error("'%s' must be between %g and %g", f->name, f->lo, f->hi);
+        if (!(v >= f->lo && v <= f->hi))
+            Rf_error("'%s' must be between %g and %g", f->name, f->lo, f->hi);
         int whole = (int) v;
-        if (f->kind == P_REAL || f->kind == P_REAL_NA) memcpy(at, &v, sizeof v); else memcpy(at, &whole, sizeof whole);
+        if (f->kind == P_REAL || f->kind == P_REAL_NA) memcpy(at, &v, sizeof v);
+        else memcpy(at, &whole, sizeof whole);
     }
 }
 
@@ -72,7 +79,8 @@ SEXP C_fields(SEXP model)
     int n = 0;
     while (m->fields[n].kind != P_END) n++;
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
-    for (int k = 0; k < 5; k++) SET_VECTOR_ELT(out, k, Rf_allocVector(k == 2 || k == 3 ? REALSXP : STRSXP, n));
+    for (int k = 0; k < 5; k++)
+        SET_VECTOR_ELT(out, k, Rf_allocVector(k == 2 || k == 3 ? REALSXP : STRSXP, n));
     for (int k = 0; k < n; k++) {
         const Field *f = m->fields + k;
         SET_STRING_ELT(VECTOR_ELT(out, 0), k, Rf_mkChar(f->name));
@@ -102,7 +110,8 @@ SEXP C_n_weights(SEXP param, SEXP n_genes, SEXP plan)
 {
     double params[PARAMS_MAX / sizeof(double)] = { 0 };
     const Model *m = open_model(param, params);
-    return Rf_ScalarReal((double) model_weights(m, params, Rf_asInteger(n_genes), plan_of(m, plan)));
+    return Rf_ScalarReal(
+        (double) model_weights(m, params, Rf_asInteger(n_genes), plan_of(m, plan)));
 }
 
 /* list(names, rows, columns) of the matrices of weights */
@@ -123,24 +132,29 @@ static SEXP shapes_of(const Model *m, const void *params, int n_genes, const int
     return out;
 }
 
-/* The curves of all parts, one after the other: list(train, valid, penalty, iterations, best, stopped, pearson, mse,
- * part (CURVES numbers per iteration)).
+/* The curves of all parts, one after the other: list(train, valid, penalty, iterations, best,
+ * stopped, pearson, mse, part (CURVES numbers per iteration)).
  */
 static SEXP history_of(const History *h, int parts)
 {
-    static const char *names[] = { "train", "valid", "penalty", "iterations", "best", "stopped", "pearson", "mse", "part", "" };
+    static const char *names[] = { "train",   "valid",   "penalty", "iterations", "best",
+                                   "stopped", "pearson", "mse",     "part",       "" };
     R_xlen_t total = 0;
     for (int k = 0; k < parts; k++) total += h[k].n_iter;
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     for (int k = 0; k < 9; k++)
-        SET_VECTOR_ELT(out, k, Rf_allocVector(k > 2 && k < 6 ? INTSXP : REALSXP, k < 3 ? total : k < 8 ? parts : CURVES * total));
+        SET_VECTOR_ELT(out, k,
+                       Rf_allocVector(k > 2 && k < 6 ? INTSXP : REALSXP, k < 3   ? total
+                                                                         : k < 8 ? parts
+                                                                                 : CURVES * total));
     R_xlen_t at = 0;
     for (int k = 0; k < parts; k++) {
         const double *curve[] = { h[k].train, h[k].valid, h[k].penalty };
         for (int c = 0; c < 3 && h[k].n_iter; c++)
             memcpy(REAL(VECTOR_ELT(out, c)) + at, curve[c], (size_t) h[k].n_iter * sizeof(double));
         if (h[k].n_iter)
-            memcpy(REAL(VECTOR_ELT(out, 8)) + at * CURVES, h[k].part, (size_t) h[k].n_iter * CURVES * sizeof(double));
+            memcpy(REAL(VECTOR_ELT(out, 8)) + at * CURVES, h[k].part,
+                   (size_t) h[k].n_iter * CURVES * sizeof(double));
         at += h[k].n_iter;
         INTEGER(VECTOR_ELT(out, 3))[k] = h[k].n_iter;
         INTEGER(VECTOR_ELT(out, 4))[k] = h[k].best_iter;
@@ -167,35 +181,52 @@ static History *take_history(Arena *a, int parts, int max_iter, SEXP resume)
         int room = h[k].done > max_iter ? h[k].done : max_iter;
         for (int c = 0; c < 3; c++) {
             *curve[c] = ARENA(a, double, room);
-            if (h[k].done) memcpy(*curve[c], REAL(VECTOR_ELT(resume, 2 + c)) + at, (size_t) h[k].done * sizeof(double));
+            if (h[k].done)
+                memcpy(*curve[c], REAL(VECTOR_ELT(resume, 2 + c)) + at,
+                       (size_t) h[k].done * sizeof(double));
         }
         h[k].part = ARENA(a, double, (size_t) room * CURVES);
         if (h[k].done)
-            memcpy(h[k].part, REAL(VECTOR_ELT(resume, 7)) + at * CURVES, (size_t) h[k].done * CURVES * sizeof(double));
+            memcpy(h[k].part, REAL(VECTOR_ELT(resume, 7)) + at * CURVES,
+                   (size_t) h[k].done * CURVES * sizeof(double));
         at += h[k].done;
     }
     return h;
 }
 
-/* given: NULL or the numbers that go with the plan; resume: NULL or list(weights, state, train, valid, penalty, iterations,
- * stopped, part); control: c(pause_at, want_state).
+/* The vectors of a fit to go on from are as long as those of this one. */
+static void check_resume(SEXP resume, size_t n_weights, size_t n_state, int parts)
+{
+    if ((size_t) Rf_xlength(VECTOR_ELT(resume, 0)) != n_weights
+        || (size_t) Rf_xlength(VECTOR_ELT(resume, 1)) != n_state
+        || LENGTH(VECTOR_ELT(resume, 5)) != parts || LENGTH(VECTOR_ELT(resume, 6)) != parts)
+        Rf_error("the fit to resume has other sizes");
+}
+
+/* given: NULL or the numbers that go with the plan; resume: NULL or list(weights, state, train,
+ * valid, penalty, iterations, stopped, part); control: c(pause_at, want_state).
  * Value: list(status, weights, shapes, history, state). */
-SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP given, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report)
+SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP given, SEXP seed, SEXP threads, SEXP resume,
+           SEXP control, SEXP report)
 {
     double params[PARAMS_MAX / sizeof(double)] = { 0 };
     const char *names[] = { "status", "weights", "shapes", "history", "state", "" };
     const Model *m = open_model(param, params);
     Ticker ticker = { report, 0 };
-    Fit f = { .x = r_sparse(x), .plan = plan_of(m, plan), .seed = (uint64_t) Rf_asReal(seed), .threads = r_threads(threads),
-              .tick = r_tick(&ticker), .pause_at = INTEGER(control)[0], .want_state = INTEGER(control)[1] };
+    Fit f = { .x = r_sparse(x),
+              .plan = plan_of(m, plan),
+              .seed = (uint64_t) Rf_asReal(seed),
+              .threads = r_threads(threads),
+              .tick = r_tick(&ticker),
+              .pause_at = INTEGER(control)[0],
+              .want_state = INTEGER(control)[1] };
     f.given = given == R_NilValue ? NULL : REAL(given);
     if (m->given && (!f.given || (size_t) Rf_xlength(given) != m->given(f.plan)))
         Rf_error("model '%s' needs other numbers with its plan", m->name);
-    size_t n = model_weights(m, params, f.x.nrow, f.plan), n_state = model_state(m, params, f.x.nrow, f.plan);
+    size_t n = model_weights(m, params, f.x.nrow, f.plan),
+           n_state = model_state(m, params, f.x.nrow, f.plan);
     int parts = m->parts ? m->parts(f.plan) : 1, resumes = resume != R_NilValue;
-    if (resumes && ((size_t) Rf_xlength(VECTOR_ELT(resume, 0)) != n || (size_t) Rf_xlength(VECTOR_ELT(resume, 1)) != n_state
-        || LENGTH(VECTOR_ELT(resume, 5)) != parts || LENGTH(VECTOR_ELT(resume, 6)) != parts))
-        Rf_error("the fit to resume has other sizes");
+    if (resumes) check_resume(resume, n, n_state, parts);
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     SEXP weights = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t) n)), state = R_NilValue;
     int want = (f.want_state || resumes) && n_state;
@@ -224,9 +255,14 @@ SEXP C_predict(SEXP param, SEXP weights, SEXP x, SEXP plan, SEXP wanted, SEXP th
 {
     double params[PARAMS_MAX / sizeof(double)] = { 0 };
     const Model *m = open_model(param, params);
-    Predict p = { .x = r_sparse(x), .plan = plan_of(m, plan), .weights = REAL(weights), .threads = r_threads(threads),
-                  .wanted = wanted == R_NilValue ? NULL : LOGICAL(wanted), .tick = r_tick(NULL) };
-    if ((size_t) Rf_xlength(weights) != model_weights(m, params, p.x.nrow, p.plan) || (p.wanted && LENGTH(wanted) != p.x.nrow))
+    Predict p = { .x = r_sparse(x),
+                  .plan = plan_of(m, plan),
+                  .weights = REAL(weights),
+                  .threads = r_threads(threads),
+                  .wanted = wanted == R_NilValue ? NULL : LOGICAL(wanted),
+                  .tick = r_tick(NULL) };
+    if ((size_t) Rf_xlength(weights) != model_weights(m, params, p.x.nrow, p.plan)
+        || (p.wanted && LENGTH(wanted) != p.x.nrow))
         Rf_error("the fit was made on another number of genes");
     SEXP out = PROTECT(Rf_allocMatrix(REALSXP, p.x.nrow, p.x.ncol));
     Arena a = r_arena();

@@ -7,7 +7,8 @@
 static void *grab(void *ctx, size_t bytes)
 {
     (void) ctx;
-    return R_alloc(bytes, 1);              /* jumps when there is no memory; nothing of ours needs cleaning up */
+    /* jumps when there is no memory; nothing of ours needs cleaning up */
+    return R_alloc(bytes, 1);
 }
 
 Arena r_arena(void) { return (Arena) { grab, NULL, 0 }; }
@@ -27,9 +28,10 @@ static void tick(void *ctx, const Progress *now)
     double s = seconds();
     if (s - t->last < 0.2 && now->iteration > 1) return;
     t->last = s;
-    SEXP call = PROTECT(Rf_lang6(t->report, PROTECT(Rf_ScalarInteger(now->iteration)), PROTECT(Rf_ScalarInteger(now->max_iter)),
-                                 PROTECT(Rf_ScalarInteger(now->best)), PROTECT(Rf_ScalarReal(now->train)),
-                                 PROTECT(Rf_ScalarReal(now->valid))));
+    SEXP call = PROTECT(
+        Rf_lang6(t->report, PROTECT(Rf_ScalarInteger(now->iteration)),
+                 PROTECT(Rf_ScalarInteger(now->max_iter)), PROTECT(Rf_ScalarInteger(now->best)),
+                 PROTECT(Rf_ScalarReal(now->train)), PROTECT(Rf_ScalarReal(now->valid))));
     Rf_eval(call, R_GlobalEnv);
     UNPROTECT(6);
 }
@@ -65,21 +67,52 @@ void r_status(Status st)
 int r_threads(SEXP threads) { return threads_usable(Rf_asInteger(threads)); }
 
 #define CALL(name, n) { #name, (DL_FUNC) &name, n }
-static const R_CallMethodDef calls[] = {
-    CALL(C_models, 0), CALL(C_fields, 1), CALL(C_n_weights, 3), CALL(C_fit, 9), CALL(C_curves, 1), CALL(C_predict, 6),
-    CALL(C_nearest_genes, 9), CALL(C_permute, 2), CALL(C_uniforms, 3), CALL(C_disputed, 3),
-    CALL(C_scinn_filter, 6), CALL(C_scinn_encoder, 6), CALL(C_scinn_encode, 5),
-    CALL(C_scan, 1), CALL(C_detected, 2), CALL(C_totals, 2), CALL(C_moments, 3), CALL(C_take, 6), CALL(C_restore, 9),
-    CALL(C_largest, 1), CALL(C_graph, 3),
-    CALL(C_choose, 3), CALL(C_recovery, 4), CALL(C_agreement, 4), CALL(C_silhouette, 4), CALL(C_gene_cv, 3),
-    CALL(C_simulate, 7), CALL(C_split_add, 7), CALL(C_stack_loss, 6), CALL(C_stack_apply, 7), CALL(C_split_pearson, 2),
-    CALL(C_expected_mutual, 2), CALL(C_best_matching, 4), CALL(C_cell_norms, 1), CALL(C_pair_correlations, 9),
-    CALL(C_roc_auc, 2), CALL(C_ks_statistic, 2), CALL(C_gini, 2), CALL(C_count_loss, 5),
-    CALL(C_mask_weighted, 5), CALL(C_thin, 3),
-    CALL(C_shuffle, 2),
-    CALL(C_gene_ranks, 1), CALL(C_gene_welch, 2), CALL(C_rank_agreement, 5),
-    { NULL, NULL, 0 }
-};
+static const R_CallMethodDef calls[] = { CALL(C_models, 0),
+                                         CALL(C_fields, 1),
+                                         CALL(C_n_weights, 3),
+                                         CALL(C_fit, 9),
+                                         CALL(C_curves, 1),
+                                         CALL(C_predict, 6),
+                                         CALL(C_nearest_genes, 9),
+                                         CALL(C_permute, 2),
+                                         CALL(C_uniforms, 3),
+                                         CALL(C_disputed, 3),
+                                         CALL(C_scinn_filter, 6),
+                                         CALL(C_scinn_encoder, 6),
+                                         CALL(C_scinn_encode, 5),
+                                         CALL(C_scan, 1),
+                                         CALL(C_detected, 2),
+                                         CALL(C_totals, 2),
+                                         CALL(C_moments, 3),
+                                         CALL(C_take, 6),
+                                         CALL(C_restore, 9),
+                                         CALL(C_largest, 1),
+                                         CALL(C_graph, 3),
+                                         CALL(C_choose, 3),
+                                         CALL(C_recovery, 4),
+                                         CALL(C_agreement, 4),
+                                         CALL(C_silhouette, 4),
+                                         CALL(C_gene_cv, 3),
+                                         CALL(C_simulate, 7),
+                                         CALL(C_split_add, 7),
+                                         CALL(C_stack_loss, 6),
+                                         CALL(C_stack_apply, 7),
+                                         CALL(C_split_pearson, 2),
+                                         CALL(C_expected_mutual, 2),
+                                         CALL(C_best_matching, 4),
+                                         CALL(C_cell_norms, 1),
+                                         CALL(C_pair_correlations, 9),
+                                         CALL(C_roc_auc, 2),
+                                         CALL(C_ks_statistic, 2),
+                                         CALL(C_gini, 2),
+                                         CALL(C_count_loss, 5),
+                                         CALL(C_mask_weighted, 5),
+                                         CALL(C_thin, 3),
+                                         CALL(C_shuffle, 2),
+                                         CALL(C_gene_ranks, 1),
+                                         CALL(C_gene_welch, 2),
+                                         CALL(C_rank_agreement, 5),
+                                         { NULL, NULL, 0 } };
 
 void attribute_visible R_init_infill(DllInfo *dll)
 {

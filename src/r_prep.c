@@ -1,5 +1,6 @@
 /* Preprocessing, masking and their undoing. */
 #include "r_glue.h"
+#include "prep.h"
 
 /* c(bad (0 none, 1 NA, 2 Inf, 3 negative), row, column (from 1), whole, largest) */
 SEXP C_scan(SEXP x)
@@ -40,9 +41,10 @@ SEXP C_moments(SEXP x, SEXP total, SEXP target)
     Sparse s = r_sparse(x);
     if (LENGTH(total) != s.ncol) r_status(ST_SHAPE);
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
-    for (int k = 0; k < 3; k++) SET_VECTOR_ELT(out, k, Rf_allocVector(k < 2 ? REALSXP : INTSXP, s.nrow));
-    prep_moments(&s, REAL(total), Rf_asReal(target), REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1)),
-                 INTEGER(VECTOR_ELT(out, 2)));
+    for (int k = 0; k < 3; k++)
+        SET_VECTOR_ELT(out, k, Rf_allocVector(k < 2 ? REALSXP : INTSXP, s.nrow));
+    prep_moments(&s, REAL(total), Rf_asReal(target), REAL(VECTOR_ELT(out, 0)),
+                 REAL(VECTOR_ELT(out, 1)), INTEGER(VECTOR_ELT(out, 2)));
     UNPROTECT(1);
     return out;
 }
@@ -59,19 +61,21 @@ SEXP C_take(SEXP x, SEXP row, SEXP n_rows, SEXP total, SEXP target, SEXP log)
     SET_VECTOR_ELT(out, 1, Rf_allocVector(INTSXP, INTEGER(p)[s.ncol]));
     SET_VECTOR_ELT(out, 2, Rf_allocVector(REALSXP, INTEGER(p)[s.ncol]));
     Arena a = r_arena();
-    r_status(prep_take(&a, &s, INTEGER(row), Rf_asInteger(n_rows), REAL(total), Rf_asReal(target), (Log) Rf_asInteger(log),
-                       INTEGER(p), INTEGER(VECTOR_ELT(out, 1)), REAL(VECTOR_ELT(out, 2))));
+    r_status(prep_take(&a, &s, INTEGER(row), Rf_asInteger(n_rows), REAL(total), Rf_asReal(target),
+                       (Log) Rf_asInteger(log), INTEGER(p), INTEGER(VECTOR_ELT(out, 1)),
+                       REAL(VECTOR_ELT(out, 2))));
     UNPROTECT(1);
     return out;
 }
 
 /* how: c(from, to, keep, nonneg); stretch: NULL or a number per cell */
-SEXP C_restore(SEXP counts, SEXP first, SEXP pred, SEXP row, SEXP model_size, SEXP stretch, SEXP out_size, SEXP how, SEXP least)
+SEXP C_restore(SEXP counts, SEXP first, SEXP pred, SEXP row, SEXP model_size, SEXP stretch,
+               SEXP out_size, SEXP how, SEXP least)
 {
     Sparse s = r_sparse(counts);
     int n = Rf_ncols(pred), from = Rf_asInteger(first), *h = INTEGER(how);
-    if (LENGTH(row) != s.nrow || LENGTH(model_size) != n || LENGTH(out_size) != n || from < 0 || from > s.ncol - n
-        || (stretch != R_NilValue && LENGTH(stretch) != n))
+    if (LENGTH(row) != s.nrow || LENGTH(model_size) != n || LENGTH(out_size) != n || from < 0
+        || from > s.ncol - n || (stretch != R_NilValue && LENGTH(stretch) != n))
         r_status(ST_SHAPE);
     SEXP out = PROTECT(Rf_allocMatrix(REALSXP, s.nrow, n));
     Restore r = { (Log) h[0], (Log) h[1], (Keep) h[2], h[3], Rf_asReal(least) };
@@ -98,7 +102,8 @@ SEXP C_graph(SEXP by_gene, SEXP threshold, SEXP threads)
     int *to = INTEGER(i), at = 0;
     for (size_t g = 0; g < N; g++) {
         INTEGER(p)[g] = at;
-        for (size_t j = 0; j < N; j++) if (bits[g * words + j / 64] >> j % 64 & 1) to[at++] = (int) j;
+        for (size_t j = 0; j < N; j++)
+            if (bits[g * words + j / 64] >> j % 64 & 1) to[at++] = (int) j;
     }
     INTEGER(p)[N] = at;
     UNPROTECT(1);
@@ -118,7 +123,8 @@ SEXP C_largest(SEXP x)
 /* k of 1..n, rising */
 SEXP C_choose(SEXP n, SEXP k, SEXP seed)
 {
-    uint64_t from = (uint64_t) Rf_asReal(n), left = (uint64_t) Rf_asReal(k), s = (uint64_t) Rf_asReal(seed);
+    uint64_t from = (uint64_t) Rf_asReal(n), left = (uint64_t) Rf_asReal(k),
+             s = (uint64_t) Rf_asReal(seed);
     SEXP out = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t) left));
     double *to = REAL(out);
     for (uint64_t i = 0; i < from && left; i++)
@@ -137,22 +143,26 @@ SEXP C_permute(SEXP n, SEXP seed)
     return out;
 }
 
-/* by_gene: t(x); set, candidate: per gene; target: genes from 0. list(gene from 0 or -1, r), top x targets each. */
-SEXP C_nearest_genes(SEXP x, SEXP by_gene, SEXP mean, SEXP sd, SEXP set, SEXP target, SEXP candidate, SEXP top, SEXP threads)
+/* by_gene: t(x); set, candidate: per gene; target: genes from 0. list(gene from 0 or -1, r), top x
+ * targets each. */
+SEXP C_nearest_genes(SEXP x, SEXP by_gene, SEXP mean, SEXP sd, SEXP set, SEXP target,
+                     SEXP candidate, SEXP top, SEXP threads)
 {
     const char *names[] = { "gene", "r", "" };
     Sparse s = r_sparse(x), t = r_sparse(by_gene);
     int n = LENGTH(target), k = Rf_asInteger(top);
-    if (t.nrow != s.ncol || t.ncol != s.nrow || LENGTH(mean) != s.nrow || LENGTH(sd) != s.nrow || LENGTH(set) != s.nrow
-        || LENGTH(candidate) != s.nrow) r_status(ST_SHAPE);
-    for (int j = 0; j < n; j++) if (INTEGER(target)[j] < 0 || INTEGER(target)[j] >= s.nrow) r_status(ST_SHAPE);
+    if (t.nrow != s.ncol || t.ncol != s.nrow || LENGTH(mean) != s.nrow || LENGTH(sd) != s.nrow
+        || LENGTH(set) != s.nrow || LENGTH(candidate) != s.nrow)
+        r_status(ST_SHAPE);
+    for (int j = 0; j < n; j++)
+        if (INTEGER(target)[j] < 0 || INTEGER(target)[j] >= s.nrow) r_status(ST_SHAPE);
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     SET_VECTOR_ELT(out, 0, Rf_allocMatrix(INTSXP, k, n));
     SET_VECTOR_ELT(out, 1, Rf_allocMatrix(REALSXP, k, n));
     Nearest how = { REAL(mean), REAL(sd), LOGICAL(candidate), INTEGER(set), k };
     Arena a = r_arena();
-    r_status(prep_nearest(&a, &s, &t, &how, INTEGER(target), n, r_threads(threads), r_tick(NULL), INTEGER(VECTOR_ELT(out, 0)),
-                          REAL(VECTOR_ELT(out, 1))));
+    r_status(prep_nearest(&a, &s, &t, &how, INTEGER(target), n, r_threads(threads), r_tick(NULL),
+                          INTEGER(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1))));
     UNPROTECT(1);
     return out;
 }

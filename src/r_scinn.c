@@ -2,13 +2,15 @@
 #include "r_glue.h"
 #include "scinn.h"
 
-/* n uniform numbers of the stream for clustering; part: a whole number below 2^32 that tells uses apart */
+/* n uniform numbers of the stream for clustering; part: a whole number below 2^32 that tells uses
+ * apart */
 SEXP C_uniforms(SEXP n, SEXP seed, SEXP part)
 {
     int len = Rf_asInteger(n);
     uint64_t from = (uint64_t) Rf_asReal(part) << 32;
     SEXP out = PROTECT(Rf_allocVector(REALSXP, len));
-    for (int k = 0; k < len; k++) REAL(out)[k] = rng_unif((uint64_t) Rf_asReal(seed), RNG_CLUSTER, from + (uint64_t) k);
+    for (int k = 0; k < len; k++)
+        REAL(out)[k] = rng_unif((uint64_t) Rf_asReal(seed), RNG_CLUSTER, from + (uint64_t) k);
     UNPROTECT(1);
     return out;
 }
@@ -19,17 +21,26 @@ SEXP C_disputed(SEXP patterns, SEXP times, SEXP threads)
     int m = Rf_nrows(patterns);
     if (LENGTH(times) != m) r_status(ST_SHAPE);
     SEXP out = PROTECT(Rf_allocVector(REALSXP, m));
-    scinn_disputed(INTEGER(patterns), REAL(times), (size_t) m, Rf_ncols(patterns), r_threads(threads), REAL(out));
+    scinn_disputed(INTEGER(patterns), REAL(times), (size_t) m, Rf_ncols(patterns),
+                   r_threads(threads), REAL(out));
     UNPROTECT(1);
     return out;
 }
 
-/* control: c(part, batch, latent, norm, snapshots); rate: c(learning rate, decay, beta); cells: from 0 */
+/* control: c(part, batch, latent, norm, snapshots); rate: c(learning rate, decay, beta); cells:
+ * from 0 */
 static Learn learn_of(const Sparse *x, SEXP cells, SEXP control, SEXP rate, SEXP seed, SEXP threads)
 {
-    return (Learn) { .x = x, .cells = INTEGER(cells), .n = LENGTH(cells), .batch = INTEGER(control)[1],
-                     .threads = r_threads(threads), .seed = (uint64_t) Rf_asReal(seed), .part = INTEGER(control)[0],
-                     .learning_rate = REAL(rate)[0], .decay = REAL(rate)[1], .tick = r_tick(NULL) };
+    return (Learn) { .x = x,
+                    .cells = INTEGER(cells),
+                    .n = LENGTH(cells),
+                    .batch = INTEGER(control)[1],
+                    .threads = r_threads(threads),
+                    .seed = (uint64_t) Rf_asReal(seed),
+                    .part = INTEGER(control)[0],
+                    .learning_rate = REAL(rate)[0],
+                    .decay = REAL(rate)[1],
+                    .tick = r_tick(NULL) };
 }
 
 /* list(spread of each gene, loss of each epoch); NULL: the loss was not finite */
@@ -56,7 +67,8 @@ SEXP C_scinn_encoder(SEXP x, SEXP cells, SEXP control, SEXP rate, SEXP seed, SEX
     Encoder e = { c[2], c[3], c[4], REAL(rate)[2] };
     if (e.latent < 1 || e.latent > LATENT_MAX) r_status(ST_SHAPE);
     SEXP out = PROTECT(Rf_allocVector(VECSXP, 2));
-    SET_VECTOR_ELT(out, 0, Rf_allocMatrix(REALSXP, (int) encoder_size(s.nrow, e.latent), e.snapshots));
+    SET_VECTOR_ELT(out, 0,
+                   Rf_allocMatrix(REALSXP, (int) encoder_size(s.nrow, e.latent), e.snapshots));
     SET_VECTOR_ELT(out, 1, Rf_allocVector(REALSXP, ENCODER_WARM + ENCODER_EPOCHS + e.snapshots));
     Arena a = r_arena();
     Status st = scinn_encoder(&a, &job, &e, REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1)));

@@ -1,5 +1,7 @@
 /* Held-out entries and molecules, shuffled genes, ranks. */
 #include "r_glue.h"
+#include "metric.h"
+#include "prep.h"
 
 /* per entry: is it hidden? log_weight: per entry; take: how many of each gene (by_gene) or cell */
 SEXP C_mask_weighted(SEXP x, SEXP log_weight, SEXP by_gene, SEXP take, SEXP seed)
@@ -10,7 +12,8 @@ SEXP C_mask_weighted(SEXP x, SEXP log_weight, SEXP by_gene, SEXP take, SEXP seed
     SEXP out = PROTECT(Rf_allocVector(LGLSXP, n));
     for (int k = 0; k < n; k++) LOGICAL(out)[k] = 0;
     Arena a = r_arena();
-    r_status(mask_weighted(&a, &s, REAL(log_weight), genes, INTEGER(take), (uint64_t) Rf_asReal(seed), LOGICAL(out)));
+    r_status(mask_weighted(&a, &s, REAL(log_weight), genes, INTEGER(take),
+                           (uint64_t) Rf_asReal(seed), LOGICAL(out)));
     UNPROTECT(1);
     return out;
 }
@@ -45,7 +48,8 @@ SEXP C_gene_ranks(SEXP x)
     SET_VECTOR_ELT(out, 0, Rf_allocMatrix(REALSXP, genes, cells));
     SET_VECTOR_ELT(out, 1, Rf_allocVector(REALSXP, genes));
     Arena a = r_arena();
-    r_status(gene_ranks(&a, REAL(x), genes, cells, REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1))));
+    r_status(
+        gene_ranks(&a, REAL(x), genes, cells, REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1))));
     UNPROTECT(1);
     return out;
 }
@@ -58,13 +62,14 @@ SEXP C_gene_welch(SEXP x, SEXP second)
     if (LENGTH(second) != cells) r_status(ST_SHAPE);
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
     for (int k = 0; k < 4; k++) SET_VECTOR_ELT(out, k, Rf_allocVector(REALSXP, genes));
-    gene_welch(REAL(x), genes, cells, LOGICAL(second), REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1)),
-               REAL(VECTOR_ELT(out, 2)), REAL(VECTOR_ELT(out, 3)));
+    gene_welch(REAL(x), genes, cells, LOGICAL(second), REAL(VECTOR_ELT(out, 0)),
+               REAL(VECTOR_ELT(out, 1)), REAL(VECTOR_ELT(out, 2)), REAL(VECTOR_ELT(out, 3)));
     UNPROTECT(1);
     return out;
 }
 
-/* after: per entry of by_gene; group: per cell from 0, -1 for cells left out. list(rho, n), genes x groups each */
+/* after: per entry of by_gene; group: per cell from 0, -1 for cells left out. list(rho, n), genes x
+ * groups each */
 SEXP C_rank_agreement(SEXP by_gene, SEXP after, SEXP group, SEXP n_groups, SEXP least)
 {
     const char *names[] = { "rho", "n", "" };
@@ -75,8 +80,8 @@ SEXP C_rank_agreement(SEXP by_gene, SEXP after, SEXP group, SEXP n_groups, SEXP 
     SET_VECTOR_ELT(out, 0, Rf_allocMatrix(REALSXP, s.ncol, groups));
     SET_VECTOR_ELT(out, 1, Rf_allocMatrix(INTSXP, s.ncol, groups));
     Arena a = r_arena();
-    r_status(rank_agreement(&a, &s, REAL(after), INTEGER(group), groups, Rf_asInteger(least), REAL(VECTOR_ELT(out, 0)),
-                            INTEGER(VECTOR_ELT(out, 1))));
+    r_status(rank_agreement(&a, &s, REAL(after), INTEGER(group), groups, Rf_asInteger(least),
+                            REAL(VECTOR_ELT(out, 0)), INTEGER(VECTOR_ELT(out, 1))));
     UNPROTECT(1);
     return out;
 }

@@ -1,11 +1,14 @@
 /* The posterior: loss and gradient at sampled entries, and its use block by block. */
 #include "r_glue.h"
+#include "stack.h"
 
 /* z: entries x K. c(loss, gradient) */
 SEXP C_stack_loss(SEXP z, SEXP x, SEXP y, SEXP rho, SEXP par, SEXP threads)
 {
     StackData d = { (size_t) Rf_nrows(z), Rf_ncols(z), REAL(z), REAL(x), REAL(y), Rf_asReal(rho) };
-    if ((size_t) Rf_xlength(x) != d.n || (size_t) Rf_xlength(y) != d.n || LENGTH(par) != d.K + 2 || !d.n) r_status(ST_SHAPE);
+    if ((size_t) Rf_xlength(x) != d.n || (size_t) Rf_xlength(y) != d.n || LENGTH(par) != d.K + 2
+        || !d.n)
+        r_status(ST_SHAPE);
     SEXP out = PROTECT(Rf_allocVector(REALSXP, d.K + 3));
     Arena a = r_arena();
     stack_loss(&d, REAL(par), r_threads(threads), ARENA(&a, double, stack_parts(d.K)), REAL(out));
@@ -14,9 +17,10 @@ SEXP C_stack_loss(SEXP z, SEXP x, SEXP y, SEXP rho, SEXP par, SEXP threads)
     return out;
 }
 
-/* priors: list of K matrices, genes x n, cells first.. of counts; wanted: c(mean, sd, prior mean). List of three matrices or
- * NULL. */
-SEXP C_stack_apply(SEXP priors, SEXP counts, SEXP first, SEXP par, SEXP depth, SEXP wanted, SEXP threads)
+/* priors: list of K matrices, genes x n, cells first.. of counts; wanted: c(mean, sd, prior mean).
+ * List of three matrices or NULL. */
+SEXP C_stack_apply(SEXP priors, SEXP counts, SEXP first, SEXP par, SEXP depth, SEXP wanted,
+                   SEXP threads)
 {
     Sparse s = r_sparse(counts);
     int K = LENGTH(priors), n = K ? Rf_ncols(VECTOR_ELT(priors, 0)) : 0, from = Rf_asInteger(first);

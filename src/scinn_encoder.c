@@ -1,9 +1,12 @@
 /* Stacked Bayesian autoencoder of scINN's module one.
- *   a = x W + b;  h = SELU(a), or batch norm of a without activation;  mu = h A + a0;  var = softmax(h V + v0)
- *   e = 1, 2:  z = mu + 0.25 sqrt(var) o eps, one eps for all cells of the batch;  d = SELU(z P + p);  xh = d Q + q
- *   warm-up: mean |xh - x|;  then: beta mean (xh - x)^2 + KL, for both decoders, KL = -1/2 mean_l (1 + log var - mu^2 - var)
- * W and the Qs are kept gene by gene, 64 numbers each; genes go in blocks (scinn_filter.c). AdamW starts anew after the
- * warm-up; the encoders of the last epochs are the result.
+ *   a = x W + b;  h = SELU(a), or batch norm of a without activation
+ *   mu = h A + a0;  var = softmax(h V + v0)
+ *   e = 1, 2:  z = mu + 0.25 sqrt(var) o eps, one eps for all cells of the batch
+ *              d = SELU(z P + p);  xh = d Q + q
+ *   warm-up: mean |xh - x|;  then: beta mean (xh - x)^2 + KL, for both decoders,
+ *   KL = -1/2 mean_l (1 + log var - mu^2 - var)
+ * W and the Qs are kept gene by gene, 64 numbers each; genes go in blocks (scinn_filter.c). AdamW
+ * starts anew after the warm-up; the encoders of the last epochs are the result.
  */
 #include <math.h>
 #include <string.h>
@@ -51,8 +54,10 @@ static Places places(int latent)
 
 static void net_take(Arena *a, Net *n, const Learn *job, const Encoder *e)
 {
-    *n = (Net) { .job = job, .e = e, .G = job->x->nrow, .B = job->batch, .T = job->threads, .L = e->latent };
-    size_t G = (size_t) n->G, B = (size_t) n->B, L = (size_t) n->L, most = (size_t) sparse_longest(job->x) * B;
+    *n = (Net) { .job = job, .e = e, .G = job->x->nrow, .B = job->batch, .T = job->threads,
+                 .L = e->latent };
+    size_t G = (size_t) n->G, B = (size_t) n->B, L = (size_t) n->L,
+           most = (size_t) sparse_longest(job->x) * B;
     n->at = places(n->L);
     n->W = trained_take(a, G * H);
     for (int d = 0; d < 2; d++) { n->Q[d] = trained_take(a, G * H); n->q[d] = trained_take(a, G); }
@@ -61,8 +66,8 @@ static void net_take(Arena *a, Net *n, const Learn *job, const Encoder *e)
     rows_take(a, &n->rows, B, most);
     rows_take(a, &n->genes, G, most);
     n->from = ARENA(a, size_t, most + 1);
-    real **wide[] = { &n->a, &n->h, &n->d[0], &n->d[1], &n->dd, &n->dh }, **narrow[] = { &n->mu, &n->lv, &n->sd, &n->z[0],
-        &n->z[1], &n->dz, &n->dmu, &n->ds };
+    real **wide[] = { &n->a, &n->h, &n->d[0], &n->d[1], &n->dd, &n->dh },
+         **narrow[] = { &n->mu, &n->lv, &n->sd, &n->z[0], &n->z[1], &n->dz, &n->dmu, &n->ds };
     for (int k = 0; k < 6; k++) *wide[k] = ARENA(a, real, B * H);
     for (int k = 0; k < 8; k++) *narrow[k] = ARENA(a, real, B * L);
     n->eps = ARENA(a, real, 2 * L);
@@ -110,13 +115,16 @@ static void norm_forward(Net *n)
         double mean = 0, var = 0;
         for (size_t r = 0; r < B; r++) mean += (double) n->a[r * H + j];
         mean /= (double) B;
-        for (size_t r = 0; r < B; r++) var += ((double) n->a[r * H + j] - mean) * ((double) n->a[r * H + j] - mean);
+        for (size_t r = 0; r < B; r++)
+            var += ((double) n->a[r * H + j] - mean) * ((double) n->a[r * H + j] - mean);
         var /= (double) B;
         n->inv[j] = (real) (1 / sqrt(var + 1e-3));
         n->mean[j] = (real) (0.99 * (double) n->mean[j] + 0.01 * mean);
-        n->var[j] = (real) (0.99 * (double) n->var[j] + 0.01 * var * (double) B / (double) (B > 1 ? B - 1 : 1));
+        n->var[j] = (real) (0.99 * (double) n->var[j]
+                            + 0.01 * var * (double) B / (double) (B > 1 ? B - 1 : 1));
         for (size_t r = 0; r < B; r++) {
-            n->a[r * H + j] = (real) (((double) n->a[r * H + j] - mean)) * n->inv[j];      /* kept for the way back */
+            /* kept for the way back */
+            n->a[r * H + j] = (real) (((double) n->a[r * H + j] - mean)) * n->inv[j];
             n->h[r * H + j] = gamma[j] * n->a[r * H + j] + delta[j];
         }
     }
@@ -143,7 +151,8 @@ static void norm_back(Net *n)
 /* ---- one batch ---- */
 
 /* y = x w + bias, all plain row-major: n x in, in x out */
-static void layer(const Net *n, size_t in, size_t out, const real *x, const real *w, const real *bias, real *y)
+static void layer(const Net *n, size_t in, size_t out, const real *x, const real *w,
+                  const real *bias, real *y)
 {
     size_t B = (size_t) n->B;
     for (size_t r = 0; r < B; r++) memcpy(y + r * out, bias, out * sizeof(real));
@@ -151,8 +160,8 @@ static void layer(const Net *n, size_t in, size_t out, const real *x, const real
 }
 
 /* dw = x' dy, db = column sums of dy, both into places that are 0; dx (may be NULL) += dy w' */
-static void layer_back(const Net *n, size_t in, size_t out, const real *x, const real *dy, const real *w, real *dw, real *db,
-                       real *dx)
+static void layer_back(const Net *n, size_t in, size_t out, const real *x, const real *dy,
+                       const real *w, real *dw, real *db, real *dx)
 {
     size_t B = (size_t) n->B;
     gemm(1, 0, in, out, B, x, in, dy, out, 0, dw, out, n->scratch);
@@ -188,12 +197,14 @@ static void outputs(Net *n, int d, int block, const Room *m)
 {
     size_t w = block_width(n->G, block), g = (size_t) block * GENE_BLOCK, B = (size_t) n->B;
     size_t part = (size_t) d * (size_t) gene_blocks(n->G) + (size_t) block;
-    real each = (real) ((n->warm ? 1 : 2 * n->e->beta) / ((double) B * n->G)), *Q = n->Q[d].w + g * H, *q = n->q[d].w + g;
+    real each = (real) ((n->warm ? 1 : 2 * n->e->beta) / ((double) B * n->G)),
+         *Q = n->Q[d].w + g * H, *q = n->q[d].w + g;
     double sum = 0;
     scinn_against(&n->rows, (int) g, w, q, m->out);
     gemm(0, 1, B, w, H, n->d[d], H, Q, H, 1, m->out, w, m->scratch);
     for (size_t r = 0; r < B; r++)
-        sum += n->warm ? residual_absolute(m->out + r * w, w, each) : residual_square(m->out + r * w, w, each);
+        sum += n->warm ? residual_absolute(m->out + r * w, w, each)
+                       : residual_square(m->out + r * w, w, each);
     n->loss[part] = sum;
     memset(m->bias, 0, w * sizeof(real));
     scinn_collect(m->bias, m->out, B, w);
@@ -215,11 +226,13 @@ static void decoders_back(Net *n)
         scinn_collect(n->dd, n->parts + (size_t) d * blocks * B * H, blocks, B * H);
         act_selu_back(n->d[d], n->dd, B * H);
         memset(n->dz, 0, B * L * sizeof(real));
-        layer_back(n, L, H, n->z[d], n->dd, s + n->at.P[d], n->dsmall + n->at.P[d], n->dsmall + n->at.p[d], n->dz);
+        layer_back(n, L, H, n->z[d], n->dd, s + n->at.P[d], n->dsmall + n->at.P[d],
+                   n->dsmall + n->at.p[d], n->dz);
         for (size_t r = 0; r < B; r++) {
             real T[LATENT_MAX], sum = 0;
             for (size_t l = 0; l < L; l++) {
-                T[l] = (real) 0.125 * n->dz[r * L + l] * n->eps[(size_t) d * L + l] * n->sd[r * L + l];
+                T[l] = (real) 0.125 * n->dz[r * L + l] * n->eps[(size_t) d * L + l]
+                       * n->sd[r * L + l];
                 sum += T[l];
             }
             for (size_t l = 0; l < L; l++) {
@@ -276,23 +289,28 @@ static double batch(Net *n, const int *cells)
     }
     kl = latent(n);
     for (size_t k = 0; k < 2 * L; k++)
-        n->eps[k] = (real) rng_normal(n->job->seed, RNG_NOISE, (uint64_t) n->job->part << 44 | (n->draws * 2 * LATENT_MAX + k));
+        n->eps[k] = (real) rng_normal(n->job->seed, RNG_NOISE,
+                                      (uint64_t) n->job->part << 44
+                                          | (n->draws * 2 * LATENT_MAX + k));
     n->draws++;
     for (int d = 0; d < 2; d++) {
         for (size_t r = 0; r < B; r++)
             for (size_t l = 0; l < L; l++)
-                n->z[d][r * L + l] = n->mu[r * L + l] + (real) 0.25 * n->sd[r * L + l] * n->eps[(size_t) d * L + l];
+                n->z[d][r * L + l] = n->mu[r * L + l]
+                                     + (real) 0.25 * n->sd[r * L + l] * n->eps[(size_t) d * L + l];
         layer(n, L, H, n->z[d], s + n->at.P[d], s + n->at.p[d], n->d[d]);
         act_selu(n->d[d], B * H);
     }
     each_block(n, 2, outputs);
     for (int k = 0; k < 2 * gene_blocks(n->G); k++) loss += n->loss[k];
-    loss = n->warm ? loss / ((double) B * n->G) : n->e->beta * loss / ((double) B * n->G) + 2 * kl / (double) B;
+    loss = n->warm ? loss / ((double) B * n->G)
+                   : n->e->beta * loss / ((double) B * n->G) + 2 * kl / (double) B;
 
     memset(n->dsmall, 0, n->at.n * sizeof(real));
     decoders_back(n);
     memset(n->dh, 0, B * H * sizeof(real));
-    layer_back(n, H, L, n->h, n->dmu, s + n->at.A, n->dsmall + n->at.A, n->dsmall + n->at.a0, n->dh);
+    layer_back(n, H, L, n->h, n->dmu, s + n->at.A, n->dsmall + n->at.A, n->dsmall + n->at.a0,
+               n->dh);
     layer_back(n, H, L, n->h, n->ds, s + n->at.V, n->dsmall + n->at.V, n->dsmall + n->at.v0, n->dh);
     if (n->e->norm) norm_back(n); else act_selu_back(n->h, n->dh, B * H);
     scinn_collect(n->dsmall + n->at.b, n->dh, B, H);
@@ -316,67 +334,33 @@ static void store(const Net *n, double *to)
         to[G * H + j] = by * (double) s[n->at.b + j] + add;
     }
     to += (G + 1) * H;
-    for (size_t l = 0; l < L; l++) for (size_t j = 0; j < H; j++) *to++ = (double) s[n->at.A + j * L + l];
+    for (size_t l = 0; l < L; l++)
+        for (size_t j = 0; j < H; j++) *to++ = (double) s[n->at.A + j * L + l];
     for (size_t l = 0; l < L; l++) *to++ = (double) s[n->at.a0 + l];
 }
 
 Status scinn_encoder(Arena *a, const Learn *job, const Encoder *e, double *stored, double *loss)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     Net n;
-    int batches = job->n / job->batch, trained = ENCODER_WARM + ENCODER_EPOCHS, *order = ARENA(a, int, job->n);
+    int batches = job->n / job->batch, trained = ENCODER_WARM + ENCODER_EPOCHS,
+        *order = ARENA(a, int, job->n);
     net_take(a, &n, job, e);
     if (a->failed) return ST_NOMEM;
     net_start(&n);
     for (int epoch = 0; epoch < trained + e->snapshots; epoch++) {
         n.warm = epoch < ENCODER_WARM;
         if (epoch == ENCODER_WARM) optim_anew(&n);
-        rng_permute(job->seed, RNG_ORDER, (uint64_t) (1000 + job->part) << 20 | (uint64_t) epoch, order, job->n);
+        rng_permute(job->seed, RNG_ORDER, (uint64_t) (1000 + job->part) << 20 | (uint64_t) epoch,
+                    order, job->n);
         for (int k = 0; k < job->n; k++) order[k] = job->cells[order[k]];
         loss[epoch] = 0;
         for (int b = 0; b < batches; b++) {
             loss[epoch] += batch(&n, order + b * job->batch) / batches;
-            if (b % 8 == 0) job->tick.call(job->tick.ctx, &idle);
+            if (b % 8 == 0) tick_idle(job->tick);
         }
         if (!isfinite(loss[epoch])) return ST_DIVERGED;
-        if (epoch >= trained) store(&n, stored + (size_t) (epoch - trained) * encoder_size(n.G, n.L));
-    }
-    return ST_OK;
-}
-
-Status scinn_encode(Arena *a, const Sparse *x, const Encoder *e, const double *stored, int threads, Tick tick, double *mu)
-{
-    static const Progress idle = { 0, 0, 0, 0, 0 };
-    enum { AT_ONCE = 256 };
-    size_t G = (size_t) x->nrow, L = (size_t) e->latent, most = (size_t) sparse_longest(x) * AT_ONCE;
-    const double *A = stored + (G + 1) * H, *a0 = A + H * L;
-    real *W = ARENA(a, real, (G + 1) * H), *y = ARENA(a, real, (size_t) threads * AT_ONCE * H);
-    Rows *rows = ARENA(a, Rows, threads);
-    int *cells = ARENA(a, int, x->ncol);
-    for (int t = 0; t < threads && !a->failed; t++) rows_take(a, rows + t, AT_ONCE, most);
-    if (a->failed) return ST_NOMEM;
-    for (size_t j = 0; j < H; j++) {
-        for (size_t g = 0; g < G; g++) W[g * H + j] = (real) stored[j * G + g];
-        W[G * H + j] = (real) stored[G * H + j];
-    }
-    for (int c = 0; c < x->ncol; c++) cells[c] = c;
-    for (int first = 0; first < x->ncol; first += AT_ONCE * threads) {
-        PARALLEL_FOR(threads)
-        for (int t = 0; t < threads; t++) {
-            int c0 = first + t * AT_ONCE, n = x->ncol - c0 < AT_ONCE ? x->ncol - c0 : AT_ONCE;
-            real *h = y + (size_t) t * AT_ONCE * H;
-            if (n <= 0) continue;
-            rows_load(rows + t, x, cells + c0, n);
-            layer_sparse_in(rows + t, NULL, 0, n, W, W + G * H, h);
-            if (!e->norm) act_selu(h, (size_t) n * H);
-            for (size_t r = 0; r < (size_t) n; r++)
-                for (size_t l = 0; l < L; l++) {
-                    double s = a0[l];
-                    for (size_t j = 0; j < H; j++) s += (double) h[r * H + j] * A[l * H + j];
-                    mu[((size_t) c0 + r) * L + l] = s;
-                }
-        }
-        tick.call(tick.ctx, &idle);
+        if (epoch >= trained)
+            store(&n, stored + (size_t) (epoch - trained) * encoder_size(n.G, n.L));
     }
     return ST_OK;
 }

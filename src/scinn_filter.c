@@ -1,8 +1,9 @@
-/* Gene filter of scINN's module one: H = x W1 + b1, O = H W2 + b2, mean (O - x)^2, AdamW, W1 <- max(W1, 0) after each step.
+/* Gene filter of scINN's module one: H = x W1 + b1, O = H W2 + b2, mean (O - x)^2, AdamW, W1 <-
+ * max(W1, 0) after each step.
  *   dO = 2 (O - x)/(B G), dW2 = H'dO, dH = dO W2', dW1 = x'dH
- * Both weight matrices are kept gene by gene, 32 numbers each. Genes go in blocks: outputs, their gradient and AdamW of a
- * block's W2 in one go; then, dH being complete, its W1. The bits depend on no number of threads: blocks are fixed, their
- * shares of dH are added in order.
+ * Both weight matrices are kept gene by gene, 32 numbers each. Genes go in blocks: outputs, their
+ * gradient and AdamW of a block's W2 in one go; then, dH being complete, its W1. The bits depend on
+ * no number of threads: blocks are fixed, their shares of dH are added in order.
  */
 #include <math.h>
 #include <string.h>
@@ -10,9 +11,11 @@
 
 KERNEL_FILE
 
-/* out[r][.] = start[.] + sum over entries k of row r of val[k] * from[idx[k]][.], FILTER_UNITS wide */
-LOCAL_FOR_CPUS(sums32, (real *restrict out, const real *start, const real *restrict from, const size_t *p, const int *idx,
-                  const real *val, size_t rows), (out, start, from, p, idx, val, rows), {
+/* out[r][.] = start[.] + sum over entries k of row r of val[k] * from[idx[k]][.], FILTER_UNITS
+ * wide */
+LOCAL_FOR_CPUS(sums32, (real *restrict out, const real *start, const real *restrict from,
+               const size_t *p, const int *idx, const real *val, size_t rows),
+               (out, start, from, p, idx, val, rows), {
     for (size_t r = 0; r < rows; r++, out += FILTER_UNITS) {
         real sum[FILTER_UNITS];
         for (int j = 0; j < FILTER_UNITS; j++) sum[j] = start ? start[j] : 0;
@@ -24,7 +27,9 @@ LOCAL_FOR_CPUS(sums32, (real *restrict out, const real *start, const real *restr
     }
 })
 
-LOCAL_FOR_CPUS(floor_at_0, (real *w, size_t n), (w, n), { for (size_t k = 0; k < n; k++) w[k] = w[k] > 0 ? w[k] : 0; })
+LOCAL_FOR_CPUS(floor_at_0, (real *w, size_t n), (w, n), {
+    for (size_t k = 0; k < n; k++) w[k] = w[k] > 0 ? w[k] : 0;
+})
 
 typedef struct {
     const Learn *job;
@@ -60,8 +65,10 @@ static void filter_take(Arena *a, Filter *f, const Learn *job)
 static void filter_start(Filter *f)
 {
     int part = f->job->part;
-    scinn_glorot(f->job->seed, RNG_INIT_1, part, (size_t) f->G, FILTER_UNITS, 1, FILTER_UNITS, f->W1.w);
-    scinn_glorot(f->job->seed, RNG_INIT_2, part, (size_t) f->G, FILTER_UNITS, 1, FILTER_UNITS, f->W2.w);
+    scinn_glorot(f->job->seed, RNG_INIT_1, part, (size_t) f->G, FILTER_UNITS, 1, FILTER_UNITS,
+                 f->W1.w);
+    scinn_glorot(f->job->seed, RNG_INIT_2, part, (size_t) f->G, FILTER_UNITS, 1, FILTER_UNITS,
+                 f->W2.w);
 }
 
 /* Outputs of a block of genes against x; their share of dH; AdamW on the block's W2 and b2. */
@@ -76,9 +83,10 @@ static void outputs(Filter *f, int block, const Room *m)
     f->loss[block] = sum;
     memset(m->bias, 0, n * sizeof(real));
     scinn_collect(m->bias, m->out, B, n);
-    gemm(0, 0, B, FILTER_UNITS, n, m->out, n, W2, FILTER_UNITS, 0, f->parts + (size_t) block * B * FILTER_UNITS, FILTER_UNITS,
+    gemm(0, 0, B, FILTER_UNITS, n, m->out, n, W2, FILTER_UNITS, 0,
+         f->parts + (size_t) block * B * FILTER_UNITS, FILTER_UNITS, m->scratch);
+    gemm(1, 0, n, FILTER_UNITS, B, m->out, n, f->H, FILTER_UNITS, 0, m->grad, FILTER_UNITS,
          m->scratch);
-    gemm(1, 0, n, FILTER_UNITS, B, m->out, n, f->H, FILTER_UNITS, 0, m->grad, FILTER_UNITS, m->scratch);
     trained_step(&f->opt, &f->W2, g * FILTER_UNITS, m->grad, n * FILTER_UNITS);
     trained_step(&f->opt, &f->b2, g, m->bias, n);
 }
@@ -124,7 +132,6 @@ static double filter_batch(Filter *f, const int *cells)
 
 Status scinn_filter(Arena *a, const Learn *job, double *spread, double *loss)
 {
-    static const Progress idle = { 0, 0, 0, 0, 0 };
     Filter f;
     int batches = job->n / job->batch, *order = ARENA(a, int, job->n);
     filter_take(a, &f, job);
@@ -136,7 +143,7 @@ Status scinn_filter(Arena *a, const Learn *job, double *spread, double *loss)
         loss[e] = 0;
         for (int b = 0; b < batches; b++) {
             loss[e] += filter_batch(&f, order + b * job->batch) / batches;
-            if (b % 8 == 0) job->tick.call(job->tick.ctx, &idle);
+            if (b % 8 == 0) tick_idle(job->tick);
         }
         if (!isfinite(loss[e])) return ST_DIVERGED;
     }
@@ -144,7 +151,8 @@ Status scinn_filter(Arena *a, const Learn *job, double *spread, double *loss)
         const real *w = f.W1.w + (size_t) g * FILTER_UNITS;
         double mean = 0, ss = 0;
         for (int j = 0; j < FILTER_UNITS; j++) mean += (double) w[j] / FILTER_UNITS;
-        for (int j = 0; j < FILTER_UNITS; j++) ss += ((double) w[j] - mean) * ((double) w[j] - mean);
+        for (int j = 0; j < FILTER_UNITS; j++)
+            ss += ((double) w[j] - mean) * ((double) w[j] - mean);
         spread[g] = sqrt(ss / (FILTER_UNITS - 1));
     }
     return ST_OK;

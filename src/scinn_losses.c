@@ -1,5 +1,5 @@
-/* What the three networks of scINN share, and the two losses of the paper with their gradients, in double whatever `real`
- * is: a correlation near 1 is a difference of nearly equal numbers.
+/* What the three networks of scINN share, and the two losses of the paper with their gradients, in
+ * double whatever `real` is: a correlation near 1 is a difference of nearly equal numbers.
  */
 #include <math.h>
 #include <string.h>
@@ -11,29 +11,36 @@ Room *scinn_rooms(Arena *a, int threads, size_t B, size_t width, size_t row)
 {
     Room *r = ARENA(a, Room, threads);
     for (int t = 0; t < threads && !a->failed; t++)
-        r[t] = (Room) { ARENA(a, real, B * GENE_BLOCK), ARENA(a, real, GENE_BLOCK * width), ARENA(a, real, GENE_BLOCK),
-                        ARENA(a, real, GEMM_SCRATCH), ARENA(a, double, row) };
+        r[t] = (Room) { ARENA(a, real, B * GENE_BLOCK), ARENA(a, real, GENE_BLOCK * width),
+                       ARENA(a, real, GENE_BLOCK), ARENA(a, real, GEMM_SCRATCH),
+                       ARENA(a, double, row) };
     return r;
 }
 
-void scinn_glorot(uint64_t seed, Stream stream, int part, size_t rows, size_t cols, double times, size_t ld, real *w)
+void scinn_glorot(uint64_t seed, Stream stream, int part, size_t rows, size_t cols, double times,
+                  size_t ld, real *w)
 {
     double r = times * sqrt(6.0 / (double) (rows + cols));
     for (size_t p = 0; p < rows; p++)
         for (size_t j = 0; j < cols; j++)
-            w[p * ld + j] = (real) (r * (2 * rng_unif(seed, stream, (uint64_t) part << 44 | (p * cols + j)) - 1));
+            w[p * ld + j] =
+                (real) (r
+                        * (2 * rng_unif(seed, stream, (uint64_t) part << 44 | (p * cols + j)) - 1));
 }
 
 void scinn_against(const Rows *x, int first_gene, size_t genes, const real *bias, real *out)
 {
     for (int r = 0; r < x->n; r++, out += genes) {
         memcpy(out, bias, genes * sizeof(real));
-        for (size_t k = rows_from(x, r, first_gene); k < x->p[r + 1] && x->i[k] < first_gene + (int) genes; k++)
+        for (size_t k = rows_from(x, r, first_gene);
+             k < x->p[r + 1] && x->i[k] < first_gene + (int) genes; k++)
             out[x->i[k] - first_gene] -= x->x[k];
     }
 }
 
-LOCAL_FOR_CPUS(add_to, (real *sum, const real *x, size_t n), (sum, x, n), { for (size_t k = 0; k < n; k++) sum[k] += x[k]; })
+LOCAL_FOR_CPUS(add_to, (real *sum, const real *x, size_t n), (sum, x, n), {
+    for (size_t k = 0; k < n; k++) sum[k] += x[k];
+})
 
 void scinn_collect(real *sum, const real *parts, size_t n_parts, size_t n)
 {
@@ -42,16 +49,18 @@ void scinn_collect(real *sum, const real *parts, size_t n_parts, size_t n)
 
 /* ---- similarity ---- */
 
-LOCAL_FOR_CPUS(row_against, (size_t n, size_t L, const double *a, const double *b_t, double sign, double *out),
-               (n, L, a, b_t, sign, out), {
+LOCAL_FOR_CPUS(row_against, (size_t n, size_t L, const double *a, const double *b_t, double sign,
+               double *out), (n, L, a, b_t, sign, out), {
     for (size_t l = 0; l < L; l++) {
         double al = sign * a[l];
         for (size_t j = 0; j < n; j++) out[j] += al * b_t[l * n + j];
     }
 })
 
-LOCAL_FOR_CPUS(weighted_rows, (size_t n, const double *e, const double *u, double *sum), (n, e, u, sum), {
-    for (size_t j = 0; j < n; j++) for (size_t l = 0; l < SCINN_Z_WIDE; l++) sum[l] += e[j] * u[j * SCINN_Z_WIDE + l];
+LOCAL_FOR_CPUS(weighted_rows, (size_t n, const double *e, const double *u, double *sum),
+               (n, e, u, sum), {
+    for (size_t j = 0; j < n; j++)
+        for (size_t l = 0; l < SCINN_Z_WIDE; l++) sum[l] += e[j] * u[j * SCINN_Z_WIDE + l];
 })
 
 void similar_take(Arena *a, Similar *s, size_t most, size_t latent)
@@ -73,7 +82,8 @@ void similar_load(Similar *s, const real *z, const double *given, const int *cel
         for (size_t l = 0; l < SCINN_Z; l++) mean += (double) z[l] / SCINN_Z;
         for (size_t l = 0; l < SCINN_Z; l++) ss += ((double) z[l] - mean) * ((double) z[l] - mean);
         s->length[i] = sqrt(ss);
-        for (size_t l = 0; l < SCINN_Z; l++) u[l] = s->u_t[l * B + i] = ((double) z[l] - mean) / s->length[i];
+        for (size_t l = 0; l < SCINN_Z; l++)
+            u[l] = s->u_t[l * B + i] = ((double) z[l] - mean) / s->length[i];
         const double *t = given + (size_t) cells[i] * s->L;
         for (size_t l = 0; l < s->L; l++) s->target[i * s->L + l] = s->target_t[l * B + i] = t[l];
     }
@@ -118,7 +128,7 @@ static double cell_softmax_bce(const real *a, int K, int c, double *da)
     for (int k = 0; k < K; k++) if (k != m) second = fmax(second, (double) a[k]);
     for (int k = 0; k < K; k++) if (k != m) rest += exp((double) a[k] - second);
     double lse1 = second + log(rest), lse = (double) a[m] + log1p(exp(lse1 - (double) a[m]));
-    for (int k = 0; k < K; k++) {                   /* o_k = p_k/(1 - p_k) of all but m: p_k <= 1/2 */
+    for (int k = 0; k < K; k++) {  /* o_k = p_k/(1 - p_k) of all but m: p_k <= 1/2 */
         double p = exp((double) a[k] - lse);
         if (k != m) sum_o += p / (1 - p);
         loss -= k == c ? (double) a[k] - lse : k == m ? lse1 - lse : log1p(-p);
@@ -155,6 +165,7 @@ static double cell_categorical(const real *a, int K, int c, double *da)
 
 double scinn_cell_loss(ClusterLoss kind, const real *a, int K, int c, double *da)
 {
-    return kind == SOFTMAX_BCE ? cell_softmax_bce(a, K, c, da) : kind == SIGMOID_BCE ? cell_sigmoid_bce(a, K, c, da)
-         : cell_categorical(a, K, c, da);
+    return kind == SOFTMAX_BCE   ? cell_softmax_bce(a, K, c, da)
+           : kind == SIGMOID_BCE ? cell_sigmoid_bce(a, K, c, da)
+                                 : cell_categorical(a, K, c, da);
 }

@@ -1,22 +1,26 @@
-/* The posterior of a count given what models expect of it: lambda ~ Gamma(shape theta, mean mu), x ~ Poisson(lambda), with
- * log mu = b_0 + sum_k b_k log(mu_k + 1e-3) for K models. Parameters (eta = log theta, b_0, ..., b_K) are learnt from held-out
- * molecules y of the same entries: mh = rho E(lambda | x) is what they are expected to be. */
+/* The posterior of a count given what models expect of it: lambda ~ Gamma(shape theta, mean mu), x
+ * ~ Poisson(lambda), with log mu = b_0 + sum_k b_k log(mu_k + 1e-3) for K models. Parameters (eta =
+ * log theta, b_0, ..., b_K) are learnt from held-out molecules y of the same entries: mh = rho
+ * E(lambda | x) is what they are expected to be. */
 #include <math.h>
-#include "core.h"
+#include "stack.h"
 
 KERNEL_FILE
 
-enum { PARTS = 64, AT_ONCE = 256 };                 /* sums go into fixed parts: the bits depend on no number of threads */
+/* sums go into fixed parts: the bits depend on no number of threads */
+enum { PARTS = 64, AT_ONCE = 256 };
 static const double LEAST = -20, MOST = 15, FLOOR = 1e-3, EPS = 1e-6;
 
 double stack_theta(double eta)
 {
-    return exp(eta < STACK_ETA_LEAST ? STACK_ETA_LEAST : eta > STACK_ETA_MOST ? STACK_ETA_MOST : eta);
+    return exp(eta < STACK_ETA_LEAST  ? STACK_ETA_LEAST
+               : eta > STACK_ETA_MOST ? STACK_ETA_MOST
+                                      : eta);
 }
 
 /* log mu of n entries, before the clip; z: K columns, ld apart */
-LOCAL_FOR_CPUS(log_mean, (const double *b, int K, const double *z, size_t ld, size_t n, double *restrict lm),
-               (b, K, z, ld, n, lm), {
+LOCAL_FOR_CPUS(log_mean, (const double *b, int K, const double *z, size_t ld, size_t n,
+               double *restrict lm), (b, K, z, ld, n, lm), {
     for (size_t j = 0; j < n; j++) lm[j] = b[0];
     for (int k = 0; k < K; k++) {
         const double *restrict zk = z + (size_t) k * ld;
@@ -26,9 +30,9 @@ LOCAL_FOR_CPUS(log_mean, (const double *b, int K, const double *z, size_t ld, si
 })
 
 /* mh, q (but for the molecules held out), theta/(mu + theta) and the derivative of eta's factor */
-LOCAL_FOR_CPUS(expected, (size_t n, double rho, double theta, const double *restrict mu, const double *restrict x,
-               double *restrict mh, double *restrict share_, double *restrict by_eta),
-               (n, rho, theta, mu, x, mh, share_, by_eta), {
+LOCAL_FOR_CPUS(expected, (size_t n, double rho, double theta, const double *restrict mu,
+               const double *restrict x, double *restrict mh, double *restrict share_,
+               double *restrict by_eta), (n, rho, theta, mu, x, mh, share_, by_eta), {
     for (size_t j = 0; j < n; j++) {
         double over = 1 / (mu[j] + theta);
         mh[j] = rho * mu[j] * (x[j] + theta) * over;
@@ -38,8 +42,10 @@ LOCAL_FOR_CPUS(expected, (size_t n, double rho, double theta, const double *rest
 })
 
 /* sums in eight parts, a fixed order */
-LOCAL_FOR_CPUS(dot_parts, (size_t n, const double *restrict a, const double *restrict b, double *restrict s), (n, a, b, s), {
-    for (size_t j = 0; j + 8 <= n; j += 8) for (size_t l = 0; l < 8; l++) s[l] += a[j + l] * b[j + l];
+LOCAL_FOR_CPUS(dot_parts, (size_t n, const double *restrict a, const double *restrict b,
+               double *restrict s), (n, a, b, s), {
+    for (size_t j = 0; j + 8 <= n; j += 8)
+        for (size_t l = 0; l < 8; l++) s[l] += a[j + l] * b[j + l];
 })
 static double dot(size_t n, const double *a, const double *b)
 {
@@ -50,9 +56,11 @@ static double dot(size_t n, const double *a, const double *b)
 }
 
 /* sums: loss, d/deta, d/db_0, ... */
-static void add_entries(const StackData *d, double theta, int bounded, const double *b, size_t from, size_t n, double *sums)
+static void add_entries(const StackData *d, double theta, int bounded, const double *b, size_t from,
+                        size_t n, double *sums)
 {
-    double lm[AT_ONCE], mu[AT_ONCE] = { 0 }, mh[AT_ONCE], q[AT_ONCE] = { 0 }, part[AT_ONCE], by_eta[AT_ONCE] = { 0 }, loss = 0;
+    double lm[AT_ONCE], mu[AT_ONCE] = { 0 }, mh[AT_ONCE], q[AT_ONCE] = { 0 }, part[AT_ONCE],
+                        by_eta[AT_ONCE] = { 0 }, loss = 0;
     const double *y = d->y + from;
     log_mean(b, d->K, d->z + from, d->n, n, lm);
     for (size_t j = 0; j < n; j++) mu[j] = exp(lm[j] < LEAST ? LEAST : lm[j] > MOST ? MOST : lm[j]);
@@ -113,7 +121,8 @@ void stack_apply(const StackUse *u, const Sparse *counts, int first, int n, int 
             }
             for (size_t j = 0; j < some; j++) {
                 /* Inf - Inf: LEAST */
-                double mu = u->depth * exp(lm[j] > LEAST ? lm[j] > MOST ? MOST : lm[j] : LEAST), x = 0;
+                double mu = u->depth * exp(lm[j] > LEAST ? lm[j] > MOST ? MOST : lm[j] : LEAST),
+                       x = 0;
                 if (k < end && counts->i[k] == (int) (g0 + j)) x = counts->x[k++];
                 double over = 1 / (mu + theta), m = mu * ((x + theta) * over);
                 if (u->mean) u->mean[at + j] = m;

@@ -1,6 +1,7 @@
 /* DeepImpute: the worked numbers of its page, finite differences, a plain implementation with loops over everything,
  * and what must not change a bit: threads, blocks, a pause, the other networks. */
 #include "fitting.h"
+#include "metric.h"
 
 /* ---- the model once more, in loops, in double, in the natural layout: W1, b1, W2, b2, ... ---- */
 enum { MOST = 9 };

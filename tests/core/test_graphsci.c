@@ -1,6 +1,7 @@
 /* GraphSCI: the worked numbers of its page, finite differences for all 21 blocks of parameters against a plain implementation
  * in loops, and what must not change a bit. */
 #include "fitting.h"
+#include "prep.h"
 #define model_graphsci graphsci_under_test
 #include "../../src/model_graphsci.c"
 #undef model_graphsci

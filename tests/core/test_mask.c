@@ -1,5 +1,6 @@
 /* Masks: binomial draws, weighted choices, thinning. */
 #include "check.h"
+#include "prep.h"
 
 /* Pearson's chi-square of `draws` numbers against the binomial distribution, cells of less than 5 expected pooled */
 static void binomial(double n, double p)

@@ -1,5 +1,7 @@
 /* The arena, and every user of it with the k-th request failing, for every k. */
 #include "fitting.h"
+#include "metric.h"
+#include "prep.h"
 
 static void arena(void)
 {

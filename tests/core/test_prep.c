@@ -1,5 +1,6 @@
 /* From counts to the model's matrix and back: the toy of the AutoImpute page, and literal definitions. */
 #include "check.h"
+#include "prep.h"
 
 /* g1..g4 of five cells */
 static const double toy[20] = { 3, 3, 0, 1, 0, 3, 8, 1, 5, 3, 6, 1, 4, 0, 7, 1, 9, 1, 3, 1 };

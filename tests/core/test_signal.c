@@ -1,5 +1,6 @@
 /* Ranks, their agreement within groups, and shuffled genes, against their literal definitions. */
 #include "check.h"
+#include "metric.h"
 
 static void literal_ranks(const double *v, size_t n, double *rank, double *ties)
 {
@@ -16,7 +17,7 @@ static void ranks(void)
 {
     enum { G = 7, M = 60 };
     double x[G * M], got[G * M], ties[G], v[M], want[M], t;
-    Ranked room[M];
+    size_t room[2 * M];
     for (int k = 0; k < G * M; k++) x[k] = floor(between(0, 1 + 3 * (k % G)));
     Arena a = new_arena();
     CHECK(gene_ranks(&a, x, G, M, got, ties) == ST_OK);
@@ -27,9 +28,9 @@ static void ranks(void)
         for (int c = 0; c < M; c++) NEAR(got[c * G + g], want[c], 0);
     }
     double near[5] = { 1, 1 + 1e-9, -1, 1 + 2e-3, -1 - 1e-9 }, r[5];
-    NEAR(mid_ranks(near, 5, 1e-6, room, r), 12, 0);
+    NEAR(midranks(near, 5, 1e-6, room, r), 12, 0);
     CHECK(r[0] == 3.5 && r[1] == 3.5 && r[2] == 1.5 && r[4] == 1.5 && r[3] == 5);
-    CHECK(mid_ranks(near, 5, 0, room, r) == 0 && r[4] == 1 && r[2] == 2);
+    CHECK(midranks(near, 5, 0, room, r) == 0 && r[4] == 1 && r[2] == 2);
     Arena b = failing_arena(&(Grabs) { 0, 1 });
     CHECK(gene_ranks(&b, x, G, M, got, ties) == ST_NOMEM);
 }

@@ -1,5 +1,6 @@
 /* The simulator: draws against their distributions, and what a simulated matrix promises. */
 #include "check.h"
+#include "sim.h"
 
 static Draws luck_of(uint32_t item) { return draws_of(7, RNG_SIMULATE, 99, item); }
 

@@ -1,5 +1,6 @@
 /* The posterior: its page's worked numbers, the gradient by differences, limits, and the same bits for any number of threads. */
 #include "check.h"
+#include "stack.h"
 
 static double loss_of(const StackData *d, const double *par, double *grad)
 {
