@@ -14,7 +14,8 @@ setGeneric("infill", function(x, param, ...) standardGeneric("infill"))
 setGeneric("recoveryError", function(truth, filled, ...)
     standardGeneric("recoveryError"))
 
-# ---- what the pipeline asks a model; the methods for InfillParam and InfillFit are the usual answers ----
+# ---- what the pipeline asks a model; the methods for InfillParam and InfillFit are the usual
+# answers ----
 
 # What a model wants done to counts: arguments of prepareCounts(). NULL: it has a .prepared() of its
 # own, and takes nothing else.
@@ -23,9 +24,10 @@ setGeneric(".preparation", function(param) NULL)
 # Are these (checked) counts something the model can be fitted to? An error says why not.
 setGeneric(".checkInput", function(param, counts, assay.type = NULL) invisible())
 
-# Counts (a checked dgCMatrix) as the model wants them. A model that decides more than a preparation, or at
-# random, has a method of its own; what it decided is recipe$plan, which the C core reads.
-# `say` is called with a line of progress; `before`: the recipe of a fit to go on from, or NULL.
+# Counts (a checked dgCMatrix) as the model wants them. A model that decides more than a
+# preparation, or at random, has a method of its own; what it decided is recipe$plan, which the C
+# core reads. `say` is called with a line of progress; `before`: the recipe of a fit to go on from,
+# or NULL.
 setGeneric(".prepared", function(param, counts, seed, threads, say = .silent, before = NULL)
     standardGeneric(".prepared"))
 
@@ -48,18 +50,19 @@ setGeneric(".holdsOut", function(param) FALSE)
 # The losses of the history as they are shown: list(train, valid, label); NULL: nothing to show.
 setGeneric(".shownLoss", function(param, train, valid, entries) NULL)
 
-# Bytes that a fit needs beside the data; n: its weights. Of networks: four single-precision copies of
-# the weights, the result and, when kept, the state in double.
+# Bytes that a fit needs beside the data; n: its weights. Of networks: four single-precision copies
+# of the weights, the result and, when kept, the state in double.
 setGeneric(".fitBytes", function(param, x, n, keep.state) n * (16 + 8 + if (keep.state) 16 else 0))
 
-# Parts of a fit that only this model has: functions of the fit by the name that fitParts() knows them under.
+# Parts of a fit that only this model has: functions of the fit by the name that fitParts() knows
+# them under.
 setGeneric(".ownParts", function(param) list())
 
 # Which parameter makes a fit smaller, and what it is now, in words.
 setGeneric(".sizeAdvice", function(param, x) "its parameters")
 
-# A fit that can be dealt out: the prepared counts of up to n parts, to be fitted each by itself, and one fit made of
-# theirs. NULL: it cannot.
+# A fit that can be dealt out: the prepared counts of up to n parts, to be fitted each by itself,
+# and one fit made of theirs. NULL: it cannot.
 setGeneric(".dealt", function(param, x, n) NULL)
 setGeneric(".joined", function(param, fits, x) standardGeneric(".joined"))
 
@@ -79,7 +82,8 @@ setGeneric(".lacksPosterior", function(param) ": StackParam() or keep = \"poster
 # ---- what the pipeline asks a fit ----
 
 # Cells `cols` of counts, filled: dense, all genes, or the genes `rows` (positions) alone.
-setGeneric(".block", function(fit, counts, cols, how, threads, rows = NULL) standardGeneric(".block"))
+setGeneric(".block", function(fit, counts, cols, how, threads,
+    rows = NULL) standardGeneric(".block"))
 
 # The posterior of a fit, learnt from molecules of the counts it was fitted to.
 setGeneric(".posteriorOfFit", function(fit, counts, threads) standardGeneric(".posteriorOfFit"))
@@ -92,6 +96,7 @@ setGeneric(".tidings", function(fit) NULL)
 
 # ---- containers (containers.R) ----
 
-setGeneric(".counts", function(x, assay.type, arg = "x") standardGeneric(".counts"), signature = "x")
+setGeneric(".counts", function(x, assay.type, arg = "x") standardGeneric(".counts"),
+    signature = "x")
 setGeneric(".store", function(x, values, name, status, note)
     standardGeneric(".store"))

@@ -45,7 +45,8 @@
 
 # A whole number from 1, or Inf for all.
 .checkCount <- function(x, arg) {
-    if (!identical(x, Inf) && !(.isWhole(x) && x >= 1)) .stop("'%s' must be one whole number from 1 or Inf, not %s",
+    if (!identical(x, Inf) && !(.isWhole(x) && x >= 1))
+        .stop("'%s' must be one whole number from 1 or Inf, not %s",
         arg, .describe(x))
     as.double(x)
 }

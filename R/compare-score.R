@@ -11,39 +11,46 @@ NULL
     fit
 }
 
-# A fit of a part of the data. posterior: of the model's posterior, and a model that could not be used has none; one
-# that did not earn its place has that of the gene mean.
+# A fit of a part of the data. posterior: of the model's posterior, and a model that could not be
+# used has none; one that did not earn its place has that of the gene mean.
 .fitJudged <- function(counts, param, spec, seed, posterior) {
     if (posterior) param <- .withPosterior(param)
     lost <- NULL
     .checkInput(param, counts)
-    fit <- withCallingHandlers(.fitChecked(counts, param, seed = seed, num.threads = spec$threads, progress = FALSE),
+    fit <- withCallingHandlers(.fitChecked(counts, param, seed = seed, num.threads = spec$threads,
+        progress = FALSE),
         infill_left_out = function(w) lost <<- c(lost, w$why))
-    if (posterior && length(lost)) .stop("without the model there is no posterior of it: %s", lost[1L])
+    if (posterior && length(lost)) .stop("without the model there is no posterior of it: %s",
+        lost[1L])
     fit
 }
 
-.emptied <- function(n, counts) if (n) sprintf("the mask leaves %d of %d cells without counts", n, ncol(counts))
+.emptied <- function(n, counts) if (n)
+    sprintf("the mask leaves %d of %d cells without counts", n, ncol(counts))
 
 .scoreMolecules <- function(param, counts, spec, seed, posterior) {
     s <- .splitMolecules(counts, spec$fraction, seed)
-    if (!sum(s$test) || !sum(s$train)) .stop("'x' has too few molecules to hold %g of them out", spec$fraction)
+    if (!sum(s$test) || !sum(s$train))
+        .stop("'x' has too few molecules to hold %g of them out", spec$fraction)
     started <- proc.time()[["elapsed"]]
     fit <- .fitJudged(s$train, param, spec, seed, posterior)
     keep <- if (posterior) "posterior" else .judgedKeep(param)
     judged <- .judgeMolecules(s, fit, keep, spec$threads, seed)
     seconds <- proc.time()[["elapsed"]] - started
-    if (!is.null(spec$labels)) judged$scores <- c(judged$scores, .clusterScores(s$train, fit, keep, spec, seed))
+    if (!is.null(spec$labels)) judged$scores <-
+        c(judged$scores, .clusterScores(s$train, fit, keep, spec, seed))
     c(judged, list(fit = .thinFit(fit), seconds = seconds, notes = .emptied(s$emptied, counts)))
 }
 
-# Losses and correlations of what a fit to s$train says of s$test; `sample`: predicted and held out by tenth.
+# Losses and correlations of what a fit to s$train says of s$test; `sample`: predicted and held out
+# by tenth.
 .judgeMolecules <- function(s, fit, keep, threads, seed) {
     n <- ncol(s$train)
     scale <- sum(s$test) / sum(s$train)
     acc <- list(numeric(5 * nrow(s$train)), numeric(4))
     cell <- numeric(n)
-    look <- sort(.Call(C_choose, as.double(n), as.double(min(200, n)), seed))     # cells whose entries are kept
+    # cells whose entries are kept
+    look <- sort(.Call(C_choose, as.double(n), as.double(min(200, n)), seed))
     sample <- list()
     .overBlocks(s$train, fit, .plainly(keep), threads, function(values, cols) {
         r <- .Call(C_split_add, s$test, cols[1L] - 1L, values, scale, 1e-6, acc[[1L]], acc[[2L]])
@@ -78,8 +85,10 @@ NULL
     t <- log1p(m$value / size)
     p <- log1p(got / size)
     scores <- as.list(.recovery(t, p)[c("rmse", "mae", "nmse", "pearson")])
-    some <- if (length(t) > 3000) sort(.Call(C_choose, as.double(length(t)), 3000, seed)) else seq_along(t)
-    list(scores = c(scores, list(perfect = 0)), sample = data.frame(truth = t[some], predicted = p[some]),
+    some <- if (length(t) > 3000) sort(.Call(C_choose, as.double(length(t)), 3000, seed)) else
+        seq_along(t)
+    list(scores = c(scores, list(perfect = 0)),
+        sample = data.frame(truth = t[some], predicted = p[some]),
         fit = .thinFit(fit), seconds = seconds, notes = .emptied(m$emptied, counts))
 }
 

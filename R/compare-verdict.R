@@ -69,16 +69,20 @@ NULL
 
 .onlyLowest <- function(top, base) {
     lowest <- if (top$value < base$value) top else base
-    sprintf("%s is lowest, %.4f%s; one repeat gives no interval, so no verdict.", lowest$method, lowest$value,
-        if (lowest$method == base$method) sprintf(" against %.4f of the best model (%s)", top$value, top$method)
+    sprintf("%s is lowest, %.4f%s; one repeat gives no interval, so no verdict.", lowest$method,
+        lowest$value,
+        if (lowest$method == base$method)
+        sprintf(" against %.4f of the best model (%s)", top$value, top$method)
         else sprintf(" against %.4f of the best baseline (%s)", base$value, base$method))
 }
 
 .noneBeats <- function(top, base) {
     sure <- top$difference + top$half < 0                # and yet too small
     sprintf("do not impute%s. No model beats \"%s\" (%.4f) %s; the nearest is %s, %s.",
-        if (base$method == "gene mean posterior") " with these models; StackParam(GeneMeanParam()) is enough" else "",
-        base$method, base$value, if (sure) sprintf("by %g %% of its distance to a perfect prediction",
+        if (base$method == "gene mean posterior")
+        " with these models; StackParam(GeneMeanParam()) is enough" else "",
+        base$method, base$value, if (sure)
+        sprintf("by %g %% of its distance to a perfect prediction",
             100 * .worthTheName) else "beyond the interval", top$method, .inInterval(top))
 }
 
@@ -86,18 +90,23 @@ NULL
 .surelyBetter <- function(models, top, base) {
     sure <- models[models$beats, ]
     one <- sure[which.min(sure$value), ]
-    sprintf(paste0("%s beats the best baseline (\"%s\", %.4f): %.4f, %s. %s is lower, %.4f, but not beyond the ",
-        "interval: %s.%s"), one$method, base$method, base$value, one$value, .inInterval(one), top$method, top$value,
+    sprintf(paste0(
+        paste("%s beats the best baseline (\"%s\", %.4f): %.4f, %s. %s is lower, %.4f, but not",
+            "beyond the "),
+        "interval: %s.%s"), one$method, base$method, base$value, one$value, .inInterval(one),
+        top$method, top$value,
         .inInterval(top), if (nrow(sure) > 1L) sprintf(" Beyond the interval: %s.",
             paste(sure$method, collapse = ", ")) else "")
 }
 
 .bestIs <- function(models, top, base) {
     all <- all(models$beats)
-    sprintf("%s is best, %.4f against %.4f of the best baseline (\"%s\"): %s.%s", top$method, top$value,
+    sprintf("%s is best, %.4f against %.4f of the best baseline (\"%s\"): %s.%s", top$method,
+        top$value,
         base$value, base$method, .inInterval(top),
         if (all && nrow(models) > 1L) " Every model beats the baselines." else if (all) "" else
-            sprintf(" Beyond the interval only: %s.", paste(models$method[models$beats], collapse = ", ")))
+            sprintf(" Beyond the interval only: %s.",
+                paste(models$method[models$beats], collapse = ", ")))
 }
 
 # What was held out, in words: of the molecules, and where the entries were chosen otherwise, how.

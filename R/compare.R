@@ -65,7 +65,8 @@ NULL
 #' @seealso [tuneInfill()], [permutationCheck()], [smoothingGauge()]
 #' @examples
 #' x <- simulateCounts(n.genes = 100, n.cells = 80, seed = 1)
-#' compareInfill(x, list(DeepMc = DeepMcParam(sweeps = 5)), tasks = "molecules", repeats = 2, seed = 1)
+#' compareInfill(x, list(DeepMc = DeepMcParam(sweeps = 5)), tasks = "molecules", repeats = 2,
+#'     seed = 1)
 #' @aliases InfillComparison-class
 #' @export
 compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), repeats = 3,
@@ -80,7 +81,8 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     tasks <- .checkTasks(tasks, counts, given = !missing(tasks))
     params <- .namedParams(if (is.null(params)) .usualParams() else params)
     taken <- if (posterior) intersect(names(params), paste(names(params), "posterior"))
-    if (length(taken)) .stop("'params' must not be called %s: that is the row of another model's posterior",
+    if (length(taken))
+        .stop("'params' must not be called %s: that is the row of another model's posterior",
         .someOf(dQuote(taken, FALSE)))
     spec$methods <- c(.baselines(), params)
     jobs <- .comparisonJobs(params, unique(tasks), spec$repeats, posterior)
@@ -91,7 +93,8 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 }
 
 # What all repeats of a comparison share, checked.
-.comparisonSpec <- function(counts, repeats, fraction, scheme, n.entries, labels, seed, num.threads, progress,
+.comparisonSpec <- function(counts, repeats, fraction, scheme, n.entries, labels, seed, num.threads,
+    progress,
     BPPARAM)
 {
     .checkFlag(progress, "progress")
@@ -120,14 +123,16 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         "'tasks' must be \"molecules\", \"entries\" or both, not %s", .describe(tasks))
     broken <- if ("molecules" %in% tasks) .firstBroken(counts)
     if (!length(broken)) return(tasks)
-    if (given) .stop(paste("'x' must hold whole numbers to hold out molecules (tasks = \"molecules\"),",
+    if (given)
+        .stop(paste("'x' must hold whole numbers to hold out molecules (tasks = \"molecules\"),",
         "and %s is not one; tasks = \"entries\" hides whole entries"), format(counts@x[broken]))
     message("'x' does not hold whole numbers: entries are hidden, not molecules")
     "entries"
 }
 
 .baselines <- function() list(none = NoneParam(), `gene mean` = GeneMeanParam(),
-    `gene mean posterior` = StackParam(GeneMeanParam()), `detected mean` = GeneMeanParam(over = "detected"))
+    `gene mean posterior` = StackParam(GeneMeanParam()),
+    `detected mean` = GeneMeanParam(over = "detected"))
 
 .usualParams <- function() list(Stack = StackParam(), deepMc = DeepMcParam(),
     DeepImpute = DeepImputeParam(), AutoImpute = AutoImputeParam())
@@ -142,16 +147,19 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     if (is.null(name)) name <- rep("", length(params))
     empty <- !nzchar(name)
     name[empty] <- sub("Param$", "", vapply(params[empty], function(p) class(p)[1L], ""))
-    if (any(name %in% names(.baselines()))) .stop("'params' must not be called %s: the baselines are",
+    if (any(name %in% names(.baselines())))
+        .stop("'params' must not be called %s: the baselines are",
         .someOf(dQuote(intersect(name, names(.baselines())), FALSE)))
     stats::setNames(params, make.unique(name, " "))
 }
 
-# One row for each fit: task, method, whether its posterior is judged, repeat, and the name it has in the table.
+# One row for each fit: task, method, whether its posterior is judged, repeat, and the name it has
+# in the table.
 .comparisonJobs <- function(params, tasks, repeats, posterior) {
     jobs <- do.call(rbind, lapply(tasks, function(task) {
         # no posterior of whole entries
-        m <- c("none", "gene mean", if (task == "molecules") "gene mean posterior" else "detected mean",
+        m <- c("none", "gene mean", if (task == "molecules") "gene mean posterior" else
+            "detected mean",
             names(params))
         with <- if (posterior && task == "molecules")
             names(params)[!vapply(params, function(p) is.null(.lacksPosterior(p)), TRUE)]
@@ -165,7 +173,8 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 
 .runJobs <- function(jobs, counts, spec) {
     rows <- split(jobs, seq_len(nrow(jobs)))
-    .overWorkers(unname(rows), .compareOne, spec$BPPARAM, counts = counts, spec = spec[names(spec) != "BPPARAM"])
+    .overWorkers(unname(rows), .compareOne, spec$BPPARAM, counts = counts,
+        spec = spec[names(spec) != "BPPARAM"])
 }
 
 .asComparison <- function(jobs, done, size, spec, params) {
@@ -175,7 +184,8 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         data.frame(lapply(stats::setNames(nm = scores), value), seconds = d$seconds,
             memory = d$memory, error = d$error)
     })
-    table <- cbind(task = jobs$task, method = jobs$label, baseline = jobs$method %in% names(.baselines()),
+    table <- cbind(task = jobs$task, method = jobs$label,
+        baseline = jobs$method %in% names(.baselines()),
         `repeat` = jobs$rep, do.call(rbind, rows))
     rownames(table) <- NULL
     first <- jobs$rep == 1
@@ -193,7 +203,8 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 
 # One method on one split: what it scored, or its error.
 .compareOne <- function(job, counts, spec) {
-    if (spec$progress) message(sprintf("%s %d of %d: %s%s", job$task, job$rep, spec$repeats, job$method,
+    if (spec$progress)
+        message(sprintf("%s %d of %d: %s%s", job$task, job$rep, spec$repeats, job$method,
         if (job$posterior) ", posterior" else ""))
     notes <- character()
     seed <- (spec$seed + 7919 * job$rep) %% 2^53
@@ -207,7 +218,8 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     }, message = function(m) invokeRestart("muffleMessage"))
     memory <- sum(gc(full = FALSE)[, 6L]) - before
     or <- function(value, none) if (is.null(value)) none else value
-    list(scores = out$scores, sample = out$sample, fit = out$fit, warnings = unique(c(notes, out$notes)),
+    list(scores = out$scores, sample = out$sample, fit = out$fit,
+        warnings = unique(c(notes, out$notes)),
         error = or(out$error, NA_character_), seconds = or(out$seconds, NA_real_),
         memory = if (is.null(out$seconds)) NA_real_ else memory)
 }

@@ -132,7 +132,8 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
 }
 
 suppressMessages({
-    setMethod(".counts", "Seurat", function(x, assay.type, arg = "x") .seuratCounts(x, assay.type, arg))
+    setMethod(".counts", "Seurat",
+        function(x, assay.type, arg = "x") .seuratCounts(x, assay.type, arg))
     setMethod(".store", "Seurat", function(x, values, name, status, note)
         .seuratStore(x, values, name, status, note))
 })
@@ -150,12 +151,15 @@ suppressMessages({
 
 # Are these counts? Non-negative, finite, and not logarithms by the look of them.
 .checkCounts <- function(m, check.scale = TRUE, arg = "x") {
-    if (!nrow(m) || !ncol(m)) .stop("'%s' must have genes and cells, not %d x %d", arg, nrow(m), ncol(m))
+    if (!nrow(m) || !ncol(m)) .stop("'%s' must have genes and cells, not %d x %d", arg, nrow(m),
+        ncol(m))
     valid <- validObject(m, test = TRUE)
-    if (!isTRUE(valid)) .stop("'%s' must be a valid sparse matrix: %s", arg, paste(valid, collapse = "; "))
+    if (!isTRUE(valid)) .stop("'%s' must be a valid sparse matrix: %s", arg,
+        paste(valid, collapse = "; "))
     s <- .Call(C_scan, m)
     if (s[1L] > 0) {
-        .stop(.badCount, arg, c("a missing value (NA)", "an infinite value", "a negative value")[s[1L]],
+        .stop(.badCount, arg, c("a missing value (NA)", "an infinite value",
+            "a negative value")[s[1L]],
             .geneLabel(m, s[2L]), .cellLabel(m, s[3L]), class = "infill_scale")
     }
     if (check.scale && s[4L] == 0 && s[5L] < 30) {

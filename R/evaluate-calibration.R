@@ -18,13 +18,12 @@ NULL
 #' @param subset.row Genes to look at: names, positions or a logical vector; all
 #'   when `NULL`. Genes without counts in `maskedData(m)` are left out.
 #' @param name Assay of the result, when it is an experiment.
-#' @return A `CalibrationTable`, a data.frame with one row per bin: `bin`; `lower`, `upper`: its range of
-#'   mean counts (`"gene"`) or filled-in values (`"value"`); `n`: entries;
-#'   `predicted`: mean of filled-in value x f/(1 - f), with f the fraction that was
-#'   held out; `observed`: mean of the held-out molecules; `ratio`: predicted over
-#'   observed (`NA` where none were observed), 1 where values are right on average;
-#'   `se`: standard error of `observed`. Raw counts have ratios near 1 by gene, and
-#'   0 at the zeros. `plot()`: a ggplot2 object.
+#' @return A `CalibrationTable`, a data.frame with one row per bin: `bin`; `lower`, `upper`: its
+#'   range of mean counts (`"gene"`) or filled-in values (`"value"`); `n`: entries; `predicted`:
+#'   mean of filled-in value x f/(1 - f), with f the fraction that was held out; `observed`: mean of
+#'   the held-out molecules; `ratio`: predicted over observed (`NA` where none were observed), 1
+#'   where values are right on average; `se`: standard error of `observed`. Raw counts have ratios
+#'   near 1 by gene, and 0 at the zeros. `plot()`: a ggplot2 object.
 #' @details Values are in molecules of the held-out part. Bounds of `by = "value"`
 #'   are quantiles of at most 1e6 entries, evenly spaced.
 #' @references Batson, Royer and Webber (2019). Molecular cross-validation for
@@ -53,7 +52,8 @@ calibrationTable <- function(m, filled, by = c("gene", "value"), entries = c("al
     if (!is.null(subset.row)) m <- .onlyGenes(m, subset.row)
     mean <- Matrix::rowMeans(kept)
     genes <- which(mean > 0 & seq_along(mean) %in% .genesOf(m, subset.row))
-    if (!length(genes)) .stop("'m' must have genes with counts that are not held out; none are left")
+    if (!length(genes))
+        .stop("'m' must have genes with counts that are not held out; none are left")
     test <- sparseMatrix(i = m@row, j = m@col, x = m@value, dims = dim(kept))
     # f(filled, held out, gene) for the entries that are looked at, block by block
     blocks <- function(f) for (at in .inBlocks(ncol(kept), nrow(kept))) {
@@ -64,7 +64,8 @@ calibrationTable <- function(m, filled, by = c("gene", "value"), entries = c("al
         f(as.vector(v)[use], as.vector(as.matrix(test[genes, at, drop = FALSE]))[use],
             rep.int(seq_along(genes), length(at))[use])
     }
-    some <- if (by == "gene") mean[genes] else .someValues(blocks, as.double(length(genes)) * ncol(kept))
+    some <- if (by == "gene") mean[genes] else
+        .someValues(blocks, as.double(length(genes)) * ncol(kept))
     breaks <- unique(quantile(some, seq(0, 1, length.out = bins + 1), names = FALSE))
     out <- .binned(blocks, breaks, if (by == "gene") mean[genes], m@fraction / (1 - m@fraction))
     structure(out, class = c("CalibrationTable", "data.frame"))
@@ -74,12 +75,14 @@ calibrationTable <- function(m, filled, by = c("gene", "value"), entries = c("al
 .someValues <- function(blocks, n) {
     out <- numeric()
     every <- ceiling(n / 1e6)
-    blocks(function(v, t, g) out <<- c(out, v[seq(1, by = every, length.out = ceiling(length(v) / every))]))
+    blocks(function(v, t, g) out <<-
+        c(out, v[seq(1, by = every, length.out = ceiling(length(v) / every))]))
     if (!length(out)) .stop("'m' has no zeros to look at")
     out
 }
 
-# Means of predicted and held-out molecules by bin of the gene's mean (level), or of the value (level NULL).
+# Means of predicted and held-out molecules by bin of the gene's mean (level), or of the value
+# (level NULL).
 .binned <- function(blocks, breaks, level, ratio) {
     n.bins <- max(1, length(breaks) - 1)
     bin <- function(v) pmin(pmax(findInterval(v, breaks, left.open = TRUE), 1), n.bins)

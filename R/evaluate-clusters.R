@@ -35,8 +35,8 @@ NULL
 #'   entropies of the two partitions: their arithmetic or geometric mean, the
 #'   larger, the smaller, or (not for `"ami"`) the joint entropy.
 #' @return `adjustedRandIndex()`, `normalizedMutualInfo()`: one number.
-#'   `clusterAgreement()`: a named vector, one number for each of `metrics`. All but `"purity"` and `"accuracy"`
-#'   take both sides alike, and are 1 for equal partitions:
+#'   `clusterAgreement()`: a named vector, one number for each of `metrics`. All but `"purity"` and
+#'   `"accuracy"` take both sides alike, and are 1 for equal partitions:
 #'
 #'   `"ari"`, the adjusted Rand index: 0 expected for random partitions with the same sizes, can
 #'   be negative.
@@ -84,19 +84,23 @@ adjustedRandIndex <- function(a, b) .agreement(a, b)$ari
 
 #' @rdname clusterAgreement
 #' @export
-normalizedMutualInfo <- function(a, b, normalization = c("arithmetic", "geometric", "max", "min", "joint")) {
+normalizedMutualInfo <-
+    function(a, b, normalization = c("arithmetic", "geometric", "max", "min", "joint")) {
     normalization <- .checkChoice(normalization, "normalization", .normalizations)
     .normalizedInfo(.agreement(a, b), normalization)
 }
 
 #' @rdname clusterAgreement
 #' @export
-clusterAgreement <- function(labels, clusters, metrics = c("ari", "nmi", "ami", "fowlkes.mallows", "jaccard", "purity",
+clusterAgreement <- function(labels, clusters,
+    metrics = c("ari", "nmi", "ami", "fowlkes.mallows", "jaccard", "purity",
     "accuracy"), normalization = c("arithmetic", "geometric", "max", "min", "joint"))
 {
     known <- names(.agreementOf)
-    if (!is.character(metrics) || !length(metrics) || anyNA(metrics) || !all(metrics %in% known)) .stop(
-        "'metrics' must be among %s, not %s", paste(dQuote(known, FALSE), collapse = ", "), .describe(metrics))
+    if (!is.character(metrics) || !length(metrics) || anyNA(metrics) || !all(metrics %in% known))
+        .stop(
+        "'metrics' must be among %s, not %s", paste(dQuote(known, FALSE), collapse = ", "),
+        .describe(metrics))
     normalization <- .checkChoice(normalization, "normalization", .normalizations)
     if (normalization == "joint" && "ami" %in% metrics) .stop(
         "'normalization' must not be \"joint\" for the metric \"ami\"")
@@ -119,7 +123,8 @@ clusterAgreement <- function(labels, clusters, metrics = c("ari", "nmi", "ami", 
     ari = function(a, b, v, normalization) v$ari,
     nmi = function(a, b, v, normalization) .normalizedInfo(v, normalization),
     ami = function(a, b, v, normalization) {
-        if (any(c(a$n, b$n) %in% c(1L, length(a$code)))) return(as.double(v$both == v$in_a && v$both == v$in_b))
+        if (any(c(a$n, b$n) %in% c(1L, length(a$code))))
+            return(as.double(v$both == v$in_a && v$both == v$in_b))
         chance <- .Call(C_expected_mutual, tabulate(a$code + 1L, a$n), tabulate(b$code + 1L, b$n))
         (v$mutual - chance) / (.meanEntropy(v, normalization) - chance)
     },
@@ -179,11 +184,13 @@ clusterSeparability <- function(x, labels, by = c("overall", "type"), assay.type
     m <- .counts(x, assay.type)
     if (nrow(m) < 2L || !ncol(m)) .stop(
         "'x' must have two genes and a cell or more, not %d x %d", nrow(m), ncol(m))
-    if (!all(is.finite(m@x))) .stop("'x' must hold finite numbers; %d are not", sum(!is.finite(m@x)))
+    if (!all(is.finite(m@x))) .stop("'x' must hold finite numbers; %d are not",
+        sum(!is.finite(m@x)))
     l <- .labels(labels, "labels", ncol(m))
     norms <- .Call(C_cell_norms, m)
     flat <- norms$norm == 0
-    if (any(flat)) warning(sprintf(paste("%d of %d cells do not vary over the genes and are left out: they",
+    if (any(flat))
+        warning(sprintf(paste("%d of %d cells do not vary over the genes and are left out: they",
         "have no correlations"), sum(flat), ncol(m)), call. = FALSE)
     cells <- which(!flat) - 1L
     type <- l$code[!flat]
@@ -197,7 +204,8 @@ clusterSeparability <- function(x, labels, by = c("overall", "type"), assay.type
             as.integer(hi), min(n, max.pairs), seed, threads))
     }
     if (by == "overall") .separated(cells, type, middle) else {
-        out <- t(vapply(seq_len(l$n) - 1L, function(k) .separatedType(cells, type == k, middle), numeric(3)))
+        out <- t(vapply(seq_len(l$n) - 1L, function(k) .separatedType(cells, type == k, middle),
+            numeric(3)))
         rownames(out) <- as.character(l$levels)
         out
     }
@@ -217,7 +225,8 @@ clusterSeparability <- function(x, labels, by = c("overall", "type"), assay.type
 .separatedType <- function(cells, is.own, middle) {
     own <- cells[is.own]
     other <- cells[!is.own]
-    .gap(middle(own, 0L * own, seq_along(own) - 1L), middle(c(own, other), rep.int(0L, length(cells)),
+    .gap(middle(own, 0L * own, seq_along(own) - 1L),
+        middle(c(own, other), rep.int(0L, length(cells)),
         rep.int(c(0L, length(own)), c(length(own), length(other)))))
 }
 

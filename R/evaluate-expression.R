@@ -135,13 +135,15 @@ rocAuc <- function(score, truth) {
 #' countLoss(y, m, "poisson.deviance")
 #' countLoss(Matrix::Matrix(y, sparse = TRUE), m, "nb.deviance", theta = 5)
 #' @export
-countLoss <- function(observed, expected, kind = c("poisson", "poisson.deviance", "nb.deviance"), theta = NULL, eps = 1e-6) {
+countLoss <- function(observed, expected, kind = c("poisson", "poisson.deviance", "nb.deviance"),
+    theta = NULL, eps = 1e-6) {
     kind <- .checkChoice(kind, "kind", c("poisson", "poisson.deviance", "nb.deviance"))
     eps <- .checkNumber(eps, "eps", 0, 1)
     v <- .countsAndMeans(observed, expected)
     if (kind == "poisson") return(.Call(C_count_loss, v$y, v$mean, 2L, Inf, eps))
     if (kind == "poisson.deviance") return(.Call(C_count_loss, v$y, v$mean, 0L, Inf, 0))
-    if (!is.numeric(theta) || !length(theta) %in% c(1L, nrow(v$y)) || anyNA(theta) || any(theta <= 0)) .stop(
+    if (!is.numeric(theta) || !length(theta) %in% c(1L, nrow(v$y)) || anyNA(theta) ||
+        any(theta <= 0)) .stop(
         "'theta' must be one number above 0%s, not %s",
         if (nrow(v$y) > 1L) sprintf(", or %d of them", nrow(v$y)) else "", .describe(theta))
     .Call(C_count_loss, v$y, v$mean, 1L, as.double(theta), 0)

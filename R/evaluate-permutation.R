@@ -66,7 +66,8 @@ permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NUL
     n.genes <- .checkNumber(n.genes, "n.genes", 4, 1e5, whole = TRUE)
     cut <- .checkNumber(cut, "cut", 0, 1)
     if (missing(param) || !is.function(param) && !is(param, "InfillParam")) .stop(
-        "'param' must be the parameters of a model, such as AutoImputeParam(), or a function, not %s",
+        paste("'param' must be the parameters of a model, such as AutoImputeParam(), or a",
+            "function, not %s"),
         if (missing(param)) "missing" else .describe(param))
     if ("output" %in% ...names())
         .stop("'output' cannot be chosen: the check needs the scale of counts")
@@ -97,7 +98,8 @@ permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NUL
     out$verdict <- ifelse(out$after <= out$before | out$after <= 0.001, "green",
         ifelse(out$after > 0.01, "red", "yellow"))
     structure(list(verdict = .worst(out$verdict), tests = out, cut = cut, seed = seed,
-        model = if (is.function(param)) "a function" else class(param)[1L]), class = "PermutationCheck")
+        model = if (is.function(param)) "a function" else class(param)[1L]),
+        class = "PermutationCheck")
 }
 
 # Wilcoxon's rank sum of genes in `halves` (cells x splits, TRUE and FALSE): W of the TRUE ones and
@@ -154,10 +156,12 @@ print.PermutationCheck <- function(x, ...) {
         markers = "genes different between halves that others suggest")
     t <- x$tests
     cat(sprintf("Signal made out of shuffled counts by %s: %s\n", x$model, x$verdict))
-    cat(sprintf("  %-51s %9s -> %9s  %s\n", words[t$test], .percent(t$before), .percent(t$after), t$verdict), sep = "")
+    cat(sprintf("  %-51s %9s -> %9s  %s\n", words[t$test], .percent(t$before), .percent(t$after),
+        t$verdict), sep = "")
     cat(switch(x$verdict,
         red = "Correlations and markers seen after filling in need not be in the data.\n",
-        yellow = "A little structure appears that is not in the data: look at weak findings twice.\n",
+        yellow = paste("A little structure appears that is not in the data: look at weak",
+            "findings twice.\n"),
         green = "Filling in made no structure that can be seen.\n"))
     invisible(x)
 }

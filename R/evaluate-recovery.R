@@ -65,7 +65,8 @@ setMethod("recoveryError", c("ANY", "ANY"), function(truth, filled, ...) .stop(p
     names(genes) <- rownames(m@x)
     genes <- if (is.factor(subset.row) || is.list(subset.row)) NA else genes[subset.row]
     if (anyNA(genes))
-        .stop("'subset.row' must be names, positions or a logical vector of genes of the masked counts, not %s",
+        .stop(paste("'subset.row' must be names, positions or a logical vector of genes of the",
+            "masked counts, not %s"),
         .describe(subset.row))
     at <- m@row %in% genes
     if (!any(at)) .stop("'subset.row' must leave hidden entries; these %d genes have none",
@@ -86,7 +87,8 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, filled,
     scale <- .checkChoice(scale, "scale", c("log2", "log1p", "counts", "log1p.twice"))
     if (truth@scheme == "molecules")
         .stop(paste("'truth' must be a mask that hides whole entries, not one of scheme",
-        "\"molecules\", whose entries keep a part of theirs; calibrationTable() judges what was filled in by it"))
+        "\"molecules\", whose entries keep a part of theirs; calibrationTable() judges what was",
+            "filled in by it"))
     filled <- .resultOf(filled, name, "filled")
     if (length(dim(filled)) != 2L || !identical(dim(filled), dim(truth@x))) {
         .stop("'filled' must be %d x %d like the masked counts, not %s", nrow(truth@x),

@@ -19,8 +19,8 @@ NULL
 #' @param seed Number that fixes the halves and the clusters; `NULL`: drawn from
 #'   R's generator.
 #' @param assay.type,name Assays of counts and result, when experiments are given.
-#' @return A `SmoothingGauge`, a list: `verdict`; `genes` (also by `as.data.frame()`), a data.frame with one row per gene; `clusters`,
-#'   their number; `seed`. Columns of `genes`:
+#' @return A `SmoothingGauge`, a list: `verdict`; `genes` (also by `as.data.frame()`), a data.frame
+#'   with one row per gene; `clusters`, their number; `seed`. Columns of `genes`:
 #'   * `detected`: cells with counts;
 #'   * `signal`: variance of log1p(count/size) that is more than counting noise;
 #'     `NA` where it is not above three standard errors;
@@ -58,7 +58,8 @@ NULL
 #' smoothingGauge(counts, infill(counts, DeepMcParam(), keep = "none"), seed = 1)
 #' smoothingGauge(counts, counts * 0 + rowMeans(counts), seed = 1)
 #' @export
-smoothingGauge <- function(x, filled = x, labels = NULL, n.genes = 1000, min.cells = 10, seed = NULL,
+smoothingGauge <- function(x, filled = x, labels = NULL, n.genes = 1000, min.cells = 10,
+    seed = NULL,
     assay.type = "counts", name = "infilled")
 {
     n.genes <- .checkNumber(n.genes, "n.genes", 1, 1e9, whole = TRUE)
@@ -87,11 +88,13 @@ smoothingGauge <- function(x, filled = x, labels = NULL, n.genes = 1000, min.cel
     genes$rank <- .ranksKept(some, size, after, clusters, min.cells)
     names <- rownames(counts)[rows]
     rownames(genes) <- if (is.null(names) || anyDuplicated(names)) rows else names
-    structure(list(verdict = .smoothingVerdict(genes), genes = genes, clusters = clusters$n, seed = seed),
+    structure(list(verdict = .smoothingVerdict(genes), genes = genes, clusters = clusters$n,
+        seed = seed),
         class = "SmoothingGauge")
 }
 
-# Means over the cells of each cluster, less their mean: centred(m), genes x clusters, and the clusters' weights.
+# Means over the cells of each cluster, less their mean: centred(m), genes x clusters, and the
+# clusters' weights.
 .overClusters <- function(clusters) {
     n <- length(clusters$code)
     used <- clusters$code >= 0
@@ -132,7 +135,8 @@ smoothingGauge <- function(x, filled = x, labels = NULL, n.genes = 1000, min.cel
     by.gene <- Matrix::t(some)
     by.gene@x <- by.gene@x / size[by.gene@i + 1L]
     gene <- rep.int(seq_len(nrow(some)), diff(by.gene@p))
-    r <- .Call(C_rank_agreement, by.gene, after[cbind(gene, by.gene@i + 1L)], clusters$code, clusters$n,
+    r <- .Call(C_rank_agreement, by.gene, after[cbind(gene, by.gene@i + 1L)], clusters$code,
+        clusters$n,
         as.integer(min.cells))
     weight <- r$n * !is.na(r$rho)
     rank <- rowSums(weight * ifelse(is.na(r$rho), 0, r$rho)) / rowSums(weight)
@@ -152,7 +156,8 @@ smoothingGauge <- function(x, filled = x, labels = NULL, n.genes = 1000, min.cel
     if (!is.null(labels)) {
         if (!is.atomic(labels) && !is.factor(labels)) .stop(
             "'labels' must be a vector with a label for each cell, not %s", .describe(labels))
-        if (length(labels) != ncol(logs)) .stop("'labels' must have %d labels, not %d", ncol(logs), length(labels))
+        if (length(labels) != ncol(logs))
+            .stop("'labels' must have %d labels, not %d", ncol(logs), length(labels))
         used <- !is.na(labels)
         if (!any(used)) .stop("'labels' must not be all NA")
         levels <- unique(labels[used])
@@ -180,14 +185,16 @@ as.data.frame.SmoothingGauge <- function(x, ...) x$genes
 print.SmoothingGauge <- function(x, ...) {
     g <- x$genes
     told <- function(v, what) if (all(is.na(v))) sprintf("  %s: no gene can be judged\n", what)
-        else sprintf("  %s: median %.2f (quartiles %.2f and %.2f) of %d genes\n", what, median(v, na.rm = TRUE),
+        else sprintf("  %s: median %.2f (quartiles %.2f and %.2f) of %d genes\n", what,
+            median(v, na.rm = TRUE),
             quantile(v, 0.25, na.rm = TRUE), quantile(v, 0.75, na.rm = TRUE), sum(!is.na(v)))
     cat(sprintf("Variation left after filling in: %s\n", x$verdict))
     cat(told(g$kept, "share of the variance above counting noise"))
     cat(told(g$between, sprintf("the same between %d clusters", x$clusters)))
     cat(told(g$rank, "rank correlation with the counts within clusters"))
     cat(switch(x$verdict, red = "Smoothed away: the cells hardly differ any more.\n",
-        yellow = paste("Much is smoothed away: small differences, and those within clusters, are not to be",
+        yellow = paste(
+            "Much is smoothed away: small differences, and those within clusters, are not to be",
             "relied on.\n"),
         green = "The cells still differ as their counts do.\n"))
     invisible(x)

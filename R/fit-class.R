@@ -25,16 +25,17 @@ NULL
 #' @slot version Version of the package.
 #' @param object,x An `InfillFit`.
 #' @param fit An `InfillFit`.
-#' @param what Which part. Of every fit: `"weights"`, `"history"`, `"genes"`. Of [DeepImputeParam()]: `"networks"`. Of
-#'   [ScInnParam()]: `"similarity"`. Of [GraphSciParam()]: `"edges"`, `"mean"`, `"dispersion"`, `"dropout"`. See there.
+#' @param what Which part. Of every fit: `"weights"`, `"history"`, `"genes"`. Of
+#'   [DeepImputeParam()]: `"networks"`. Of [ScInnParam()]: `"similarity"`. Of [GraphSciParam()]:
+#'   `"edges"`, `"mean"`, `"dispersion"`, `"dropout"`. See there.
 #' @param ... Of some parts: see the page of the model. `plot()`: not used.
 #' @param y Not used.
 #' @return `fitParts()`: `"weights"`, a list of numeric matrices, or one such list for each of
 #'   several networks; `"history"`, the
 #'   data.frame of the slot; `"genes"`, positions of the modelled genes
 #'   in the data of the fit, in order of their score, named.
-#'   `plot()`: a ggplot of the training curves, held-out and training, one panel each for the parts of the loss; an error where
-#'   the model does not iterate.
+#'   `plot()`: a ggplot of the training curves, held-out and training, one panel each for the parts
+#'   of the loss; an error where the model does not iterate.
 #' @examples
 #' counts <- matrix(rpois(2000, 2), 50, 40)
 #' fit <- fitInfill(counts, AutoImputeParam(hidden = 8, max.iter = 20), seed = 1)
@@ -74,7 +75,8 @@ fitParts <- function(fit, what = "weights", ...) {
     .checkFit(fit, "fit")
     own <- .ownParts(fit@param)
     all <- c("weights", "history", "genes", names(own))
-    what <- if (.isString(what) && what %in% all) what else .stop("'what' must be one of %s for a fit of %s, not %s",
+    what <- if (.isString(what) && what %in% all) what else
+        .stop("'what' must be one of %s for a fit of %s, not %s",
         paste(dQuote(all, FALSE), collapse = ", "), class(fit@param), .describe(what))
     if (what %in% names(own)) return(own[[what]](fit, ...))
     if (...length()) .stop("fitParts(fit, \"%s\") takes nothing else", what)

@@ -10,8 +10,10 @@ NULL
 .curves <- 5L            # CURVES of the core: parts of a loss
 .curveNames <- function(param) strsplit(.Call(C_curves, param@model), "|", fixed = TRUE)[[1L]]
 
-# pause: stop at this iteration with the state kept, 0: never. report: called with a line of progress.
-.fitOnce <- function(x, param, threads, resume = NULL, pause = 0, keep.state = FALSE, report = NULL) {
+# pause: stop at this iteration with the state kept, 0: never. report: called with a line of
+# progress.
+.fitOnce <- function(x, param, threads, resume = NULL, pause = 0, keep.state = FALSE,
+    report = NULL) {
     curves <- .curveNames(param)
     out <- .Call(C_fit, param, x@x, x@recipe$plan, x@recipe$given, param@seed, threads,
         if (!is.null(resume)) c(list(resume@weights, resume@state),
@@ -35,7 +37,8 @@ NULL
 
 .diverged <- function(param, iterations) {
     if (!"learning.rate" %in% slotNames(param)) .stop(
-        "the fit of %s came to values that are not finite after %d sweeps", class(param), iterations,
+        "the fit of %s came to values that are not finite after %d sweeps", class(param),
+        iterations,
         class = "infill_diverged")
     .stop(paste("the loss of %s is no longer finite after %d iterations; a smaller",
         "'learning.rate' (now %g) may help"), class(param), iterations, param@learning.rate,

@@ -7,10 +7,12 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
 .fitWithCheckpoints <- function(param, x, how) {
     kept <- !is.null(how$checkpoint)
     last <- .lastIteration(param, x@recipe)
-    report <- if (how$progress && !is.null(.shownLoss(param, 0, 0, 1))) .progress(param, length(x@x@x))
+    report <- if (how$progress && !is.null(.shownLoss(param, 0, 0, 1)))
+        .progress(param, length(x@x@x))
     resume <- how$resume
     repeat {
-        pause <- if (!kept) 0 else (if (is.null(resume)) 0 else max(.iterations(resume))) + how$every
+        pause <- if (!kept) 0 else (if (is.null(resume)) 0 else max(.iterations(resume))) +
+            how$every
         fit <- .fitOnce(x, param, how$threads, resume, if (pause < last) pause else 0,
             how$keep.state || kept, report)
         if (!any(fit@stopped == "paused")) break
@@ -75,7 +77,8 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
     if (resume@cells != ncol(x) || resume@entries != length(x@x@x) ||
         !identical(resume@recipe$selected, x@recipe$selected) ||
         !identical(.planToMatch(resume@recipe), .planToMatch(x@recipe))) {
-        .stop("'resume' was fitted to other counts (%d cells, %.0f non-zeros in the modelled genes; 'x': %d, %d)",
+        .stop(paste("'resume' was fitted to other counts (%d cells, %.0f non-zeros in the",
+            "modelled genes; 'x': %d, %d)"),
             resume@cells, resume@entries, ncol(x), length(x@x@x),
             class = "infill_mismatch")
     }

@@ -93,9 +93,10 @@ setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
     fit
 }
 
-# How a fit is done, checked: list(param, threads, progress, say, resume, keep.state, checkpoint, every, BPPARAM). param: with
-# the seed in force.
-.control <- function(param, seed, num.threads, progress, resume, keep.state, checkpoint, every, BPPARAM)
+# How a fit is done, checked: list(param, threads, progress, say, resume, keep.state, checkpoint,
+# every, BPPARAM). param: with the seed in force.
+.control <- function(param, seed, num.threads, progress, resume, keep.state, checkpoint, every,
+    BPPARAM)
 {
     resume <- .unfinished(resume, checkpoint)
     .checkFlag(keep.state, "keep.state")
@@ -105,18 +106,21 @@ setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
     list(param = param, threads = .threads(num.threads, param),
         progress = .checkFlag(progress, "progress"), say = if (progress) .say else .silent,
         resume = resume, keep.state = keep.state, checkpoint = checkpoint,
-        every = .checkNumber(every, "checkpoint.every", 1, 1e9, TRUE), BPPARAM = .checkWorkers(BPPARAM))
+        every = .checkNumber(every, "checkpoint.every", 1, 1e9, TRUE),
+        BPPARAM = .checkWorkers(BPPARAM))
 }
 
 # The same for a fit that is part of another: nothing is shown or kept. `seed`: of this fit.
 .partOf <- function(how, param, seed) {
     param@seed <- seed
-    c(list(param = param), how[c("threads", "every")], list(progress = FALSE, say = .silent, keep.state = FALSE))
+    c(list(param = param), how[c("threads", "every")],
+        list(progress = FALSE, say = .silent, keep.state = FALSE))
 }
 
-# Checked counts on their way to one fit or several: what is prepared for one is there for the next that wants the same.
-# once: no other fit follows, and the counts need not be kept.
-.draw <- function(counts, once = FALSE) list2env(list(counts = counts, once = once, prepared = list()),
+# Checked counts on their way to one fit or several: what is prepared for one is there for the next
+# that wants the same. once: no other fit follows, and the counts need not be kept.
+.draw <- function(counts, once = FALSE) list2env(list(counts = counts, once = once,
+    prepared = list()),
     parent = emptyenv())
 
 setMethod(".fitTo", "InfillParam", function(param, data, how) {
@@ -137,8 +141,8 @@ setMethod(".fitTo", "InfillParam", function(param, data, how) {
 setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say, before)
     do.call(.prepare, c(list(counts), .preparation(param))))
 
-# The parameters checked, with the seed in force: the one given, that of the fit to resume, or a drawn
-# one.
+# The parameters checked, with the seed in force: the one given, that of the fit to resume, or a
+# drawn one.
 .fixed <- function(param, seed, resume) {
     if (!is.null(seed)) param@seed <- if (identical(is.na(seed), TRUE)) NA_real_ else .seed(seed)
     valid <- validObject(param, test = TRUE)          # a slot can be assigned past it
@@ -160,13 +164,15 @@ setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say
     .fitWithCheckpoints(param, x, how)
 }
 
-# The networks of a model dealt out to workers: the same bits, because every network has its own random streams.
+# The networks of a model dealt out to workers: the same bits, because every network has its own
+# random streams.
 .fitOnWorkers <- function(param, x, how) {
     parts <- .dealt(param, x, .workersOf(how$BPPARAM))
     if (is.null(parts)) return(NULL)
     if (!is.null(how$resume) || how$keep.state || !is.null(how$checkpoint)) .stop(
         "'resume', 'keep.state' and 'checkpoint' cannot be used with 'BPPARAM'")
-    .joined(param, .overWorkers(parts, .fitOnce, how$BPPARAM, param = param, threads = how$threads), x)
+    .joined(param, .overWorkers(parts, .fitOnce, how$BPPARAM, param = param, threads = how$threads),
+        x)
 }
 
 .checkMemory <- function(param, x, keep.state) {

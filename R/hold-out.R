@@ -3,7 +3,8 @@
 # Every molecule with probability `fraction` into the test half.
 .splitMolecules <- function(counts, fraction, seed) {
     m <- .hide(counts, "molecules", fraction, seed)
-    list(train = m$counts, test = sparseMatrix(i = m$row, j = m$col, x = m$value, dims = dim(counts)),
+    list(train = m$counts, test = sparseMatrix(i = m$row, j = m$col, x = m$value,
+        dims = dim(counts)),
         emptied = m$emptied)
 }
 
@@ -65,11 +66,13 @@
     code
 }
 
-# A gain below this share of what is left to gain (to the loss of a perfect prediction) is none worth the name.
+# A gain below this share of what is left to gain (to the loss of a perfect prediction) is none
+# worth the name.
 .worthTheName <- 1e-3
 
 # Mean over repeats, and half its 95 % t interval.
 .interval <- function(v) {
     n <- length(v)
-    list(mean = mean(v), half = if (n > 1L) stats::qt(0.975, n - 1) * stats::sd(v) / sqrt(n) else NA_real_)
+    list(mean = mean(v), half = if (n > 1L) stats::qt(0.975, n - 1) * stats::sd(v) / sqrt(n) else
+        NA_real_)
 }

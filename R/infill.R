@@ -120,19 +120,22 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
     if (!.isString(name) || !nzchar(name)) .stop("'name' must be a name, not %s", .describe(name))
     keeps <- c("observed", "none", "max", "posterior")
     if (identical(keep, keeps)) keep <- .defaultKeep(param)
-    list(output = .checkChoice(output, "output", .outputs), keep = .checkChoice(keep, "keep", keeps),
+    list(output = .checkChoice(output, "output", .outputs),
+        keep = .checkChoice(keep, "keep", keeps),
         nonneg = .checkFlag(nonneg, "nonneg"), name = name,
         as = .checkChoice(as, "as", c("auto", "matrix", "delayed")))
 }
 
 # The values themselves, on the scale of the counts, as a dense matrix.
-.plainly <- function(keep) list(output = "counts", keep = keep, nonneg = TRUE, name = "infilled", as = "matrix")
+.plainly <- function(keep) list(output = "counts", keep = keep, nonneg = TRUE, name = "infilled",
+    as = "matrix")
 
 .checkSd <- function(sd, param, x, how) {
     if (!.checkFlag(sd, "sd")) return()
     why <- .lacksPosterior(param)
     if (!is.null(why)) .stop("'sd' needs a posterior%s", why)
-    if (how$keep == "none") .stop(paste("'sd' is of the posterior, and keep = \"none\" gives what the",
+    if (how$keep == "none")
+        .stop(paste("'sd' is of the posterior, and keep = \"none\" gives what the",
         "models expect; use keep = \"posterior\""))
     if (how$output == "logcounts") .stop(
         "'sd' is on the scale of counts: output = \"counts\" or \"normcounts\", not \"logcounts\"")
@@ -154,9 +157,11 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
     from <- match(fit@recipe$log, .logs) - 1L
     to <- if (how$output != "logcounts") 0L else if (from) from else 1L
     # on the normalised scales every cell is divided by its own size, whatever the model did
-    over <- if (how$output == "counts") rep(1, length(cols)) else .sizes(new$total, fit@recipe$usual)
+    over <- if (how$output == "counts") rep(1, length(cols)) else
+        .sizes(new$total, fit@recipe$usual)
     if (!is.null(rows)) counts <- counts[rows, , drop = FALSE]
-    out <- .Call(C_restore, counts, 0L, pred, if (is.null(rows)) new$row else new$row[rows], new$size,
+    out <- .Call(C_restore, counts, 0L, pred, if (is.null(rows)) new$row else new$row[rows],
+        new$size,
         new$stretch, over, c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)),
         if (is.null(fit@recipe$least)) 0 else fit@recipe$least)
     dimnames(out) <- .namesOf(counts)
@@ -176,7 +181,8 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
     at <- setdiff(row, -1L) + 1L
     if (!is.null(wanted)) at <- intersect(at, which(wanted))
     n <- sum(is.nan(pred[at, ]))
-    if (n) warning(sprintf(paste("%d predictions were above twice the largest value of the training",
+    if (n) warning(
+        sprintf(paste("%d predictions were above twice the largest value of the training",
         "data or not finite; these entries stay as they came"), n), call. = FALSE)
 }
 

@@ -108,13 +108,17 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale") &&
         scheme != "molecules")
     k <- if (scheme == "molecules") .firstBroken(counts)
-    if (length(k)) .stop("'x' must hold whole counts to hide molecules; %s at %s, %s", format(counts@x[k]),
+    if (length(k)) .stop("'x' must hold whole counts to hide molecules; %s at %s, %s",
+        format(counts@x[k]),
         .geneLabel(counts, counts@i[k] + 1L), .cellLabel(counts, findInterval(k - 1L, counts@p)))
     m <- .hide(counts, scheme, fraction, seed, n.entries)
-    if (m$emptied) message(sprintf("the mask leaves %d of %d cells without counts", m$emptied, ncol(counts)))
+    if (m$emptied)
+        message(sprintf("the mask leaves %d of %d cells without counts", m$emptied, ncol(counts)))
     new("MaskedCounts", x = .replaceCounts(x, m$counts, assay.type), row = m$row, col = m$col,
-        value = m$value, scheme = scheme, fraction = if (scheme %in% c("uniform", "molecules")) fraction else
-        NA_real_, seed = seed, assay.type = assay.type, n.entries = if (length(m$curve)) n.entries else
+        value = m$value, scheme = scheme, fraction = if (scheme %in% c("uniform", "molecules"))
+        fraction else
+        NA_real_, seed = seed, assay.type = assay.type, n.entries = if (length(m$curve))
+        n.entries else
         NA_real_, curve = m$curve)
 }
 
@@ -123,8 +127,8 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
 # Where the first value that is not whole is stored; empty: all are.
 .firstBroken <- function(counts) head(which(counts@x != round(counts@x)), 1L)
 
-# Entries of checked counts hidden: the counts that are left, what was hidden, the curve of a logistic scheme, and how
-# many cells lost all they had.
+# Entries of checked counts hidden: the counts that are left, what was hidden, the curve of a
+# logistic scheme, and how many cells lost all they had.
 .hide <- function(counts, scheme, fraction, seed, n.entries = 10) {
     curve <- numeric()
     n <- length(counts@x)

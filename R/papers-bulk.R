@@ -43,11 +43,13 @@ bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("lo
     dropout <- .bulkNoise(as.matrix(counts), seed, whole = !length(.firstBroken(counts)))
     zeros <- mean(counts@x == 0) + 1 - length(counts@x) / prod(dim(counts))
     low <- fraction < zeros
-    if (any(low)) .stop("'fraction' must be above the share of zeros of 'bulk', %.3g, not %g", zeros,
+    if (any(low)) .stop("'fraction' must be above the share of zeros of 'bulk', %.3g, not %g",
+        zeros,
         fraction[low][1L])
     jobs <- expand.grid(method = names(methods), fraction = fraction, stringsAsFactors = FALSE)
     truth <- as.matrix(counts)
-    out <- do.call(rbind, .overWorkers(split(jobs, seq_len(nrow(jobs))), .bulkMethod, .checkWorkers(BPPARAM),
+    out <- do.call(rbind, .overWorkers(split(jobs, seq_len(nrow(jobs))), .bulkMethod,
+        .checkWorkers(BPPARAM),
         methods = methods, dropout = dropout, truth = truth, scale = scale, seed = seed, ...))
     rownames(out) <- NULL
     out
@@ -58,7 +60,8 @@ bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("lo
     if (is(params, "InfillParam") || is.function(params)) params <- list(params)
     good <- is.list(params) && length(params) &&
         all(vapply(params, function(p) is(p, "InfillParam") || is.function(p), NA))
-    if (!good) .stop("'params' must be a list of parameters of models, such as DeepMcParam(), not %s",
+    if (!good)
+        .stop("'params' must be a list of parameters of models, such as DeepMcParam(), not %s",
         .describe(params))
     names <- if (is.null(names(params))) rep("", length(params)) else names(params)
     none <- !nzchar(names)
@@ -67,10 +70,12 @@ bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("lo
     stats::setNames(params, make.unique(c("raw", names), " ")[-1L])
 }
 
-# The bulk data with a share of zeros, by exponential noise that is taken away: a function of the share.
+# The bulk data with a share of zeros, by exponential noise that is taken away: a function of the
+# share.
 .bulkNoise <- function(m, seed, whole) {
     noise <- -log(.Call(C_uniforms, length(m), seed, 0L)) * rowMeans(m)
-    ratio <- m / ifelse(noise > 0, noise, 1)                 # how much of the noise takes a value away
+    # how much of the noise takes a value away
+    ratio <- m / ifelse(noise > 0, noise, 1)
     at <- c(0, sort(ratio))
     function(share) {
         cut <- at[1 + round(share * length(m))]
@@ -91,9 +96,11 @@ bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("lo
         truth <- log1p(truth)
     }
     r <- vapply(seq_len(ncol(truth)), function(s)
-        if (stats::sd(values[, s]) > 0 && stats::sd(truth[, s]) > 0) stats::cor(values[, s], truth[, s]) else
+        if (stats::sd(values[, s]) > 0 && stats::sd(truth[, s]) > 0)
+        stats::cor(values[, s], truth[, s]) else
             NA_real_, 0)
     q <- quantile(r, c(0.5, 0.25, 0.75), na.rm = TRUE, names = FALSE)
-    data.frame(fraction = job$fraction, zeros = mean(left == 0), method = job$method, pearson = q[1L],
+    data.frame(fraction = job$fraction, zeros = mean(left == 0), method = job$method,
+        pearson = q[1L],
         lower = q[2L], upper = q[3L])
 }

@@ -75,7 +75,8 @@ giniAgainstFish <- function(x, fish, housekeeping = "GAPDH", assay.type = "count
     ends <- quantile(h, c(0.1, 0.9), na.rm = TRUE, names = FALSE)
     keep <- which(h > ends[1L] & h < ends[2L])
     if (!length(keep))
-        .stop("'%s' has no cell whose %s is strictly between its 10 %% and 90 %% quantiles (%g and %g)", arg,
+        .stop(paste("'%s' has no cell whose %s is strictly between its 10 %% and 90 %% quantiles",
+            "(%g and %g)"), arg,
         housekeeping, ends[1L], ends[2L])
     sweep(m[-1L, keep, drop = FALSE], 2L, h[keep] / mean(h[keep]), `/`)
 }

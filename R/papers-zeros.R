@@ -100,7 +100,8 @@ plot.ZerosByBulk <- function(x, y, ..., label = "after") {
     .needs("ggplot2", "plot()")
     zeros <- c(stats::setNames(list(x), label), list(...))
     if (!all(vapply(zeros, inherits, TRUE, "ZerosByBulk")) || !all(nzchar(names(zeros))) ||
-        anyDuplicated(c("before", names(zeros)))) .stop(paste("'...' must be further results of zerosByBulk(),",
+        anyDuplicated(c("before", names(zeros)))) .stop(
+        paste("'...' must be further results of zerosByBulk(),",
             "each with a name of its own, and not \"before\""))
     columns <- c("bin", "lower", "upper", "before")
     if (length(unique(lapply(zeros, function(z) as.list(z)[columns]))) > 1L) .stop(

@@ -52,22 +52,22 @@ plot.InfillFit <- function(x, y, ...) {
 #'
 #' `type = "cells"`: a map of the cells before and after filling in, of the
 #' `n.genes` most variable genes on the log scale: their first two principal components, or UMAP or
-#' t-SNE of the first twenty. `type = "cv"`: boxplots of the genes' coefficients of variation ([geneCv()])
-#' within classes of cells.
+#' t-SNE of the first twenty. `type = "cv"`: boxplots of the genes' coefficients of variation
+#' ([geneCv()]) within classes of cells.
 #'
 #' @param x,filled Counts and filled-in counts, genes x cells: matrices, or
 #'   experiments whose assay `assay.type` (`x`) and `name` (`filled`) is used.
-#' @param labels Class of each cell, or `NULL`: the colour of the cells, one box for each class. The maps say how well the
-#'   classes are apart there ([silhouetteWidth()] in two dimensions, as in AutoImpute's Fig. 5; of
-#'   at most 20,000 cells). `NA`: not used.
+#' @param labels Class of each cell, or `NULL`: the colour of the cells, one box for each class. The
+#'   maps say how well the classes are apart there ([silhouetteWidth()] in two dimensions, as in
+#'   AutoImpute's Fig. 5; of at most 20,000 cells). `NA`: not used.
 #' @param type See above.
 #' @param n.genes Genes to use, by variance of the log counts before; `Inf`: all. For maps.
 #' @param embedding `"pca"`, `"umap"` (package \pkg{uwot}) or `"tsne"` (package \pkg{Rtsne}). The
 #'   last two start at random: always at the same random numbers, and R's generator is left as it
 #'   was. Distances between groups mean little in them.
 #' @param assay.type,name Assays, when experiments are given.
-#' @return A ggplot2 object; with `type = "cv"` its data has `gene`, `group`, `when` and `cv`. A gene
-#'   whose mean in a class is 0 before or after is left out there.
+#' @return A ggplot2 object; with `type = "cv"` its data has `gene`, `group`, `when` and `cv`. A
+#'   gene whose mean in a class is 0 before or after is left out there.
 #' @references Talwar et al. (2018), Scientific Reports 8:16329 (Figs. 4 and 5).
 #' @examples
 #' counts <- matrix(rpois(2000, 2), 50, 40)
@@ -80,18 +80,22 @@ plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n
     .needs("ggplot2", "plotBeforeAfter()")
     type <- .checkChoice(type, "type", c("cells", "cv"))
     embedding <- .checkChoice(embedding, "embedding", c("pca", "umap", "tsne"))
-    if (embedding != "pca") .needs(c(umap = "uwot", tsne = "Rtsne")[[embedding]], sprintf("embedding = \"%s\"", embedding))
+    if (embedding != "pca") .needs(c(umap = "uwot", tsne = "Rtsne")[[embedding]],
+        sprintf("embedding = \"%s\"", embedding))
     before <- .counts(x, assay.type)
     after <- .counts(.resultOf(filled, name, "filled"), name, "filled")
-    if (!identical(dim(after), dim(before))) .stop("'filled' must be %d x %d like 'x', not %d x %d", nrow(before),
+    if (!identical(dim(after), dim(before)))
+        .stop("'filled' must be %d x %d like 'x', not %d x %d", nrow(before),
         ncol(before), nrow(after), ncol(after))
     if (isS4(labels)) labels <- as.vector(labels)
-    if (!is.null(labels) && length(labels) != ncol(before)) .stop("'labels' must have %d values, not %d",
+    if (!is.null(labels) && length(labels) != ncol(before))
+        .stop("'labels' must have %d values, not %d",
         ncol(before), length(labels))
     if (type == "cv") return(.plotCv(before, after, labels))
     if (min(dim(before)) < 2L) .stop("'x' must have at least two genes and two cells, not %d x %d",
         nrow(before), ncol(before))
-    if (embedding != "pca" && ncol(before) < 5L) .stop("'x' must have at least five cells for %s, not %d",
+    if (embedding != "pca" && ncol(before) < 5L)
+        .stop("'x' must have at least five cells for %s, not %d",
         embedding, ncol(before))
     .plotMaps(.mapsOf(before, after, n.genes, embedding), labels, embedding)
 }
@@ -99,7 +103,8 @@ plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n
 # The same genes of both, on the log scale of the counts' own sizes, in two dimensions.
 .mapsOf <- function(before, after, n.genes, embedding) {
     size <- .sizesOf(before)
-    scaled <- function(m) {                     # log2(count/size + 1) is 0 at 0: the matrix stays sparse
+    # log2(count/size + 1) is 0 at 0: the matrix stays sparse
+    scaled <- function(m) {
         m@x <- log2(m@x / rep.int(size, diff(m@p)) + 1)
         m
     }
@@ -107,7 +112,8 @@ plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n
     squares <- before
     squares@x <- before@x^2
     top <- head(order(-(Matrix::rowMeans(squares) - Matrix::rowMeans(before)^2)), n.genes)
-    lapply(list(before = before[top, , drop = FALSE], after = scaled(after[top, , drop = FALSE])), .mapOfCells,
+    lapply(list(before = before[top, , drop = FALSE], after = scaled(after[top, , drop = FALSE])),
+        .mapOfCells,
         embedding)
 }
 
@@ -126,7 +132,8 @@ plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n
     panel <- paste0(names(maps), vapply(maps, width, ""))
     d$when <- factor(rep(names(maps), each = n), names(maps))
     d$panel <- factor(rep(panel, each = n), panel)
-    d$label <- rep(if (is.null(labels)) NA else if (is.factor(labels)) labels else as.character(labels), 2)
+    d$label <- rep(if (is.null(labels)) NA else if (is.factor(labels)) labels else
+        as.character(labels), 2)
     .data <- ggplot2::.data
     p <- ggplot2::ggplot(d, ggplot2::aes(.data[[axes[1L]]], .data[[axes[2L]]]))
     if (!is.null(labels)) p <- p + ggplot2::aes(colour = .data$label)
@@ -142,7 +149,8 @@ plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n
     cv <- list(before = geneCv(before, labels), after = geneCv(after, labels))
     d <- do.call(rbind, lapply(names(cv), function(when) {
         m <- cv[[when]]
-        data.frame(gene = c(row(m)), group = factor(colnames(m)[col(m)], colnames(m)), when = when, cv = c(m))
+        data.frame(gene = c(row(m)), group = factor(colnames(m)[col(m)], colnames(m)), when = when,
+            cv = c(m))
     }))
     d$when <- factor(d$when, names(cv))
     d <- d[rep(!is.na(cv$before) & !is.na(cv$after), 2), ]

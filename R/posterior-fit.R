@@ -33,7 +33,8 @@ setClass("StackFit", contains = "InfillFit",
     gains = "data.frame", deciles = "data.frame", perfect = "numeric", left.out = "character",
     nothing = "numeric"))
 
-setMethod(".fitTo", "StackParam", function(param, data, how) .inSteps(.stackJob(param, data$counts, how)))
+setMethod(".fitTo", "StackParam",
+    function(param, data, how) .inSteps(.stackJob(param, data$counts, how)))
 
 # One fit: every step takes the job, a list, and hands it on.
 .inSteps <- function(job) .warnOnce({
@@ -51,7 +52,8 @@ setMethod(".fitTo", "StackParam", function(param, data, how) .inSteps(.stackJob(
     detected <- function(p) is(p, "GeneMeanParam") && p@over == "detected"
     if (masked && !any(vapply(priors, detected, TRUE)))
         priors <- c(list(`detected mean` = GeneMeanParam(over = "detected")), priors)
-    job <- list(param = param, counts = counts, how = how, given = given, masked = masked, priors = priors,
+    job <- list(param = param, counts = counts, how = how, given = given, masked = masked,
+        priors = priors,
         usable = names(priors), mean.param = GeneMeanParam(), halves = list())
     for (name in names(priors)) {
         valid <- validObject(priors[[name]], test = TRUE)
@@ -107,7 +109,8 @@ setMethod(".fitTo", "StackParam", function(param, data, how) .inSteps(.stackJob(
     c(split, list(seed = seed))
 }
 
-# At a sample of the entries log(prediction + 0.001) of each prior, counts, held-out counts, gene mean.
+# At a sample of the entries log(prediction + 0.001) of each prior, counts, held-out counts, gene
+# mean.
 .seenThinned <- function(job, half) {
     x <- half$train
     n <- max(100, ceiling(job$param@n.entries / job$param@repeats))
@@ -115,7 +118,8 @@ setMethod(".fitTo", "StackParam", function(param, data, how) .inSteps(.stackJob(
     at <- function(fit) .priorAt(x, sample, fit, half$mean.fit, job$how$threads)
     z <- vapply(half$fits, at, numeric(length(sample$at)))
     dim(z) <- c(length(sample$at), length(half$fits))
-    list(fits = half$fits, z = log(z + 1e-3), x = .countsAt(x, sample), y = .countsAt(half$test, sample),
+    list(fits = half$fits, z = log(z + 1e-3), x = .countsAt(x, sample),
+        y = .countsAt(half$test, sample),
         mean = at(half$mean.fit))
 }
 
@@ -150,11 +154,13 @@ setMethod(".fitTo", "StackParam", function(param, data, how) .inSteps(.stackJob(
 
 # What the priors gain over the gene mean's posterior where genes know nothing of each other.
 .gainOfNothing <- function(job) {
-    job$how$say(paste("the same with each gene's counts shuffled: what do the priors gain where there",
+    job$how$say(
+        paste("the same with each gene's counts shuffled: what do the priors gain where there",
         "is nothing to learn?"))
     seed <- .heldOutSeed(job$param@seed, job$param@repeats + 1)
     # a prior that fails there is not lost
-    h <- suppressWarnings(.seenThinned(job, .fitHalf(job, .thinnedPart(job, .shuffled(job$counts, seed), seed),
+    h <- suppressWarnings(.seenThinned(job,
+        .fitHalf(job, .thinnedPart(job, .shuffled(job$counts, seed), seed),
         job$usable, TRUE)))
     if (!length(h$fits) || !all(is.finite(h$z))) return(0)
     g <- .learnPoisson(list(h), job$priors[names(h$fits)], job$param, job$how$threads)$gains
@@ -174,7 +180,8 @@ setMethod(".fitTo", "StackParam", function(param, data, how) .inSteps(.stackJob(
     job$fits <- .fitPriors(job, data, setdiff(job$usable, names(job$given)), job$param@seed, FALSE)
     job$fits[names(job$given)] <- job$given
     job$mean.fit <- .meanFit(job, data, job$fits, FALSE)
-    if (!all(job$usable %in% names(job$fits))) {             # one failed on all molecules: weights without it
+    # one failed on all molecules: weights without it
+    if (!all(job$usable %in% names(job$fits))) {
         job$usable <- intersect(job$usable, names(job$fits))
         parts <- c("coefficients", "gains", "deciles")
         job$learnt[parts] <- .learn(.someUsable(job))[parts]
@@ -190,7 +197,8 @@ setMethod(".fitTo", "StackParam", function(param, data, how) .inSteps(.stackJob(
     total <- Matrix::colSums(counts)
     modelled <- unlist(lapply(job$fits, function(f)
         .matchGenes(counts, f@recipe)[f@recipe$status == "modelled"]))
-    recipe <- list(genes = rownames(counts), kept = rep(TRUE, n), target = 0, usual = median(total[total > 0]),
+    recipe <- list(genes = rownames(counts), kept = rep(TRUE, n), target = 0,
+        usual = median(total[total > 0]),
         log = "none", normalize = "none", gene.selection = "none", selected = seq_len(n),
         status = ifelse(seq_len(n) %in% modelled, "modelled", "not selected"))
     new("StackFit", param = job$param, recipe = recipe, weights = learnt$coefficients,
@@ -220,7 +228,8 @@ setMethod(".posteriorOfFit", "InfillFit", function(fit, counts, threads) {
     stack@seed <- fit@seed
     .checkSameCells(counts, fit)
     names <- names(.priorsOf(stack))
-    .inSteps(.stackJob(stack, counts, .partOf(list(threads = threads, every = 500), stack, fit@seed),
+    .inSteps(.stackJob(stack, counts,
+        .partOf(list(threads = threads, every = 500), stack, fit@seed),
         stats::setNames(list(fit), names[length(names)])))
 })
 
@@ -230,11 +239,15 @@ setMethod(".posteriorOfFit", "InfillFit", function(fit, counts, threads) {
 .checkSameCells <- function(counts, fit) {
     .matchGenes(counts, fit@recipe)
     new <- .applyRecipe(counts, fit@recipe)
-    if (fit@cells %in% c(ncol(counts), sum(new$total > 0)) && length(new$x@x) == fit@entries) return()
+    if (fit@cells %in% c(ncol(counts), sum(new$total > 0)) && length(new$x@x) == fit@entries)
+        return()
     prior <- if (.isGeneMean(fit@param)) "GeneMeanParam()" else
         sprintf("list(GeneMeanParam(), %s())", class(fit@param)[1L])
-    other <- if (isTRUE(fit@recipe$transductive)) "This model knows the cells of its fit only" else sprintf(
-        "For other cells, fit StackParam(%s) to the cells of the fit, and give that fit to infill()", prior)
-    .stop(paste("'x' must have the cells that the fit is of with keep = \"posterior\", whose molecules",
+    other <- if (isTRUE(fit@recipe$transductive)) "This model knows the cells of its fit only" else
+        sprintf(
+        paste("For other cells, fit StackParam(%s) to the cells of the fit, and give that fit to",
+            "infill()"), prior)
+    .stop(paste(
+        "'x' must have the cells that the fit is of with keep = \"posterior\", whose molecules",
         "are held out to learn the weights. %s"), other, class = "infill_mismatch")
 }

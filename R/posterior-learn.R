@@ -64,7 +64,8 @@
     mean <- if (identical(is.mean, 1L) && length(names) == 1L) every else
         optimum(function(h) cbind(log(h$mean + 1e-3)))
     counts <- lapply(halves, function(h) .asSparse(matrix(h$y)))
-    loss <- function(f) mapply(function(h, y) .Call(C_count_loss, y, f(h), 2L, Inf, 1e-6), halves, counts)
+    loss <- function(f) mapply(function(h, y) .Call(C_count_loss, y, f(h), 2L, Inf, 1e-6), halves,
+        counts)
     alone <- lapply(seq_along(names),
         function(k) loss(function(h) rho * pmax(exp(h$z[, k]) - 1e-3, 0)))
     h <- halves[[1L]]

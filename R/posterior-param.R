@@ -167,7 +167,8 @@ defaultPriors <- function(loss = c("poisson", "masked")) {
 .isGeneMean <- function(param) is(param, "GeneMeanParam") && identical(param@over, "all")
 
 setMethod(".withPosterior", "InfillParam", function(param) StackParam(c(list(GeneMeanParam()),
-    if (!.isGeneMean(param)) list(param)), repeats = 1, seed = param@seed, num.threads = param@num.threads))
+    if (!.isGeneMean(param)) list(param)), repeats = 1, seed = param@seed,
+    num.threads = param@num.threads))
 
 setMethod(".withPosterior", "StackParam", function(param) {
     if (!is.null(.lacksPosterior(param))) .stop(
@@ -195,7 +196,8 @@ setMethod(".checkInput", "StackParam", function(param, counts, assay.type = NULL
 
 .checkWhole <- function(counts, param, assay.type) {
     k <- if (param@loss == "poisson") .firstBroken(counts)
-    if (length(k)) .stop(paste("'x' (assay \"%s\") must hold whole numbers: there are no molecules to",
+    if (length(k))
+        .stop(paste("'x' (assay \"%s\") must hold whole numbers: there are no molecules to",
         "hold out of %s. FPKM, TPM and logarithms will not do; loss = \"masked\" hides whole entries"),
         assay.type, format(counts@x[k]), class = "infill_scale")
 }

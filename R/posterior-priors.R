@@ -5,17 +5,19 @@
     items <- Map(function(param, name) list(param = param, name = name), job$priors[which], which)
     how <- job$how[c("threads", "every")]
     how$say <- if (is.null(job$how$BPPARAM)) job$how$say else .silent
-    fits <- .overWorkers(items, .fitPrior, job$how$BPPARAM, data = data, how = how, seed = seed, quiet = quiet)
+    fits <- .overWorkers(items, .fitPrior, job$how$BPPARAM, data = data, how = how, seed = seed,
+        quiet = quiet)
     names(fits) <- which
     Filter(Negate(is.null), fits)
 }
 
-# One of them, or NULL with a warning that names it. quiet: what it warns of is said of a part of the
-# molecules only.
+# One of them, or NULL with a warning that names it. quiet: what it warns of is said of a part of
+# the molecules only.
 .fitPrior <- function(prior, data, how, seed, quiet) {
     how$say("prior %s", prior$name)
     # a prior short of its tolerance is as good as the weight that held-out molecules give it
-    heard <- function(code) withCallingHandlers(code, infill_tol = function(w) invokeRestart("muffleWarning"))
+    heard <- function(code) withCallingHandlers(code,
+        infill_tol = function(w) invokeRestart("muffleWarning"))
     tryCatch((if (quiet) suppressWarnings else heard)(suppressMessages({
         how <- .partOf(how, prior$param, seed)
         .checkInput(how$param, data$counts)
@@ -26,7 +28,9 @@
     })
 }
 
-.leftOut <- function(name, why) warning(warningCondition(sprintf("the prior \"%s\" was left out: %s", name, why),
+.leftOut <-
+    function(name,
+        why) warning(warningCondition(sprintf("the prior \"%s\" was left out: %s", name, why),
     class = "infill_left_out", why = why))
 
 # The gene mean, for genes that a prior does not model: the prior itself where it is one of them.
@@ -37,7 +41,8 @@
     (if (quiet) suppressWarnings else identity)(.timed(.fitTo(how$param, data, how)))
 }
 
-# Predictions of a prior for cells of counts, dense; genes that it does not model from the gene mean.
+# Predictions of a prior for cells of counts, dense; genes that it does not model from the gene
+# mean.
 .priorBlock <- function(counts, cols, fit, mean.fit, threads, rows = NULL) {
     how <- .plainly("none")
     values <- .block(fit, counts, cols, how, threads, rows)

@@ -21,8 +21,8 @@ setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows =
     out
 })
 
-# Mean (or mu, "prior", or standard deviation) of cells, dense, all genes or `rows`; genes that the fit does
-# not know as they are.
+# Mean (or mu, "prior", or standard deviation) of cells, dense, all genes or `rows`; genes that the
+# fit does not know as they are.
 .stackBlock <- function(counts, fit, what, threads, rows = NULL) {
     at <- .matchGenes(counts, fit@recipe)
     whole <- identical(at, seq_len(nrow(counts)))
@@ -150,7 +150,8 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
         x <- as.matrix(counts[g, cell[at], drop = FALSE])
         rate <- (mu + theta) / mu
         for (k in seq_along(probs)) {
-            q <- if (predictive) stats::qnbinom(probs[k], size = x + theta, prob = rate / (1 + rate))
+            q <- if (predictive) stats::qnbinom(probs[k], size = x + theta,
+                prob = rate / (1 + rate))
                 else stats::qgamma(probs[k], shape = x + theta, rate = rate)
             q[lost] <- x[lost]
             out[, at, k] <- q
@@ -164,6 +165,7 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     all <- stats::setNames(seq_len(n), names)
     out <- if (is.null(at)) all else if (is.factor(at) || is.list(at)) NA else all[at]
     if (anyNA(out)) .stop("'%s' must be names or positions of %s of 'x', not %s", arg, arg,
-        if (is.character(at) && length(at) > 1L) .someOf(dQuote(at[is.na(out)], FALSE)) else .describe(at))
+        if (is.character(at) && length(at) > 1L) .someOf(dQuote(at[is.na(out)], FALSE)) else
+        .describe(at))
     unname(out)
 }

@@ -19,51 +19,67 @@ NULL
 }
 
 .stackVerdict <- function(fit) {
+    if (fit@param@loss == "masked") return(.maskedVerdict(fit))
     g <- fit@gains
-    unsure <- sprintf("is not beyond the interval over %d repeats; more 'repeats' would tell",
-        nrow(g))
-    if (fit@param@loss == "masked") {
-        detected <- .detectedMean(fit)
-        how <- if (!is.null(detected)) .stackBeats(fit, detected)
-        return(if (is.null(how)) NULL else
-            switch(how,
-                no = "the mean of the detected values is enough: nothing predicts hidden entries better than it does",
-            unsure = paste("the mean of the detected values may be enough: what is gained over it",
-                unsure),
-            yes = sprintf(
-                "filling in helps: the error at hidden entries is %.2g %% below that of the mean of the detected values",
-                100 * (1 - mean(g$stack) / mean(g[[detected]])))))
-    }
-    share <- function(gain) 100 * gain / (mean(g$`gene mean posterior`) - fit@perfect)
+    # gains as a share of what the gene mean's posterior leaves to gain, in percent
+    share <- function(gain) 100 * mean(gain) / (mean(g$`gene mean posterior`) - fit@perfect)
     counts <- .stackBeats(fit, "counts")
     alone <- .stackBeats(fit, "gene mean alone")
     if (counts == "no") "leave the counts alone: no model makes held-out molecules more likely"
     else if (alone == "no")
         "the gene mean is enough: nothing predicts held-out molecules better than it does"
-    else if (counts == "unsure") paste("the counts may do as they are: what is gained over them",
-        unsure)
-    else if (alone == "unsure") paste("the gene mean may be enough: what is gained over it", unsure)
-    else if (length(fit@left.out))
-        sprintf("the gene mean is enough as a prior: with %s the gain would be %.2g %% of what is left to gain%s",
-        .someOf(dQuote(fit@left.out, FALSE)), share(mean(g$`gene mean posterior` - g$`all priors`)),
-        if (is.na(fit@nothing)) if (nrow(g) > 2L)
-        ", too little or not beyond the interval over repeats" else ", too little"
-        else sprintf(
-            "; where there is nothing to learn, on counts shuffled within each gene, it is %.2g %%",
-            share(fit@nothing)))
-    else if (.onlyGeneMean(fit)) NULL
-    # not tested: min.gain = 0, or no gene mean among the priors
-    else {
-        gain <- mean(g$`gene mean posterior` - g$stack)
-        switch(.stackBeats(fit, "gene mean posterior"), no = sprintf(
-            "the gene mean is enough as a prior: its posterior alone predicts held-out molecules %s", if (share(gain) < -100 * .worthTheName)
-                "better" else "as well"),
-            unsure = paste(
-                "the gene mean may be enough as a prior: what is gained over its posterior",
-                unsure),
-            yes = sprintf(
-                "filling in helps: %.2g %% of what the gene mean's posterior leaves to gain is gained", share(gain)))
-    }
+    else if (counts == "unsure")
+        paste("the counts may do as they are: what is gained over them", .notBeyond(fit))
+    else if (alone == "unsure")
+        paste("the gene mean may be enough: what is gained over it", .notBeyond(fit))
+    else if (length(fit@left.out)) .leftOutVerdict(fit, share)
+    else if (!.onlyGeneMean(fit)) .stayedVerdict(fit, share)
+}
+
+.notBeyond <-
+    function(fit) sprintf("is not beyond the interval over %d repeats; more 'repeats' would tell",
+    nrow(fit@gains))
+
+.maskedVerdict <- function(fit) {
+    g <- fit@gains
+    detected <- .detectedMean(fit)
+    if (!is.null(detected)) switch(.stackBeats(fit, detected),
+        no = paste(
+            "the mean of the detected values is enough: nothing predicts hidden entries better",
+            "than it does"),
+        unsure = paste("the mean of the detected values may be enough: what is gained over it",
+            .notBeyond(fit)),
+        yes = sprintf(
+            paste("filling in helps: the error at hidden entries is %.2g %% below that of the",
+            "mean of the detected values"), 100 * (1 - mean(g$stack) / mean(g[[detected]]))))
+}
+
+.leftOutVerdict <- function(fit, share) {
+    g <- fit@gains
+    why <- if (!is.na(fit@nothing)) sprintf(
+        "; where there is nothing to learn, on counts shuffled within each gene, it is %.2g %%",
+        share(fit@nothing))
+        else if (nrow(g) > 2L) ", too little or not beyond the interval over repeats"
+        else ", too little"
+    sprintf(paste(
+        "the gene mean is enough as a prior: with %s the gain would be %.2g %% of what is",
+        "left to gain%s"), .someOf(dQuote(fit@left.out, FALSE)),
+        share(g$`gene mean posterior` - g$`all priors`), why)
+}
+
+# Priors that stayed: they passed the test, or there was none (min.gain = 0, no gene mean among
+# them).
+.stayedVerdict <- function(fit, share) {
+    gain <- share(fit@gains$`gene mean posterior` - fit@gains$stack)
+    switch(.stackBeats(fit, "gene mean posterior"),
+        no = sprintf(
+            paste("the gene mean is enough as a prior: its posterior alone predicts held-out",
+            "molecules %s"), if (gain < -100 * .worthTheName) "better" else "as well"),
+        unsure = paste("the gene mean may be enough as a prior: what is gained over its posterior",
+            .notBeyond(fit)),
+        yes = sprintf(
+            paste("filling in helps: %.2g %% of what the gene mean's posterior leaves to gain",
+            "is gained"), gain))
 }
 
 # Name of the mean of the detected values among the priors.
@@ -73,7 +89,8 @@ NULL
     if (any(is)) names(fit@fits)[is][1L]
 }
 
-setMethod(".note", "StackFit", function(fit) list(weights = fit@coefficients, left.out = fit@left.out,
+setMethod(".note", "StackFit", function(fit) list(weights = fit@coefficients,
+    left.out = fit@left.out,
     verdict = .stackVerdict(fit)))
 
 # A model asked for by name, of which the values hold nothing.
@@ -105,9 +122,11 @@ setMethod("show", "StackFit", function(object) {
     if (p@loss == "poisson") {
         theta <- exp(b[[1L]])
         cat(sprintf(
-            "  theta %.3g: the true rate is around the models' with a coefficient of variation of %.0f %%;\n", theta, 100 / sqrt(theta)))
+            paste("  theta %.3g: the true rate is around the models' with a coefficient of",
+                "variation of %.0f %%;\n"), theta, 100 / sqrt(theta)))
         cat(sprintf(
-            "    a gene expected at 1 molecule keeps %.0f %% of what was seen of it, one at 10 %.0f %%\n", 100 / (1 + theta), 1000 / (10 + theta)))
+            paste("    a gene expected at 1 molecule keeps %.0f %% of what was seen of it, one",
+                "at 10 %.0f %%\n"), 100 / (1 + theta), 1000 / (10 + theta)))
         cat(sprintf("  held-out molecules (%g %%, %d time%s): Poisson loss %.4f\n",
             100 * p@fraction, nrow(g), if (nrow(g) > 1L) "s" else "", mean(g$stack)))
         over("counts", "the counts alone")

@@ -48,7 +48,8 @@ plot.InfillComparison <- function(x, type = c("comparison", "recovery", "calibra
         paste(dQuote(there, FALSE), collapse = ", "))
     can <- if (is.na(need)) there else need
     if (is.null(task)) return(can[1L])
-    if (!.isString(task) || !task %in% can) .stop("'task' must be one of %s for type = \"%s\", not %s",
+    if (!.isString(task) || !task %in% can)
+        .stop("'task' must be one of %s for type = \"%s\", not %s",
         paste(dQuote(can, FALSE), collapse = ", "), type, .describe(task))
     task
 }
@@ -59,7 +60,8 @@ plot.InfillComparison <- function(x, type = c("comparison", "recovery", "calibra
     ggplot2::ggplot(d, ggplot2::aes(.data$truth, .data$predicted)) +
         ggplot2::geom_point(size = 0.4, alpha = 0.3) +
         ggplot2::geom_abline(colour = "grey40", linetype = 2) + ggplot2::facet_wrap("panel") +
-        ggplot2::labs(x = "hidden, log(1 + count/size)", y = "predicted", title = "Recovery of hidden entries") +
+        ggplot2::labs(x = "hidden, log(1 + count/size)", y = "predicted",
+            title = "Recovery of hidden entries") +
         ggplot2::theme_minimal()
 }
 
@@ -81,7 +83,8 @@ plot.InfillComparison <- function(x, type = c("comparison", "recovery", "calibra
     ggplot2::ggplot(d, ggplot2::aes(.data$iteration, .data$loss, colour = .data$of,
         group = interaction(.data$of, .data$network))) +
         ggplot2::geom_line() + ggplot2::facet_wrap("panel", scales = "free") +
-        ggplot2::labs(y = "loss of the model", colour = NULL, title = "Training") + ggplot2::theme_minimal()
+        ggplot2::labs(y = "loss of the model", colour = NULL, title = "Training") +
+        ggplot2::theme_minimal()
 }
 
 .plotComparison <- function(x, task) {
@@ -121,18 +124,24 @@ reportInfill <- function(cmp, file, title = "Did filling in help?") {
         .escaped(paste(utils::capture.output(show(s$params[[n]])), collapse = "\n"))), "")
     parts <- list(title = .escaped(title), settings = sprintf(
             "%d genes, %d cells; %s, %d repeat%s, seed %.0f; infill %s.", s$genes, s$cells,
-            .escaped(.heldOutWords(cmp)), s$repeats, if (s$repeats > 1) "s" else "", s$seed, s$version),
-        verdict = vapply(tasks, .reportVerdict, "", cmp = cmp), body = vapply(tasks, .reportTask, "", cmp = cmp),
-        warnings = if (length(cmp$warnings)) c("<h2>Warnings</h2><ul>", sprintf("<li>%s</li>", .escaped(cmp$warnings)),
-            "</ul>"), params = params, session = .escaped(utils::capture.output(utils::sessionInfo())))
+            .escaped(.heldOutWords(cmp)), s$repeats, if (s$repeats > 1) "s" else "", s$seed,
+            s$version),
+        verdict = vapply(tasks, .reportVerdict, "", cmp = cmp),
+        body = vapply(tasks, .reportTask, "", cmp = cmp),
+        warnings = if (length(cmp$warnings))
+        c("<h2>Warnings</h2><ul>", sprintf("<li>%s</li>", .escaped(cmp$warnings)),
+            "</ul>"), params = params,
+            session = .escaped(utils::capture.output(utils::sessionInfo())))
     page <- readLines(system.file("report", "page.html", package = "infill"))
-    for (name in names(parts)) page <- sub(sprintf("{{%s}}", name), paste(parts[[name]], collapse = "\n"), page,
+    for (name in names(parts)) page <-
+        sub(sprintf("{{%s}}", name), paste(parts[[name]], collapse = "\n"), page,
         fixed = TRUE)
     writeLines(enc2utf8(page), file, useBytes = TRUE)
     invisible(file)
 }
 
-.escaped <- function(t) gsub("<", "&lt;", gsub(">", "&gt;", gsub("&", "&amp;", t, fixed = TRUE), fixed = TRUE),
+.escaped <- function(t) gsub("<", "&lt;",
+    gsub(">", "&gt;", gsub("&", "&amp;", t, fixed = TRUE), fixed = TRUE),
     fixed = TRUE)
 
 # A plot as a picture within the page.
@@ -146,7 +155,8 @@ reportInfill <- function(cmp, file, title = "Did filling in help?") {
 
 .reportVerdict <- function(task, cmp) {
     s <- .summary(cmp, task)
-    sprintf("<p class=\"verdict %s\">%s</p>", if (any(s$beats)) "good" else if (all(is.na(s$half))) "none" else "bad",
+    sprintf("<p class=\"verdict %s\">%s</p>", if (any(s$beats)) "good" else if (all(is.na(s$half)))
+        "none" else "bad",
         .escaped(.verdict(cmp, task)))
 }
 
@@ -158,20 +168,25 @@ reportInfill <- function(cmp, file, title = "Did filling in help?") {
         infill_error = function(e) character())
     paste(c(sprintf("<h2>%s</h2>", heading),
         knitr::kable(.reportTable(cmp, task, d), "html", digits = 4, row.names = FALSE),
-        sprintf("<p class=\"bad\">%s failed: %s</p>", .escaped(failed$method), .escaped(failed$error)),
+        sprintf("<p class=\"bad\">%s failed: %s</p>", .escaped(failed$method),
+            .escaped(failed$error)),
         .picture(plot(cmp, "comparison", task), 1 + nrow(d) / 4, paste("comparison,", heading)),
-        .picture(plot(cmp, if (task == "molecules") "calibration" else "recovery"), 4, "predicted against truth"),
+        .picture(plot(cmp, if (task == "molecules") "calibration" else "recovery"), 4,
+            "predicted against truth"),
         curves), collapse = "\n")
 }
 
 .reportTable <- function(cmp, task, d) {
     t <- cmp$table[cmp$table$task == task, ]
-    show <- intersect(c("poisson", "rmse", "mse", "mae", "nmse", "pearson", "pearson.gene", "pearson.cell", "ari",
+    show <- intersect(c("poisson", "rmse", "mse", "mae", "nmse", "pearson", "pearson.gene",
+        "pearson.cell", "ari",
         "silhouette"), names(t))
     show <- show[vapply(show, function(n) any(is.finite(t[[n]])), TRUE)]
     m <- do.call(rbind, lapply(split(t[show], factor(t$method, unique(t$method))), colMeans))
-    difference <- ifelse(is.na(d$half), sprintf("%+.4f", d$difference), sprintf("%+.4f (%+.4f to %+.4f)",
+    difference <- ifelse(is.na(d$half), sprintf("%+.4f", d$difference),
+        sprintf("%+.4f (%+.4f to %+.4f)",
         d$difference, d$difference - d$half, d$difference + d$half))
-    data.frame(method = d$method, m, `difference to best baseline` = difference, seconds = d$seconds,
+    data.frame(method = d$method, m, `difference to best baseline` = difference,
+        seconds = d$seconds,
         MB = round(d$memory), check.names = FALSE, row.names = NULL)[order(d$value), ]
 }

@@ -10,7 +10,8 @@
     for (can in min(k, most):1) if (!is.null(labels <- at(can))) break
     if (can < k)
         warning(sprintf(
-            "%d groups of cells cannot be told apart in a latent with %d different cells; %d are taken",
+            paste("%d groups of cells cannot be told apart in a latent with %d different cells;",
+                "%d are taken"),
         k, most, can), call. = FALSE)
     as.integer(.renumbered(labels))
 }

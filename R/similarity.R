@@ -87,7 +87,8 @@ NULL
     }
     if (is.null(param@labels) && length(latents) > 1L && !is.na(agreed$mean.agreement) &&
         agreed$mean.agreement < 0.5) warning(sprintf(paste(
-        "the %d partitions of module one hardly agree (mean ARI %.2f): its clusters, which the imputation is made to",
+        "the %d partitions of module one hardly agree (mean ARI %.2f): its clusters, which the",
+            "imputation is made to",
         "show, are uncertain"), length(latents), agreed$mean.agreement), call. = FALSE)
     list(latent = latent, cluster = cluster, genes = genes, k = parts$k,
         agreement = agreed$agreement,
@@ -246,7 +247,8 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
             "log2" else "none"
         message(sprintf("log = \"auto\": %s", if (log == "log2")
             "log2(x + 1), because values span more than 100"
-            else "values are used as they are, because they span 100 or less; log = \"log2\" takes logarithms"))
+            else paste("values are used as they are, because they span 100 or less; log =",
+                "\"log2\" takes logarithms")))
     }
     usual <- if (any(cells)) median(total[cells]) else 1
     recipe <- list(log = log, target = if (param@normalize == "median") usual else 0, usual = usual)

@@ -122,40 +122,46 @@ simulateCounts <- function(preset = NULL, n.genes = 1000, n.cells = 500, group.p
     }
     p$n.genes <- .checkNumber(p$n.genes, "n.genes", 1, 1e9, TRUE)
     p$n.cells <- .checkNumber(p$n.cells, "n.cells", 1, 1e9, TRUE)
-    w <- p$group.prob
-    if (!is.numeric(w) || !length(w) || any(!is.finite(w)) || any(w < 0) || !is.finite(sum(w)) ||
-        sum(w) <= 0) {
-        .stop("'group.prob' must be non-negative, finite numbers whose sum is above 0, not %s",
-            .describe(w))
-    }
-    p$group.prob <- as.double(w / sum(w))
+    p$group.prob <- .shares(p$group.prob, "group.prob")
     none <- is.null(p$dropout.shape)
     for (name in setdiff(names(.simulationRanges), if (none) "dropout.shape")) {
         range <- .simulationRanges[[name]]
         p[[name]] <- .checkNumber(p[[name]], name, range[1L], range[2L])
     }
-    .checkFlag(rates, "rates")
+    need <- 8 * p$n.genes * p$n.cells
+    if (.checkFlag(rates, "rates") && need > .memoryLimit()) .stop(
+        "the rates of %g genes x %g cells need %s, and %s are free; rates = FALSE leaves them out",
+        p$n.genes, p$n.cells, .bytes(need), .bytes(.memoryLimit()))
     threads <- .threads(num.threads)
-    if (rates && 8 * p$n.genes * p$n.cells > .memoryLimit()) {
-        .stop("the rates of %g genes x %g cells need %s, and %s are free; rates = FALSE leaves them out",
-            p$n.genes, p$n.cells, .bytes(8 * p$n.genes * p$n.cells), .bytes(.memoryLimit()))
-    }
     seed <- .seed(seed)
     numbers <- vapply(names(.simulationRanges), function(name) if (is.null(p[[name]])) NaN else
         p[[name]], 0)
-    s <- .Call(C_simulate, numbers, p$n.genes, p$n.cells, p$group.prob, rates, seed, threads)
+    .asSimulation(.Call(C_simulate, numbers, p$n.genes, p$n.cells, p$group.prob, rates, seed,
+        threads), p,
+        list(model = "Splat", preset = preset, parameters = p, seed = seed))
+}
 
+# Shares that sum to 1.
+.shares <- function(w, arg) {
+    if (!is.numeric(w) || !length(w) || any(!is.finite(w)) || any(w < 0) || !is.finite(sum(w)) ||
+        sum(w) <= 0) .stop("'%s' must be non-negative, finite numbers whose sum is above 0, not %s",
+        arg,
+        .describe(w))
+    as.double(w / sum(w))
+}
+
+# What C made, as a SingleCellExperiment.
+.asSimulation <- function(s, p, note) {
     names <- list(paste0("gene", seq_len(p$n.genes)), paste0("cell", seq_len(p$n.cells)))
     levels <- paste0("group", seq_along(p$group.prob))
     sparse <- function(m) new("dgCMatrix", p = m$p, i = m$i, x = m$x, Dim = lengths(names),
         Dimnames = names)
     assays <- list(counts = sparse(s$counts), true = sparse(s$true))
-    if (rates) assays$rate <- structure(s$rate, dimnames = names)
+    if (!is.null(s$rate)) assays$rate <- structure(s$rate, dimnames = names)
     de <- structure(s$de, dimnames = list(NULL, paste0("de.", levels)))
     SingleCellExperiment::SingleCellExperiment(assays,
         rowData = DataFrame(mean = s$mean, outlier = s$outlier, de, row.names = names[[1L]]),
         colData = DataFrame(group = factor(levels[s$group + 1L], levels), library.size = s$size,
             row.names = names[[2L]]),
-        metadata = list(simulation = list(model = "Splat", preset = preset, parameters = p,
-            seed = seed)))
+        metadata = list(simulation = note))
 }

@@ -1,5 +1,5 @@
-# What a cell's counts are divided by to be compared with another's: one file, so that they are the same
-# everywhere.
+# What a cell's counts are divided by to be compared with another's: one file, so that they are the
+# same everywhere.
 
 # Totals over their median; 1 for a cell without counts.
 .sizes <- function(total, usual = median(total[total > 0])) ifelse(total > 0, total / usual, 1)

@@ -12,14 +12,15 @@ NULL
 #'   one combination per row. Names are arguments of the model's constructor: what it sets with one
 #'   (`method = "converged"`, `paper = TRUE`, a `preset`) is set here too, unless `param` or the
 #'   grid says otherwise. A list column holds values that are vectors.
-#' @param repeats,fraction,assay.type,seed,num.threads,BPPARAM,progress,check.scale As in [compareInfill()]. Every
-#'   combination sees the same splits.
+#' @param repeats,fraction,assay.type,seed,num.threads,BPPARAM,progress,check.scale As in
+#'   [compareInfill()]. Every combination sees the same splits.
 #' @param posterior Score the model with its posterior (`keep = "posterior"`)? Combinations that
 #'   gain too little over the gene mean all have its posterior, and the same score.
-#' @return An `InfillTuning`, a list: `best`, `param` with the best combination, its `seed` as it was;
-#'   `table`, a data.frame of the grid with `poisson` (mean over repeats), `interval` (half a 95 % t interval),
-#'   `seconds` and `error` of each combination; `settings`. Printing it gives the table, best first; `plot()`
-#'   the loss against the first column of the grid, one line for each combination of the others.
+#' @return An `InfillTuning`, a list: `best`, `param` with the best combination, its `seed` as it
+#'   was; `table`, a data.frame of the grid with `poisson` (mean over repeats), `interval` (half a
+#'   95 % t interval), `seconds` and `error` of each combination; `settings`. Printing it gives the
+#'   table, best first; `plot()` the loss against the first column of the grid, one line for each
+#'   combination of the others.
 #' @examples
 #' x <- simulateCounts(n.genes = 100, n.cells = 60, seed = 1)
 #' tuned <- tuneInfill(x, DeepMcParam(), list(sweeps = c(2, 5, 20)), repeats = 2, seed = 1)
@@ -28,7 +29,8 @@ NULL
 #' @aliases InfillTuning-class
 #' @export
 tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = FALSE,
-    assay.type = "counts", seed = NULL, num.threads = NULL, BPPARAM = NULL, progress = interactive(),
+    assay.type = "counts", seed = NULL, num.threads = NULL, BPPARAM = NULL,
+    progress = interactive(),
     check.scale = TRUE)
 {
     if (!is(param, "InfillParam"))
@@ -42,7 +44,8 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
         .describe(grid))
     params <- .gridParams(param, grid)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
-    spec <- .comparisonSpec(counts, repeats, fraction, "uniform", 10, NULL, seed, num.threads, progress, BPPARAM)
+    spec <- .comparisonSpec(counts, repeats, fraction, "uniform", 10, NULL, seed, num.threads,
+        progress, BPPARAM)
     .checkTasks("molecules", counts, given = TRUE)
     spec$methods <- params$made
     names <- names(params$made)
@@ -51,10 +54,12 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
         rep = rep(seq_len(spec$repeats), each = length(names)))
     done <- .runJobs(jobs, counts, spec)
     scores <- do.call(rbind, lapply(split(done, factor(jobs$method, names)), .tuningRow))
-    if (!any(is.finite(scores$poisson))) .stop("'param' could not be fitted with any combination of 'grid': %s",
+    if (!any(is.finite(scores$poisson)))
+        .stop("'param' could not be fitted with any combination of 'grid': %s",
         scores$error[1L])
     rownames(scores) <- NULL
-    structure(list(best = params$made[[which.min(scores$poisson)]], table = cbind(params$grid, scores),
+    structure(list(best = params$made[[which.min(scores$poisson)]],
+        table = cbind(params$grid, scores),
         settings = list(model = class(param)[1L], grid = names(params$grid), repeats = spec$repeats,
             fraction = fraction, posterior = posterior, seed = spec$seed)), class = "InfillTuning")
 }
@@ -64,7 +69,8 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
     value <- vapply(done, function(d) if (is.null(d$scores)) NA_real_ else d$scores$poisson, 0)
     sure <- .interval(value[is.finite(value)])
     error <- unlist(lapply(done, `[[`, "error"))
-    data.frame(poisson = mean(value), interval = sure$half, seconds = mean(vapply(done, `[[`, 0, "seconds")),
+    data.frame(poisson = mean(value), interval = sure$half,
+        seconds = mean(vapply(done, `[[`, 0, "seconds")),
         error = error[!is.na(error)][1L])
 }
 
@@ -72,9 +78,11 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
 .gridParams <- function(param, grid) {
     make <- .remaker(param)
     unknown <- setdiff(names(grid), make$takes)
-    if (length(unknown)) .stop("'grid' names what %s does not have: %s", class(param), .someOf(unknown))
+    if (length(unknown)) .stop("'grid' names what %s does not have: %s", class(param),
+        .someOf(unknown))
     if (!is.data.frame(grid)) {
-        if (!all(lengths(grid))) .stop("'grid' must have a value for %s", names(grid)[lengths(grid) == 0L][1L])
+        if (!all(lengths(grid))) .stop("'grid' must have a value for %s",
+            names(grid)[lengths(grid) == 0L][1L])
         at <- expand.grid(lapply(grid, seq_along))
         grid <- as.data.frame(Map(function(v, k) if (is.list(v)) I(v[k]) else v[k], grid, at),
             stringsAsFactors = FALSE, check.names = FALSE)
@@ -82,7 +90,8 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
     if (!nrow(grid)) .stop("'grid' must have at least one row")
     label <- do.call(paste, c(unname(lapply(grid, .gridText)), sep = ", "))
     plain <- function(v) if (is.factor(v)) as.character(v) else v
-    made <- lapply(seq_len(nrow(grid)), function(k) tryCatch(make$with(lapply(grid, function(v) plain(v[[k]]))),
+    made <- lapply(seq_len(nrow(grid)),
+        function(k) tryCatch(make$with(lapply(grid, function(v) plain(v[[k]]))),
         error = function(e) .stop("'grid', row %d: %s", k, conditionMessage(e))))
     list(grid = grid, made = stats::setNames(made, sprintf("%d: %s", seq_along(label), label)))
 }
@@ -90,7 +99,8 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
 #' @export
 print.InfillTuning <- function(x, ...) {
     s <- x$settings
-    cat(sprintf("InfillTuning of %s%s: %d repeats, %g %% of the molecules held out, seed %.0f\n", s$model,
+    cat(sprintf("InfillTuning of %s%s: %d repeats, %g %% of the molecules held out, seed %.0f\n",
+        s$model,
         if (s$posterior) " with its posterior" else "", s$repeats, 100 * s$fraction, s$seed))
     t <- x$table
     shown <- vapply(t, function(v) !is.list(v), TRUE)
@@ -137,7 +147,8 @@ plot.InfillTuning <- function(x, y, ...) {
     .needs("ggplot2", "plot()")
     d <- x$table
     names <- x$settings$grid
-    shown <- function(v) if (is.list(v)) factor(.gridText(v)) else if (is.character(v)) factor(v) else v
+    shown <- function(v) if (is.list(v)) factor(.gridText(v)) else if (is.character(v))
+        factor(v) else v
     d$x <- shown(d[[names[1L]]])
     d$rest <- if (length(names) > 1L) do.call(paste, c(lapply(names[-1L], function(n)
         sprintf("%s %s", n, shown(d[[n]]))), sep = ", ")) else ""
@@ -146,10 +157,12 @@ plot.InfillTuning <- function(x, y, ...) {
     d$low <- d$poisson - half
     d$high <- d$poisson + half
     .data <- ggplot2::.data
-    p <- ggplot2::ggplot(d, ggplot2::aes(.data$x, .data$poisson, colour = .data$rest, group = .data$rest)) +
+    p <- ggplot2::ggplot(d, ggplot2::aes(.data$x, .data$poisson, colour = .data$rest,
+        group = .data$rest)) +
         ggplot2::geom_line() +
         ggplot2::geom_pointrange(ggplot2::aes(ymin = .data$low, ymax = .data$high)) +
-        ggplot2::labs(x = names[1L], y = "Poisson loss of held-out molecules (lower is better)", colour = NULL,
+        ggplot2::labs(x = names[1L], y = "Poisson loss of held-out molecules (lower is better)",
+            colour = NULL,
             title = sprintf("Tuning of %s", x$settings$model)) + ggplot2::theme_minimal()
     if (length(names) == 1L) p <- p + ggplot2::guides(colour = "none")
     p

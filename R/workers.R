@@ -13,8 +13,8 @@ NULL
 
 .workersOf <- function(BPPARAM) BiocParallel::bpnworkers(BPPARAM)
 
-# f(item, ...) of every item, on the workers of BPPARAM or, NULL, here. Errors of ours come back with their class, and
-# warnings are heard here, in the order of the items.
+# f(item, ...) of every item, on the workers of BPPARAM or, NULL, here. Errors of ours come back
+# with their class, and warnings are heard here, in the order of the items.
 .overWorkers <- function(items, f, BPPARAM, ...) {
     if (is.null(BPPARAM)) return(lapply(items, f, ...))
     # started here and stopped here: after a worker was killed, bplapply()'s own start leaves
@@ -34,7 +34,8 @@ NULL
 
 .workerCall <- function(item, f, ...) {
     heard <- list()
-    value <- withCallingHandlers(tryCatch(f(item, ...), infill_error = identity), warning = function(w) {
+    value <- withCallingHandlers(tryCatch(f(item, ...), infill_error = identity),
+        warning = function(w) {
         heard[[length(heard) + 1L]] <<- w
         invokeRestart("muffleWarning")
     })

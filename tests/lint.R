@@ -60,23 +60,25 @@ circle <- Filter(function(f) f %in% reach(f), names(code))
 
 # The pipeline asks a model by its generics: no class and no slot of a model in its files.
 model <- "^(model-|posterior-|package|similarity|experiments|papers-)"
-pipeline <- setdiff(grep(model, names(code), value = TRUE, invert = TRUE), character())
+pipeline <- grep(model, names(code), value = TRUE, invert = TRUE)
 shared <- c("model", "seed", "num.threads", "learning.rate", "max.iter", "batch.size", "stop", "patience", "valid.fraction",
     "threshold", "n.genes", "min.cells", "log", "paper", "normalize")
-slotsOf <- function(e) if (heads(e) == "setClass" && grepl("Param$", e[[2L]])) {
+slotsOf <- function(e, of = "Param$") if (heads(e) == "setClass" && grepl(of, e[[2L]])) {
     slots <- as.list(e)$slots
     if (is.call(slots)) names(as.list(slots))[-1L]
 }
-own <- setdiff(unique(unlist(lapply(code[grep("^(model-|posterior-)", names(code))], function(x) lapply(as.list(x), slotsOf)))), shared)
-classes <- unlist(lapply(code[grep("^(model-|posterior-)", names(code))], function(x) lapply(as.list(x), function(e)
-    if (heads(e) == "setClass") e[[2L]])))
+ofModels <- code[grep("^(model-|posterior-)", names(code))]
+# slots that other classes have, too, cannot be told apart
+others <- unlist(lapply(code, function(x) lapply(as.list(x), slotsOf, of = "(Fit|Counts|Seed)$")))
+own <- setdiff(unlist(lapply(ofModels, function(x) lapply(as.list(x), slotsOf))), c(shared, others))
+classes <- unlist(lapply(ofModels, function(x) lapply(as.list(x), function(e) if (heads(e) == "setClass") e[[2L]])))
 touches <- function(e) {
     out <- character()
     walk(e, function(call) {
         if (heads(call) == "@" && as.character(call[[3L]]) %in% own) out <<- c(out, paste0("@", as.character(call[[3L]])))
         if (heads(call) %in% c("is", "inherits") && length(call) > 2L && is.character(call[[3L]]) && call[[3L]] %in% classes)
             out <<- c(out, call[[3L]])
-        if (heads(call) == "%in%" && is.character(call[[2L]]) && call[[2L]] %in% own) out <<- c(out, call[[2L]])
+        if (heads(call) == "%in%" && is.character(call[[2L]]) && call[[2L]] %in% own && heads(call[[3L]]) == "slotNames") out <<- c(out, call[[2L]])
     })
     out
 }

@@ -11,6 +11,7 @@ threads <- max(1L, parallel::detectCores(), na.rm = TRUE)
 
 say("1. Reading mouse embryo counts (Goolam et al. 2016)")
 folder <- system.file("extdata", "goolam", package = "infill")
+source(system.file("script", "read-10x.R", package = "infill"))
 counts <- read10x(folder)
 labels <- read.delim(file.path(folder, "labels.tsv"))
 sce <- SingleCellExperiment(list(counts = counts), colData = DataFrame(stage = labels$label))

@@ -145,6 +145,6 @@ test_messages("arguments of the plots", {
     bad(plot(fitInfill(counts, NoneParam(), seed = 1)))
     bad(plotBeforeAfter(counts, counts[, -1]))
     bad(plotBeforeAfter(counts, counts, labels = 1:3))
-    expect_error(plotBeforeAfter(list(), counts), "'before'", class = "infill_error")
-    expect_error(plotBeforeAfter(counts, list()), "'after'", class = "infill_error")
+    expect_error(plotBeforeAfter(list(), counts), "'x'", class = "infill_error")
+    expect_error(plotBeforeAfter(counts, list()), "'filled'", class = "infill_error")
 })
