@@ -1,6 +1,8 @@
-# Seconds per iteration of AutoImpute beside the floor (bare kernels and one optimiser pass) and the dense five-product
-# form through R's BLAS, in one run. From the root: Rscript bench/bench-autoimpute.R [data folder]
+# Seconds per iteration of AutoImpute beside the floor (bare kernels and one optimiser pass) and the
+# dense five-product form through R's BLAS, in one run. From the root: Rscript
+# bench/bench-autoimpute.R [data folder]
 suppressMessages({ library(infill); library(Matrix) })
+source("bench/write.R")
 data <- c(commandArgs(TRUE), "../shared/data")[1]
 h <- 2000
 
@@ -14,16 +16,19 @@ dyn.load(so)
 floorSeconds <- function(x, threads, repeats = 5) {
     one <- function(x) {
         t <- Matrix::t(x)
-        .C("floor_autoimpute", x@p, x@i, t@p, t@i, ncol(x), nrow(x), as.integer(h), as.integer(repeats),
-            as.integer(threads), seconds = numeric(3))$seconds
+        .C("floor_autoimpute", x@p, x@i, t@p, t@i, ncol(x), nrow(x), as.integer(h),
+            as.integer(repeats), as.integer(threads), seconds = numeric(3))$seconds
     }
-    blocks <- lapply(split(seq_len(ncol(x)), (seq_len(ncol(x)) - 1) %/% 1000), function(cells) one(x[, cells, drop = FALSE]))
+    blocks <- lapply(split(seq_len(ncol(x)), (seq_len(ncol(x)) - 1) %/% 1000),
+        function(cells) one(x[, cells, drop = FALSE]))
     s <- Reduce(`+`, blocks)
     c(s[1:2], s[3] / length(blocks))
 }
-# start-up (random weights) is in both runs and falls out of the difference of the smallest of three each
+# start-up (random weights) is in both runs and falls out of the difference of the smallest of three
+# each
 perIteration <- function(p, threads, stop, n) {
-    one <- function(k) min(replicate(3, fitInfill(p, AutoImputeParam(hidden = h, stop = stop, threshold = 0, patience = 1e6,
+    one <- function(k) min(replicate(3,
+        fitInfill(p, AutoImputeParam(hidden = h, stop = stop, threshold = 0, patience = 1e6,
         max.iter = k), seed = 1, num.threads = threads, progress = FALSE)@seconds))
     (one(n[2]) - one(n[1])) / diff(n)
 }
@@ -38,25 +43,32 @@ denseSeconds <- function(x) {
     }
     system.time(one())[["elapsed"]]
 }
+rows <- rowsOf()
+blas <- rowsOf()
 report <- function(name, x, repeats) {
     p <- prepareCounts(x, gene.selection = if (nrow(x) > 1000) "dispersion" else "none")
     m <- as(p, "dgCMatrix")
-    cat(sprintf("%s: %d genes x %d cells, density %.3f, hidden %d\n", name, nrow(m), ncol(m), length(m@x) / prod(dim(m)), h))
+    title <- sprintf("%s, %d x %d, density %.2f, hidden %d", name, nrow(m), ncol(m),
+        length(m@x) / prod(dim(m)), h)
     times <- list()
     for (threads in 1:2) {
         f <- floorSeconds(m, threads)
         for (stop in c("paper", "validation")) {
             s <- perIteration(p, threads, stop, repeats)
             times[[paste(stop, threads)]] <- s
-            cat(sprintf("  %d thread(s), stop %-10s %7.2f ms/iteration, floor %7.2f (by cell %.2f, by gene %.2f, pass %.2f), ratio %.2f\n",
-                threads, stop, 1e3 * s, 1e3 * sum(f), 1e3 * f[1], 1e3 * f[2], 1e3 * f[3], s / sum(f)))
+            rows$add(data = title, threads = threads, stop = stop,
+                `ms per iteration` = num(1e3 * s, 2), floor = num(1e3 * sum(f), 2),
+                `by cell` = num(1e3 * f[1], 2), `by gene` = num(1e3 * f[2], 2),
+                pass = num(1e3 * f[3], 2), ratio = num(s / sum(f), 2))
         }
     }
-    cat(sprintf("  1 -> 2 threads: %.2f (paper), %.2f (validation)\n", times[["paper 1"]] / times[["paper 2"]],
-        times[["validation 1"]] / times[["validation 2"]]))
     d <- denseSeconds(m)
-    cat(sprintf("  five dense products through R's BLAS (%s): %.1f ms, %.1f times ours on one thread\n",
-        basename(extSoftVersion()[["BLAS"]]), 1e3 * d, d / times[["paper 1"]]))
+    blas$add(data = title, `two threads, paper` = num(times[["paper 1"]] / times[["paper 2"]], 2),
+        `validation` = num(times[["validation 1"]] / times[["validation 2"]], 2),
+        BLAS = basename(extSoftVersion()[["BLAS"]]), `five dense products, ms` = num(1e3 * d, 1),
+        `times ours` = num(d / times[["paper 1"]], 1))
 }
 report("blakeley", readRDS(file.path(data, "blakeley", "counts.rds")), c(50, 350))
 report("pbmc4k_top2000", readRDS(file.path(data, "pbmc4k_top2000", "counts.rds")), c(5, 25))
+writeResult("autoimpute", "speed", list(rows$table(), blas$table()),
+    "Rscript bench/bench-autoimpute.R")

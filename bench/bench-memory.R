@@ -1,9 +1,12 @@
-# Peak memory of a fit above its input, and of silhouetteWidth(); seconds of silhouetteWidth() beside cluster::silhouette(dist());
-# seconds and memory of the metrics of partitions, and of clusterSeparability().
-# Linux only (reads /proc). From the root: Rscript bench/bench-memory.R
+# Peak memory of a fit above its input, and of silhouetteWidth(); seconds of silhouetteWidth()
+# beside cluster::silhouette(dist()); seconds and memory of the metrics of partitions, and of
+# clusterSeparability(). Linux only (reads /proc). Writes results/autoimpute.md and
+# results/metrics.md. From the root: Rscript bench/bench-memory.R [case]
 suppressMessages({ library(infill); library(Matrix) })
+source("bench/write.R")
 
-status <- function(key) as.double(gsub("[^0-9]", "", grep(key, readLines("/proc/self/status"), value = TRUE))) / 1024
+status <- function(key) as.double(gsub("[^0-9]", "",
+    grep(key, readLines("/proc/self/status"), value = TRUE))) / 1024
 peakAbove <- function(work) {
     invisible(gc(full = TRUE))
     writeLines("5", "/proc/self/clear_refs")           # forget the former peak
@@ -16,50 +19,72 @@ someCounts <- function(genes, cells, density) {
     set.seed(1)
     n <- round(genes * cells * density)
     cell <- rep.int(seq_len(cells), diff(c(0, sort(sample.int(n, cells - 1)), n)))
-    sparseMatrix(i = sample.int(genes, n, TRUE), j = cell, x = 1 + rpois(n, 2), dims = c(genes, cells))
+    sparseMatrix(i = sample.int(genes, n, TRUE), j = cell, x = 1 + rpois(n, 2),
+        dims = c(genes, cells))
 }
 points <- function(n) { set.seed(1); matrix(rnorm(n * 50), n) + rep(1:5, length.out = n) }
 fitCase <- function(cells, h) {
     p <- prepareCounts(someCounts(1000, cells, 0.1), min.cells = 0, gene.selection = "none")
-    r <- peakAbove(function() fitInfill(p, AutoImputeParam(hidden = h, max.iter = 2), seed = 1, progress = FALSE, num.threads = 2))
+    r <- peakAbove(function() fitInfill(p, AutoImputeParam(hidden = h, max.iter = 2), seed = 1,
+        progress = FALSE, num.threads = 2))
     copy <- (2 * 1000 * h + h + 1000) * 4 / 2^20
-    cat(sprintf("fit, 1000 genes x %5d cells, hidden %d: %.0f MB above the input; 3 copies of the parameters + 100 MB: %.0f (4-byte), %.0f (8-byte, as R holds them)\n",
-        cells, h, r[["peak"]], 3 * copy + 100, 6 * copy + 100))
+    list(what = sprintf("fit, 1000 genes x %d cells, hidden %d", cells, h), mb = r[["peak"]],
+        seconds = r[["seconds"]],
+        beside = sprintf("3 copies of the parameters + 100 MB: %.0f (4-byte), %.0f (8-byte)",
+            3 * copy + 100, 6 * copy + 100))
 }
 silhouetteCase <- function(threads) {
     x <- points(20000)
-    r <- peakAbove(function() silhouetteWidth(x, rep(1:5, length.out = 20000), num.threads = threads))
-    cat(sprintf("silhouetteWidth, 20,000 x 50, %d thread(s): %.0f MB above the input, %.2f s\n", threads, r[["peak"]], r[["seconds"]]))
+    r <- peakAbove(function() silhouetteWidth(x, rep(1:5, length.out = 20000),
+        num.threads = threads))
+    list(what = sprintf("silhouetteWidth, 20,000 x 50, %d thread(s)", threads), mb = r[["peak"]],
+        seconds = r[["seconds"]])
 }
 clusterCase <- function() {
     x <- points(5000)
     l <- rep(1:5, length.out = 5000)
-    ours <- min(replicate(3, system.time(s <<- silhouetteWidth(x, l, per.point = TRUE))[["elapsed"]]))
+    ours <- min(replicate(3,
+        system.time(s <<- silhouetteWidth(x, l, per.point = TRUE))[["elapsed"]]))
     theirs <- min(replicate(3, system.time(other <<- cluster::silhouette(l, dist(x)))[["elapsed"]]))
-    cat(sprintf("5,000 x 50, one thread: %.3f s, cluster::silhouette(dist()) %.2f s: %.1f times; largest difference %.1e\n",
-        ours, theirs, theirs / ours, max(abs(s - other[, 3]))))
+    list(what = "silhouetteWidth, 5,000 x 50, one thread", mb = NA, seconds = ours,
+        beside = sprintf("cluster::silhouette(dist()) %.2f s: %.1f times; largest difference %.1e",
+        theirs, theirs / ours, max(abs(s - other[, 3]))))
 }
-labelsCase <- function(n, k) {
+labelsCase <- function(n, k, name) {
     set.seed(1)
     a <- sample.int(k, n, TRUE)
     b <- ifelse(runif(n) < 0.5, a, sample.int(k, n, TRUE))
-    one <- function(name) {
-        r <- peakAbove(function() match.fun(name)(a, b))
-        sprintf("%s %.2f s, %.0f MB", name, r[["seconds"]], r[["peak"]])
-    }
-    cat(sprintf("%.0e labels, %d classes: %s\n", n, k, paste(vapply(c("adjustedRandIndex", "normalizedMutualInfo",
-        "adjustedMutualInfo", "clusteringAccuracy"), one, ""), collapse = "; ")))
+    r <- peakAbove(function() match.fun(name)(a, b))
+    list(what = sprintf("%s, %.0e labels, %d classes", name, n, k), mb = r[["peak"]],
+        seconds = r[["seconds"]])
 }
 separabilityCase <- function(cells) {
     x <- someCounts(2000, cells, 0.1)
     r <- peakAbove(function() clusterSeparability(x, rep(1:5, length.out = cells)))
-    cat(sprintf("clusterSeparability, 2,000 genes x %d cells, 10 %% not 0, one thread: %.1f s, %.0f MB above the input\n", cells,
-        r[["seconds"]], r[["peak"]]))
+    list(what = sprintf("clusterSeparability, 2,000 genes x %d cells, 10 %% not 0", cells),
+        mb = r[["peak"]], seconds = r[["seconds"]])
 }
-cases <- c("fitCase(300, 2000)", "fitCase(300, 8000)", "fitCase(4000, 2000)", "fitCase(4000, 8000)", "fitCase(50000, 2000)",
-    "silhouetteCase(1)", "silhouetteCase(2)", "clusterCase()", "labelsCase(1e6, 20)", "labelsCase(1e6, 1000)",
-    "labelsCase(4e6, 20)", "separabilityCase(2000)", "separabilityCase(20000)")
+cases <- list(autoimpute = c("fitCase(300, 2000)", "fitCase(300, 8000)", "fitCase(4000, 2000)",
+    "fitCase(4000, 8000)", "fitCase(50000, 2000)"))
+labels <- outer(c("1e6, 20", "1e6, 1000", "4e6, 20"),
+    c("adjustedRandIndex", "normalizedMutualInfo", "adjustedMutualInfo", "clusteringAccuracy"),
+    function(size, name) sprintf("labelsCase(%s, '%s')", size, name))
+cases$metrics <- c("silhouetteCase(1)", "silhouetteCase(2)", "clusterCase()", labels,
+    "separabilityCase(2000)", "separabilityCase(20000)")
+# one case in this process, or all of them, each in a fresh one
+row <- function(r) data.frame(what = r$what, `MB above the input` = num(r$mb, 0),
+    seconds = num(r$seconds, 2), beside = if (is.null(r$beside)) "" else r$beside,
+    check.names = FALSE)
 wanted <- commandArgs(TRUE)
 if (length(wanted)) {
-    eval(parse(text = wanted))
-} else for (case in cases) system2("Rscript", c("bench/bench-memory.R", shQuote(case)))      # each in a fresh process
+    r <- row(eval(parse(text = wanted[1])))
+    cat(markdown(r)[3], "\n")
+    if (length(wanted) > 1) saveRDS(r, wanted[2])
+} else for (file in names(cases)) {
+    rows <- lapply(cases[[file]], function(case) {
+        out <- tempfile()
+        system2("Rscript", c("bench/bench-memory.R", shQuote(case), out))
+        readRDS(out)
+    })
+    writeResult(file, "memory", do.call(rbind, rows), "Rscript bench/bench-memory.R")
+}
