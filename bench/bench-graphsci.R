@@ -160,7 +160,7 @@ if (what == "simulation") {
                 k <- kmeans(pcs, nlevels(group), nstart = 10, iter.max = 100)$cluster
                 rows[[name]] <<- rbind(rows[[name]],
                     c(mean(e), mean(e[dropped]), mean(abs(y - truth)), adjustedRandIndex(k, group),
-                    clusteringAccuracy(k, group), silhouetteWidth(pcs, group), seconds, cost))
+                    clusterAgreement(group, k, "accuracy"), silhouetteWidth(pcs, group), seconds, cost))
             }
             judge("raw", x)
             judge("gene mean", quiet(infill(x, GeneMeanParam(), as = "matrix")))

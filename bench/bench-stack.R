@@ -69,10 +69,11 @@ if (what == "models") {
     models <- list(deepMc = DeepMcParam(), AutoImpute = AutoImputeParam(),
         DeepImpute = DeepImputeParam(), scINN = ScInnParam(), GraphSCI = GraphSciParam())
     fits <- new.env()
-    fitted <- function(counts, param, name, seed, ...) {
-        key <- paste(class(param), if (is(param, "DeepMcParam")) paste(param@ranks,
-            collapse = " "), seed, length(counts@x), sum(counts@x))
-        if (is.null(fits[[key]])) fits[[key]] <- original(counts, param, name, seed, ...)
+    fitted <- function(prior, data, how, seed, quiet) {
+        p <- prior$param
+        key <- paste(class(p), if (is(p, "DeepMcParam")) paste(p@ranks, collapse = " "), seed,
+            length(data$counts@x), sum(data$counts@x))
+        if (is.null(fits[[key]])) fits[[key]] <- original(prior, data, how, seed, quiet)
         fits[[key]]
     }
     if (!exists("original")) original <- infill:::.fitPrior
@@ -85,7 +86,8 @@ if (what == "models") {
     as.is <- with.posterior <- character()
     for (name in names(models)) {
         fit <- stack(list(GeneMeanParam(), models[[name]]))
-        own <- quiet(fitted(s$train, models[[name]], name, 1, threads, FALSE, function(...) NULL))
+        own <- quiet(fitInfill(s$train, models[[name]], seed = 1, num.threads = threads,
+            progress = FALSE))
         as.is[[name]] <- sprintf("%.5g", score(own, keep = "none"))
         with.posterior[[name]] <- sprintf("%.5g", score(fit))
     }
@@ -182,12 +184,12 @@ if (what == "speed") {
     counts <- taskData("pbmc3k", data)
     fit <- quiet(fitInfill(counts, StackParam(), seed = 1, num.threads = 1, progress = FALSE))
     add(sprintf("fit of %d x %d, one thread", nrow(counts), ncol(counts)), fit@seconds)
-    how <- infill:::.how("counts", "none", TRUE, "a", "matrix")
+    how <- infill:::.plainly("none")
     blocks <- split(seq_len(ncol(counts)), ceiling(seq_len(ncol(counts)) / 2000))
     best <- function(f) min(replicate(3, system.time(for (b in blocks) f(b))[["elapsed"]]))
-    priors <- best(function(b) for (f in fit@fits) infill:::.fillBlock(counts, b, f, how, 1L))
-    whole <- best(function(b) infill:::.fillBlock(counts, b, fit,
-        c(how[names(how) != "keep"], keep = "posterior"), 1L))
+    priors <- best(function(b) for (f in fit@fits) infill:::.block(f, counts, b, how, 1L))
+    whole <- best(function(b) infill:::.block(fit, counts, b,
+        infill:::.plainly("posterior"), 1L))
     add("the priors' predictions", priors)
     add(sprintf("the same with the posterior (ratio %.2f)", whole / priors), whole)
     write("speed", rows)
