@@ -157,7 +157,7 @@ clusterAgreement <- function(labels, clusters,
 #' @param assay.type Assay of an experiment.
 #' @param max.pairs Medians over at most so many pairs are exact. Of a longer list
 #'   of pairs, one is taken at random out of each of `max.pairs` even stretches.
-#' @param seed Number that fixes the random pairs.
+#' @param seed Number that fixes the random pairs; `NULL`: drawn from R's generator.
 #' @param num.threads Threads; the result does not depend on it.
 #' @return `c(intra, inter, separability)`, or with `by = "type"` a matrix of types
 #'   x these. A type of one cell has no pairs: its `intra` is `NA`. When no type has

@@ -82,8 +82,11 @@ plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n
     embedding <- .checkChoice(embedding, "embedding", c("pca", "umap", "tsne"))
     if (embedding != "pca") .needs(c(umap = "uwot", tsne = "Rtsne")[[embedding]],
         sprintf("embedding = \"%s\"", embedding))
+    # an error in an argument is told as it is, not as one of dispatch
+    force(x)
     before <- .counts(x, assay.type)
-    after <- .counts(.resultOf(filled, name, "filled"), name, "filled")
+    filled <- .resultOf(filled, name, "filled")
+    after <- .counts(filled, name, "filled")
     if (!identical(dim(after), dim(before)))
         .stop("'filled' must be %d x %d like 'x', not %d x %d", nrow(before),
         ncol(before), nrow(after), ncol(after))

@@ -109,7 +109,8 @@ if (wants("speed")) {
         s <- vapply(1:2, function(t) (one(k + 2, t) - one(2, t)) / k / steps, 0)
         f <- floorOf(x, fit)
         rows$add(set = set, density = num(length(x@x) / prod(dim(x)), 2),
-            networks = nrow(fitParts(fit, "networks")), ms = num(1e3 * s[1], 2), floor = num(1e3 * f, 2),
+            networks = nrow(fitParts(fit, "networks")), ms = num(1e3 * s[1], 2),
+            floor = num(1e3 * f, 2),
             ratio = num(s[1] / f, 2), `1 -> 2 threads` = num(s[1] / s[2], 2),
             `cells/s` = num(64 / s[1], 0))
     }

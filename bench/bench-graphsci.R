@@ -89,7 +89,8 @@ if (what == "edges") for (set in sets) {
         fit <- suppressMessages(fitInfill(x[, half == h], param(), seed = 1, num.threads = threads,
             progress = FALSE))
         m <- matrix(0, nrow(x), nrow(x))
-        m[fit@recipe$selected, fit@recipe$selected] <- as.matrix(fitParts(fit, "edges", 0, as = "matrix"))
+        m[fit@recipe$selected, fit@recipe$selected] <-
+            as.matrix(fitParts(fit, "edges", 0, as = "matrix"))
         strongest(m)
     })
     plain <- lapply(1:2, function(h) {
@@ -160,7 +161,8 @@ if (what == "simulation") {
                 k <- kmeans(pcs, nlevels(group), nstart = 10, iter.max = 100)$cluster
                 rows[[name]] <<- rbind(rows[[name]],
                     c(mean(e), mean(e[dropped]), mean(abs(y - truth)), adjustedRandIndex(k, group),
-                    clusterAgreement(group, k, "accuracy"), silhouetteWidth(pcs, group), seconds, cost))
+                    clusterAgreement(group, k, "accuracy"), silhouetteWidth(pcs, group), seconds,
+                    cost))
             }
             judge("raw", x)
             judge("gene mean", quiet(infill(x, GeneMeanParam(), as = "matrix")))

@@ -42,7 +42,8 @@ components <- function(filled) {
 clustersOf <- function(pc, k) { set.seed(1); kmeans(pc, k, nstart = 100, iter.max = 100)$cluster }
 score <- function(cluster, labels) c(ARI = adjustedRandIndex(cluster, labels),
     NMI = normalizedMutualInfo(cluster, labels),
-    NMI.max = normalizedMutualInfo(cluster, labels, "max"), Jaccard = clusterAgreement(labels, cluster, "jaccard")[[1]])
+    NMI.max = normalizedMutualInfo(cluster, labels, "max"),
+    Jaccard = clusterAgreement(labels, cluster, "jaccard")[[1]])
 judged <- function(filled, labels) {
     pc <- components(filled)
     map <- if (requireNamespace("uwot", quietly = TRUE)) {

@@ -99,3 +99,14 @@ refError <- function(t, p) {
         mae = mean(abs(t - p)), nmse = sqrt(sum((t - p)^2)) / sqrt(sum(t^2)),
         pearson = r("pearson"), spearman = r("spearman"))
 }
+
+# One measure of clusterAgreement(), or one loss of countLoss(), by itself.
+agreement <- function(metric) function(clusters, labels, ...)
+    clusterAgreement(labels, clusters, metric, ...)[[1L]]
+adjustedMutualInfo <- agreement("ami")
+fowlkesMallows <- agreement("fowlkes.mallows")
+jaccardPairs <- agreement("jaccard")
+purity <- agreement("purity")
+clusteringAccuracy <- agreement("accuracy")
+poissonDeviance <- function(observed, expected) countLoss(observed, expected, "poisson.deviance")
+nbDeviance <- function(observed, expected, theta) countLoss(observed, expected, "nb.deviance", theta)

@@ -54,6 +54,4 @@ test_messages("arguments of calibrationTable", {
     bad(calibrationTable(m, counts, entries = "some"))
     bad(calibrationTable(m, counts, bins = 0))
     bad(calibrationTable(m, counts, subset.row = "g99"))
-    skip_if_not_installed("ggplot2")
-    bad(plot(counts))
 })

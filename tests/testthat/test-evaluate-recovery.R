@@ -121,7 +121,7 @@ test_that("subset.row judges some genes", {
     none <- setdiff(seq_len(60), h$row)[1]
     expect_error(recoveryError(m, filled, subset.row = none), "hidden entries",
         class = "infill_error")
-    expect_error(fitParts(1, "genes"), "object", class = "infill_error")
+    expect_error(fitParts(1, "genes"), "'fit'", class = "infill_error")
 })
 
 test_that("a Seurat object is judged like the matrix in it", {

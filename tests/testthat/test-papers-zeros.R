@@ -44,15 +44,13 @@ test_that("zeros by bin, drawn", {
     expect_equal(p$data$share, c(z$before, z$after))
     expect_identical(levels(p$data$bin),
         c("none", "1 to 12.8", "12.8 to 24.5", "24.5 to 36.2", "36.2 to 48"))
-    two <- plot(list(mean = z, none = zerosByBulk(counts, counts, bulk, bins = 4)))
+    two <- plot(z, none = zerosByBulk(counts, counts, bulk, bins = 4), label = "mean")
     expect_identical(levels(two$data$what), c("before", "mean", "none"))
     close <- plot(zerosByBulk(counts, counts, bulk = c(rep(0, 12), 10000 + 1:48), bins = 4))
     expect_identical(levels(close$data$bin)[2:3], c("10000 to 10010", "10010 to 10020"))
-    for (wrong in list(list(z), list(before = z), list(a = z, a = z)))
-        expect_error(plot(wrong), "a name of its own for each method", class = "infill_error")
-    expect_error(plot(counts), "zerosByBulk", class = "infill_error")
-    expect_error(plot(list(a = z, b = z[-1, ])), "same counts and bins",
-        class = "infill_error")
+    for (wrong in list(list(z, NULL, z), list(z, before = z), list(z, after = z), list(z, a = z, a = z),
+        list(z, a = counts))) expect_error(do.call(plot, wrong), "a name of its own", class = "infill_error")
+    expect_error(plot(z, b = z[-1, ]), "same counts and bins", class = "infill_error")
 })
 
 test_messages("arguments of zerosByBulk", {

@@ -59,7 +59,6 @@ test_that("experiments, sparse and delayed data are plotted alike", {
 })
 
 test_that("what cannot be plotted is said", {
-    expect_error(plot(1), class = "infill_error")
     expect_error(plot(fitInfill(counts, NoneParam())), "without training",
         class = "infill_error")
     expect_error(plotBeforeAfter(counts, counts[1:3, ]), "3 x 40", class = "infill_error")
@@ -141,7 +140,6 @@ test_messages("arguments of the plots", {
     counts <- tinyCounts()
     param <- tinyParam()
     skip_if_not_installed("ggplot2")
-    bad(plot(param))
     bad(plot(fitInfill(counts, NoneParam(), seed = 1)))
     bad(plotBeforeAfter(counts, counts[, -1]))
     bad(plotBeforeAfter(counts, counts, labels = 1:3))

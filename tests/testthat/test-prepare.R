@@ -83,7 +83,7 @@ test_that("vmr.threshold takes every gene above it", {
     expect_identical(prepareCounts(counts, gene.selection = "vmr", vmr.threshold = threshold,
         n.genes = 3)@recipe$selected, r$selected[1:3])
     expect_identical(prepareCounts(counts, gene.selection = "vmr", vmr.threshold = 0,
-        n.genes = NULL)@recipe$selected, r$selected)
+        n.genes = Inf)@recipe$selected, r$selected)
     expect_error(prepareCounts(counts, gene.selection = "vmr", vmr.threshold = 1e5),
         class = "infill_error")
     expect_error(prepareCounts(counts, gene.selection = "cv", vmr.threshold = 1),
@@ -132,7 +132,7 @@ test_that("constant genes, equal means and bins without spread are no trouble", 
     counts <- smallCounts()
     counts[3, ] <- 5
     counts[4, ] <- 0
-    expect_true(all(is.finite(prepareCounts(counts, n.genes = NULL)@recipe$score)))
+    expect_true(all(is.finite(prepareCounts(counts, n.genes = Inf)@recipe$score)))
     same <- counts
     same[] <- 5
     same[1, ] <- rep(c(4, 6), 20)
@@ -141,11 +141,11 @@ test_that("constant genes, equal means and bins without spread are no trouble", 
     expect_identical(p@recipe$selected[1], 1L)
     expect_equal(p@recipe$score, c(stats::var(same[1, ]) / 5, rep(0, 59)))
     # kept though it has no counts
-    zeros <- prepareCounts(counts, min.cells = 0, n.genes = NULL)
+    zeros <- prepareCounts(counts, min.cells = 0, n.genes = Inf)
     expect_true(4L %in% zeros@recipe$selected)
     expect_true(all(is.finite(zeros@recipe$score)))
     for (selection in c("cv", "vmr", "dispersion.signed"))
-        expect_true(all(is.finite(prepareCounts(counts, min.cells = 0, n.genes = NULL,
+        expect_true(all(is.finite(prepareCounts(counts, min.cells = 0, n.genes = Inf,
         gene.selection = selection)@recipe$score)))
 })
 

@@ -4,9 +4,11 @@ x <- simulateCounts(n.genes = 120, n.cells = 80, seed = 1)
 counts <- SummarizedExperiment::assay(x, "counts")
 
 test_that("tuning finds the best of the grid and returns it", {
-    best <- tuneInfill(counts, DeepMcParam(), list(ranks = list(c(8, 3), 2), sweeps = c(1, 10)),
+    tuned <- tuneInfill(counts, DeepMcParam(), list(ranks = list(c(8, 3), 2), sweeps = c(1, 10)),
         repeats = 2, seed = 1)
-    d <- attr(best, "tuning")
+    best <- tuned$best
+    d <- tuned$table
+    expect_output(print(tuned), "InfillTuning of DeepMcParam: 2 repeats, 10 % of the molecules")
     expect_identical(nrow(d), 4L)
     at <- which.min(d$poisson)
     expect_identical(best@sweeps, d$sweeps[at])
@@ -19,13 +21,13 @@ test_that("tuning finds the best of the grid and returns it", {
         mean(as.data.frame(one)$poisson[as.data.frame(one)$method == "DeepMc"]), tolerance = 1e-12)
     expect_s4_class(infill(x, best, seed = 1), "SingleCellExperiment")
     skip_if_not_installed("ggplot2")
-    expect_s3_class(plot(best), "ggplot")
+    expect_s3_class(plot(tuned), "ggplot")
 })
 
 test_that("tuning sets what the constructor sets", {
     tuned <- tuneInfill(counts, DeepMcParam(init = "mean"), list(method = c("budget", "converged")),
         repeats = 1, seed = 1)
-    d <- attr(tuned, "tuning")
+    d <- tuned$table
     for (k in 1:2) {
         one <- as.data.frame(compareInfill(counts,
             list(DeepMcParam(init = "mean", method = d$method[k])), tasks = "molecules",
@@ -50,22 +52,22 @@ test_that("tuning sets what the constructor sets", {
         AutoImputeParam(preset = "Blakeley"), GraphSciParam(paper = TRUE, stop = "cost"))) same(p,
         p)
     expect_identical(tuneInfill(counts, DeepMcParam(), data.frame(method = factor("converged")),
-        repeats = 1, seed = 1)@tol, 1e-4)
+        repeats = 1, seed = 1)$best@tol, 1e-4)
     # a model that fails has no posterior, and is not the best
     b <- tuneInfill(counts, GraphSciParam(max.iter = 3), list(n.max = c(10, 5000)), repeats = 1,
         seed = 1, posterior = TRUE)
-    expect_match(attr(b, "tuning")$error[1], "n.max")
-    expect_identical(b@n.max, 5000)
+    expect_match(b$table$error[1], "n.max")
+    expect_identical(b$best@n.max, 5000)
     # of a stack, its priors
     b <- tuneInfill(counts, StackParam(repeats = 1),
         list(priors = list(list(GeneMeanParam()), list(GeneMeanParam(), DeepMcParam(sweeps = 2)))),
         repeats = 1, seed = 1)
-    expect_true(all(is.finite(attr(b, "tuning")$poisson)))
+    expect_true(all(is.finite(b$table$poisson)))
     if (requireNamespace("ggplot2", quietly = TRUE))
         expect_s3_class(ggplot2::ggplot_build(plot(b))$plot, "ggplot")
     setClass("OwnParam", contains = "DeepMcParam", where = environment())
     expect_identical(tuneInfill(counts, new("OwnParam", DeepMcParam()), list(sweeps = c(1, 2)),
-        repeats = 1, seed = 1)@lambda.scale, 0.25)
+        repeats = 1, seed = 1)$best@lambda.scale, 0.25)
     bad <- function(text, ...) expect_error(tuneInfill(counts, DeepMcParam(), ...), text,
         class = "infill_error")
     bad("'grid' must be given")
@@ -81,5 +83,4 @@ test_messages("arguments of tuneInfill", {
     bad(tuneInfill(x, DeepMcParam(), list(epochs = 1)))
     bad(tuneInfill(x, DeepMcParam(), list(sweeps = -1)))
     bad(tuneInfill(x, DeepMcParam(), list(sweeps = numeric())))
-    bad(plot(DeepMcParam()))
 })
