@@ -21,8 +21,8 @@ setGeneric("recoveryError", function(truth, filled, ...)
 # own, and takes nothing else.
 setGeneric(".preparation", function(param) NULL)
 
-# Are these (checked) counts something the model can be fitted to? An error says why not.
-setGeneric(".checkInput", function(param, counts, assay.type = NULL) invisible())
+# Are these (checked) counts something the model can be fitted to (or, to.fit FALSE, a fit applied to)? An error says why not.
+setGeneric(".checkInput", function(param, counts, assay.type = NULL, to.fit = TRUE) invisible())
 
 # Counts (a checked dgCMatrix) as the model wants them. A model that decides more than a
 # preparation, or at random, has a method of its own; what it decided is recipe$plan, which the C
@@ -41,8 +41,9 @@ setGeneric(".fitTo", function(param, data, how) standardGeneric(".fitTo"))
 # A fit as C gave it, made ready for the user.
 setGeneric(".finished", function(param, fit) fit)
 
-# Can a fit be interrupted and gone on with?
-setGeneric(".resumes", function(param) FALSE)
+# Can a fit be interrupted and gone on with? TRUE, or what to do instead, to follow "not offered for X". A model
+# that shows no loss is fitted at once, and there is nothing to interrupt.
+setGeneric(".resumes", function(param) if (is.null(.shownLoss(param, 0, 0, 1))) TRUE else "")
 
 # Does training hold out cells or entries?
 setGeneric(".holdsOut", function(param) FALSE)

@@ -94,8 +94,9 @@
 # "1.5 Gb"
 .bytes <- function(n) format(structure(n, class = "object_size"), units = "auto")
 
-# So little memory need not be asked for.
-.hardlyAny <- 2^24
+# Is this more than can be had? So little need not be asked for.
+.exceedsMemory <- function(bytes) (bytes > 2^24 || !is.null(getOption("infill.memory.limit"))) &&
+    bytes > .memoryLimit()
 
 # Bytes that can still be had; Inf where the system does not say.
 .memoryLimit <- function() {

@@ -100,8 +100,9 @@ setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
 {
     resume <- .unfinished(resume, checkpoint)
     .checkFlag(keep.state, "keep.state")
-    if (!.resumes(param) && (!is.null(resume) || keep.state || !is.null(checkpoint))) .stop(
-        "'resume', 'keep.state' and 'checkpoint' are not offered for %s", class(param))
+    resumes <- .resumes(param)
+    if (!isTRUE(resumes) && (!is.null(resume) || keep.state || !is.null(checkpoint))) .stop(
+        "'resume', 'keep.state' and 'checkpoint' are not offered for %s%s", class(param), resumes)
     param <- .fixed(param, seed, resume)
     list(param = param, threads = .threads(num.threads, param),
         progress = .checkFlag(progress, "progress"), say = if (progress) .say else .silent,
@@ -179,10 +180,8 @@ setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say
     size <- x@x@Dim
     n <- .Call(C_n_weights, param, size[1L], x@recipe$plan)
     bytes <- .fitBytes(param, x, n, keep.state)
-    if (bytes < .hardlyAny && n <= 2^52) return(invisible())
-    limit <- .memoryLimit()
-    if (bytes <= limit && n <= 2^52) return(invisible())
+    if (!.exceedsMemory(bytes) && n <= 2^52) return(invisible())
     .stop(paste("a fit of %s to %d genes x %d cells needs about %s for %.3g weights,",
         "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
-        class(param), size[1L], size[2L], .bytes(bytes), n, .bytes(limit), .sizeAdvice(param, x))
+        class(param), size[1L], size[2L], .bytes(bytes), n, .bytes(.memoryLimit()), .sizeAdvice(param, x))
 }

@@ -93,7 +93,7 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, assay.type = "coun
     asked <- how$keep == "posterior" && !is.null(.lacksPosterior(fit@param))
     wanted <- if (how$keep == "posterior") .withPosterior(fit@param) else fit@param
     .checkSd(sd, wanted, x, how)
-    .checkInput(wanted, counts, assay.type)
+    .checkInput(wanted, counts, assay.type, to.fit = asked)
     if (asked) {
         fit <- .posteriorOfFit(fit, counts, threads)
         .tell(fit)
@@ -202,7 +202,7 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
     }
     if (how$as == "delayed") return(DelayedArray(new("InfillSeed", fit = fit, counts = counts,
         how = how, threads = threads)))
-    if (8 * size > .hardlyAny && 8 * size > .memoryLimit()) .stop(
+    if (.exceedsMemory(8 * size)) .stop(
         "a dense result of %d x %d needs %s, and %s are free; as = \"delayed\" makes none",
         nrow(counts), ncol(counts), .bytes(8 * size), .bytes(.memoryLimit()))
     blocks <- .inBlocks(ncol(counts), nrow(counts))

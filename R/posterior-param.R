@@ -182,6 +182,8 @@ setMethod(".lacksPosterior", "StackParam", function(param)
 setMethod(".defaultKeep", "StackParam", function(param)
     if (param@loss == "poisson") "posterior" else "observed")
 
+setMethod(".resumes", "StackParam", function(param) "; fit its priors one by one with them")
+
 setMethod(".judgedKeep", "StackParam", function(param) "posterior")
 
 setMethod(".forEntries", "StackParam", function(param) {
@@ -189,8 +191,8 @@ setMethod(".forEntries", "StackParam", function(param) {
     param
 })
 
-setMethod(".checkInput", "StackParam", function(param, counts, assay.type = NULL) {
-    if (!length(counts@x)) .stop("'x' must have counts: all are 0")
+setMethod(".checkInput", "StackParam", function(param, counts, assay.type = NULL, to.fit = TRUE) {
+    if (to.fit && !length(counts@x)) .stop("'x' must have counts: all are 0")
     .checkWhole(counts, param, assay.type)
 })
 

@@ -135,7 +135,7 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     g <- .picked(genes, nrow(counts), rownames(counts), "genes")
     cell <- .picked(cells, ncol(counts), colnames(counts), "cells")
     need <- 8 * length(g) * length(cell) * length(probs)
-    if (need > .memoryLimit()) .stop("%d genes x %d cells x %d quantiles need %s; ask for fewer",
+    if (.exceedsMemory(need)) .stop("%d genes x %d cells x %d quantiles need %s; ask for fewer",
         length(g), length(cell), length(probs), .bytes(need))
     threads <- .threads(num.threads, fit@param)
     theta <- exp(fit@coefficients[[1L]])

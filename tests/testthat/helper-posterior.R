@@ -92,3 +92,7 @@ svdPrior <- function(rank) {
     p@ranks <- rank
     p
 }
+
+# A posterior with the fits of some priors given.
+stackOf <- function(counts, param, given = list()) infill:::.inSteps(infill:::.stackJob(param, counts,
+    infill:::.partOf(list(threads = 1L, every = 500), param, param@seed), given))

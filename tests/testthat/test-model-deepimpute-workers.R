@@ -36,7 +36,7 @@ test_that("a worker that fails ends in an error, and the session goes on", {
     backs <- list(BiocParallel::SerialParam())
     if (.Platform$OS.type != "windows") backs <- c(backs, BiocParallel::MulticoreParam(2))
     for (b in backs) {
-        withReplaced(".fitPart", function(...) stop("out of luck"),
+        withReplaced(".fitOnce", function(...) stop("out of luck"),
             expect_error(fitInfill(counts, fit@param, seed = 1, BPPARAM = b),
             "worker of 'BPPARAM' failed.*out of luck", class = "infill_error"))
         expectSame(fitInfill(counts, fit@param, seed = 1, BPPARAM = b), fit)
@@ -47,7 +47,7 @@ test_that("a worker that is killed ends in an error, and the session goes on", {
     skip_if_not_installed("BiocParallel")
     skip_on_os("windows")
     two <- BiocParallel::MulticoreParam(2)
-    withReplaced(".fitPart", function(...) tools::pskill(Sys.getpid(), tools::SIGKILL),
+    withReplaced(".fitOnce", function(...) tools::pskill(Sys.getpid(), tools::SIGKILL),
         expect_error(suppressWarnings(fitInfill(counts, fit@param, seed = 1, BPPARAM = two)),
         "worker of 'BPPARAM' failed", class = "infill_error"))
     for (k in 1:2) expectSame(fitInfill(counts, fit@param, seed = 1,

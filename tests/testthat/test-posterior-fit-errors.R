@@ -27,15 +27,14 @@ test_that("a prior that fails, is constant or not finite is left out; an error i
     # an error that is not the package's own, and one of the fit to all molecules only
     failing <- function(when, code) {
         n <- 0
-        withReplaced("fitInfill", local({ old <- infill::fitInfill; function(x, param, ...) {
+        withReplaced(".fitPrepared", local({ old <- infill:::.fitPrepared; function(param, ...) {
             if (is(param, "DeepMcParam") && (n <<- n + 1) == when) stop("not enough memory")
-            old(x, param, ...) } }), code)
+            old(param, ...) } }), code)
     }
     stack <- StackParam(list(low = svd3, GeneMeanParam()))
     for (when in c(1, 2, 3)) {
         failing(when,
-            said <- warningsOf(f <- infill:::.fitStack(sparse(x), infill:::.fixed(stack, 1, NULL),
-            1L, function(...) NULL, NULL)))
+            said <- warningsOf(f <- fitInfill(x, stack, seed = 1)))
         expect_identical(said, "the prior \"low\" was left out: not enough memory")
         expect_identical(f@coefficients, alone@coefficients)
         expect_identical(plain(infill(x, f)), plain(infill(x, alone)))

@@ -249,8 +249,7 @@ test_that("keep = \"posterior\" of one model is the stack of it and the gene mea
     expect_identical(fitted, plain(out))
     # the fit given is the one that predicts
     x2 <- x[, 50:1]
-    turned <- infill:::.fitStack(sparse(x2), infill:::.posteriorOf(there@param), 1L,
-        function(...) NULL, NULL, list(DeepMc = there))
+    turned <- stackOf(sparse(x2), infill:::.withPosterior(there@param), list(DeepMc = there))
     expect_identical(turned@fits$DeepMc, there)
     expect_equal(attr(infill(x2, there, keep = "posterior"), "infill")$model, "StackParam")
     # the gene mean alone is a stack of one, the mean of the detected is a model of its own
@@ -262,7 +261,7 @@ test_that("keep = \"posterior\" of one model is the stack of it and the gene mea
     for (p in list(GeneMeanParam(), GeneMeanParam("detected")))
         expect_identical(plain(infill(x, fitInfill(x, p, seed = 1), keep = "posterior")),
         plain(infill(x, p, keep = "posterior", seed = 1)))
-    expect_identical(infill:::.posteriorOf(GeneMeanParam(num.threads = 2))@num.threads, 2)
+    expect_identical(infill:::.withPosterior(GeneMeanParam(num.threads = 2))@num.threads, 2)
     se <- SummarizedExperiment::SummarizedExperiment(list(counts = x))
     expect_identical(SummarizedExperiment::assayNames(infill(se, there, keep = "posterior",
         sd = TRUE)), c("counts", "infilled", "infilled.sd"))
@@ -301,9 +300,8 @@ test_that("the posterior of a fit wants the very cells of the fit", {
     # genes that the fit does not know are no mistake, and take what the gene mean says
     more <- rbind(x, new = 1:50)
     out <- expect_silent(infill(more, there, keep = "posterior"))
-    alone <- infill:::.fitStack(sparse(more),
-        infill:::.fixed(StackParam(list(GeneMeanParam(), svd3), repeats = 1), 6, NULL), 1L,
-        function(...) NULL, NULL, list(DeepMc = there))
+    alone <- stackOf(sparse(more), StackParam(list(GeneMeanParam(), svd3), repeats = 1, seed = 6),
+        list(DeepMc = there))
     expect_identical(plain(out), plain(infill(more, alone)))
     expect_identical(alone@recipe$status, rep("modelled", 61))         # the gene mean models it
 })

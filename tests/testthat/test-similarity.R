@@ -59,9 +59,9 @@ test_that("a fit says what it used; what it used gives the same fit; what is giv
     fit <- fitInfill(x, quick(max.iter = 3), seed = 3)
     one <- similarityModule(x, quick(), seed = 3)
     expect_identical(similarityModule(fit), one)
-    again <- fitInfill(x, quick(max.iter = 3, latent = one$latent, cluster = one$cluster), seed = 3)
+    again <- fitInfill(x, quick(max.iter = 3, latent = one$latent, labels = one$cluster), seed = 3)
     expect_identical(again@weights, fit@weights)
-    expect_identical(fitInfill(x, quick(max.iter = 3, cluster = one$cluster), seed = 3)@weights,
+    expect_identical(fitInfill(x, quick(max.iter = 3, labels = one$cluster), seed = 3)@weights,
         fit@weights)
     # a latent alone is clustered
     half <- similarityModule(fitInfill(x, quick(max.iter = 1, latent = one$latent, k = 2),
@@ -69,7 +69,7 @@ test_that("a fit says what it used; what it used gives the same fit; what is giv
     expect_identical(half$latent, one$latent)
     expect_identical(max(half$cluster), 2L)
     mine <- rep(c("b", "a"), 20)
-    expect_identical(unname(similarityModule(fitInfill(x, quick(max.iter = 1, cluster = mine),
+    expect_identical(unname(similarityModule(fitInfill(x, quick(max.iter = 1, labels = mine),
         seed = 3))$cluster), rep(2:1, 20))
 })
 
@@ -130,7 +130,7 @@ test_that("latent and cluster are matched to the cells by name, where there are 
     x <- twoGroups()
     z <- withSeed(2, matrix(rnorm(120), 40, dimnames = list(colnames(x), NULL)))
     g <- stats::setNames(rep(1:2, each = 20), colnames(x))
-    fitOf <- function(z, g) fitInfill(x, quick(max.iter = 2, latent = z, cluster = g),
+    fitOf <- function(z, g) fitInfill(x, quick(max.iter = 2, latent = z, labels = g),
         seed = 1)@weights
     want <- fitOf(unname(z), unname(g))
     turn <- withSeed(1, sample(40))
@@ -150,7 +150,7 @@ test_that("a fit to go on from must have these cells; own clusters are no reason
         class = "infill_mismatch")
     noise <- withSeed(1, matrix(rpois(50 * 40, 1), 50))
     expect_no_warning(one <- similarityModule(noise,
-        ScInnParam(log = "log2", snapshots = 1, cluster = rep(1:2, 20)), seed = 1))
+        ScInnParam(log = "log2", snapshots = 1, labels = rep(1:2, 20)), seed = 1))
     expect_named(one, c("latent", "cluster", "keep.genes", "losses"))
 })
 
@@ -170,7 +170,7 @@ test_that("module one: a latent and a partition of all cells, the same ones that
     # without the head that knows the numbers of clusters: streams of the two modules are their own
     direct <- quiet(fitInfill(counts,
         do.call(ScInnParam, c(short, max.iter = 3, cluster.weight = 0)), seed = 1))
-    given <- scinnFit(latent = m$latent, cluster = m$cluster, max.iter = 3, cluster.weight = 0,
+    given <- scinnFit(latent = m$latent, labels = m$cluster, max.iter = 3, cluster.weight = 0,
         keep.state = FALSE)
     expect_identical(given@weights, direct@weights)
 })
