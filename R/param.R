@@ -150,5 +150,8 @@ setMethod("show", "InfillParam", function(object) {
         vapply(papers[other], function(v) if (is.character(v)) dQuote(v, FALSE) else format(v), "")), collapse = ", "))
 }
 
-# An untouched default of several words is its first.
-.first <- function(x) if (is.character(x) && length(x) > 1L) x[1L] else x
+# An argument whose default is several words: the first of them where it is untouched.
+.first <- function(x) {
+    default <- eval(formals(sys.function(sys.parent()))[[deparse(substitute(x))]])
+    if (identical(x, default)) x[1L] else x
+}

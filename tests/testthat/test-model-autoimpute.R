@@ -95,17 +95,17 @@ test_that("permuting cells permutes the predictions of a fit, and of a new one",
 })
 
 test_that("presets are the paper's Table 2", {
-    expect_equal(autoImputePresets(),
+    expect_equal(infill:::.autoImputePresets(),
         data.frame(row.names = c("Blakeley", "Jurkat-293T", "Kolodziejczyk", "PBMC 68k",
         "Preimplantation", "Quake", "Usoskin", "Zeisel"),
         lambda = c(1, 1000, 0, 12000, 2000, 2000, 2000, 1000),
         hidden = c(2000, 4000, 8000, 3000, 4000, 1500, 3000, 1500),
         learning.rate = c(1e-4, 1e-3, 1e-4, 1e-5, 1e-3, 1e-4, 1e-4, 1e-4),
         threshold = c(1e-4, 1e-3, 1e-4, 1e-3, 1e-3, 1e-4, 1e-4, 1e-4)))
-    for (name in rownames(autoImputePresets())) {
+    for (name in rownames(infill:::.autoImputePresets())) {
         p <- AutoImputeParam(preset = name)
-        for (k in names(autoImputePresets())) expect_identical(slot(p, k),
-            autoImputePresets()[name, k])
+        for (k in names(infill:::.autoImputePresets())) expect_identical(slot(p, k),
+            infill:::.autoImputePresets()[name, k])
         expect_identical(p@stop, "validation")
     }
     p <- AutoImputeParam(preset = "Zeisel", hidden = 5, threshold = 0.5)

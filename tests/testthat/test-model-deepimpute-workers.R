@@ -31,6 +31,14 @@ test_that("BPPARAM: the same bits, network by network", {
     expect_identical(infill(counts, fit@param, seed = 1, BPPARAM = backs[[1]]), infill(counts, fit))
 })
 
+test_that("a fit that cannot be dealt out is the fit without workers", {
+    skip_if_not_installed("BiocParallel")
+    for (p in list(GeneMeanParam(), smallParam(max.iter = 3), DeepMcParam(sweeps = 2),
+        deepParam(joint = TRUE, max.iter = 2)))
+        expectSame(fitInfill(counts, p, seed = 1, BPPARAM = BiocParallel::SerialParam()),
+            fitInfill(counts, p, seed = 1))
+})
+
 test_that("a worker that fails ends in an error, and the session goes on", {
     skip_if_not_installed("BiocParallel")
     backs <- list(BiocParallel::SerialParam())

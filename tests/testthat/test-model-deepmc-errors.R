@@ -57,13 +57,10 @@ test_that("mistakes are named, all at once, as errors of our class", {
     expect_error(fitInfill(counts, p, seed = 1), "'ranks' must be", class = "infill_error")
 })
 
-test_that("what goes on from a fit, or deals it out, is refused", {
+test_that("what goes on from a fit is refused", {
     for (more in list(list(keep.state = TRUE), list(resume = fit), list(checkpoint = tempfile())))
         expect_error(do.call(fitInfill, c(list(counts, param, seed = 1), more)),
         "are not offered for DeepMcParam", class = "infill_error")
-    skip_if_not_installed("BiocParallel")
-    expect_error(fitInfill(counts, param, seed = 1, BPPARAM = BiocParallel::SerialParam()),
-        "'BPPARAM'.*DeepMcParam", class = "infill_error")
 })
 
 test_that("a fit that cannot be held in memory is refused", {

@@ -152,7 +152,7 @@ test_that("the presets", {
     expect_identical(c(d@ranks, d@zero.weight, d@lambda, d@lambda.scale, d@tol, d@min.cells,
         d@n.genes), c(30, 10, 0, 0, 0.25, 0, 3, 1000))
     expect_identical(c(d@method, d@step, d@init, d@gene.selection, d@log),
-        c("paper", "mm", "svd", "dispersion", "log2"))
+        c("budget", "mm", "svd", "dispersion", "log2"))
     expect_true(is.na(d@sweeps) && !d@accelerate && !d@nonneg)
     d <- DeepMcParam(method = "converged")
     expect_identical(c(d@ranks, d@sweeps, d@tol, d@zero.weight, d@lambda.scale),

@@ -118,7 +118,7 @@ test_that("a fit survives saveRDS", {
     on.exit(unlink(file))
     saveRDS(fit, file)
     expect_identical(infill(counts, readRDS(file)), infill(counts, fit))
-    expect_identical(fitParts(readRDS, "edges"(file)), fitParts(fit, "edges"))
+    expect_identical(fitParts(readRDS(file), "edges"), fitParts(fit, "edges"))
     expect_output(print(fit), "GraphSci")
 })
 

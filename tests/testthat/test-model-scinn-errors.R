@@ -17,7 +17,7 @@ test_messages("scINN: every argument", {
     bad(ScInnParam(labels = list(1, 2)))
     bad(ScInnParam(paper = NA))
     bad(ScInnParam(paper = TRUE, drop = 0.2, zero.weight = 1))
-    bad(ScInnParam(label = 1:8))
+    bad(ScInnParam(clusters = 1:8))
 })
 
 test_messages("scINN: data, latents and clusters that cannot be fitted", {
@@ -56,7 +56,7 @@ test_that("mistakes are errors of our class", {
         class = "infill_error")
     expect_error(quiet(infill(counts, scinnParam(latent = data$latent[-1, ]), seed = 1)), "latent",
         class = "infill_error")
-    expect_error(quiet(infill(counts, scinnParam(labels = 1:3), seed = 1)), "cluster",
+    expect_error(quiet(infill(counts, scinnParam(labels = 1:3), seed = 1)), "labels",
         class = "infill_error")
     expect_error(quiet(infill(counts[, 1:8], ScInnParam(), seed = 1)), "latent",
         class = "infill_error")

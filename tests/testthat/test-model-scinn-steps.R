@@ -13,7 +13,7 @@ oracle <- function(w, fit, x = counts, latent = data$latent, labels = data$group
     xs <- refScinnInput(x, fitParts(fit, "genes"), log)$xs
     used <- colSums(x) > 0
     xs <- xs[used, ]
-    refScinnModuleTwo(w, xs, 1, match(cluster[used], unique(cluster[used])),
+    refScinnModuleTwo(w, xs, 1, match(labels[used], unique(labels[used])),
         refScinnUnit(latent[used, ]), weights, refScinnVariance(xs), 0, predictor, cluster.loss)
 }
 
@@ -23,7 +23,7 @@ oracle <- function(w, fit, x = counts, latent = data$latent, labels = data$group
 expectStep <- function(..., lr = 0.01, wd = 1, labels = data$group, x = counts) {
     more <- list(...)
     a <- c(more, list(learning.rate = lr, weight.decay = wd, x = x))
-    if (!"cluster" %in% names(more)) a$cluster <- labels
+    a$labels <- labels
     first <- do.call(scinnWhole, c(a, max.iter = 1))
     second <- do.call(scinnWhole, c(a, max.iter = 2))
     one <- scinnState(first)
@@ -35,10 +35,10 @@ expectStep <- function(..., lr = 0.01, wd = 1, labels = data$group, x = counts) 
         names(more))
     weights[!is.na(own)] <- unlist(more[own[!is.na(own)]])
     known <- more[intersect(names(more),
-        c("latent", "cluster", "predictor", "cluster.loss", "log"))]
-    if (is.null(known$cluster)) known$cluster <- labels
+        c("latent", "labels", "predictor", "cluster.loss", "log"))]
+    if (is.null(known$labels)) known$labels <- labels
     r <- do.call(oracle, c(list(one$w, first, x, weights = weights), known))
-    info <- asText(more[setdiff(names(more), c("latent", "cluster"))])
+    info <- asText(more[setdiff(names(more), c("latent", "labels"))])
 
     # losses before the step
     h <- fitParts(second, "history")
@@ -197,9 +197,9 @@ test_that("entries left out are another problem of the same size", {
 
 test_that("names of clusters do not matter", {
     one <- scinnFit(max.iter = 3)
-    for (cluster in list(c("a", "b", "c")[data$group], 10 * data$group, as.integer(data$group),
+    for (labels in list(c("a", "b", "c")[data$group], 10 * data$group, as.integer(data$group),
         factor(data$group)))
-        expect_identical(scinnFit(max.iter = 3, labels = cluster)@weights, one@weights)
+        expect_identical(scinnFit(max.iter = 3, labels = labels)@weights, one@weights)
 })
 
 test_that("losses with a weight go down", {

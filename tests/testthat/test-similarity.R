@@ -137,7 +137,7 @@ test_that("latent and cluster are matched to the cells by name, where there are 
     expect_identical(fitOf(z[turn, ], g[turn]), want)
     expect_false(identical(fitOf(unname(z[turn, ]), unname(g)), want))
     names(g)[3] <- "nobody"
-    expect_error(fitOf(z, g), "'cluster' has names, but none for 1 of the cells: cell3",
+    expect_error(fitOf(z, g), "'labels' has names, but none for 1 of the cells: cell3",
         class = "infill_error")
     rownames(z)[5] <- "nobody"
     expect_error(fitOf(z, unname(g)), "'latent' has names", class = "infill_error")
