@@ -21,7 +21,8 @@ static inline void set(Setup *s, const char *name, double value)
     const Field *f = field_of(s->m, name);
     char *at = (char *) s->params + f->offset;
     int whole = isnan(value) ? 0 : (int) value;
-    if (f->kind == P_REAL || f->kind == P_REAL_NA) memcpy(at, &value, sizeof value); else memcpy(at, &whole, sizeof whole);
+    if (f->kind == P_REAL || f->kind == P_REAL_NA) memcpy(at, &value, sizeof value);
+    else memcpy(at, &whole, sizeof whole);
 }
 static inline void set_word(Setup *s, const char *name, const char *word)
 {
@@ -75,18 +76,26 @@ static inline Setup deepimpute(const int *plan, int iterations)
     return s;
 }
 
-static inline size_t weights_of(const Setup *s, int genes) { return model_weights(s->m, s->params, genes, s->plan); }
+static inline size_t weights_of(const Setup *s, int genes)
+{
+    return model_weights(s->m, s->params, genes, s->plan);
+}
 static inline int parts_of(const Setup *s) { return s->m->parts ? s->m->parts(s->plan) : 1; }
 
-/* A plan of networks that share out the genes: each has `targets` of its own, in any order, and up to `predictors` of the
- * others, rising. The ids are 2, 5, 8, ... hidden: units of the layers, three decimal digits each, the first one lowest. */
+/* A plan of networks that share out the genes: each has `targets` of its own, in any order, and up
+ * to `predictors` of the others, rising. The ids are 2, 5, 8, ... hidden: units of the layers,
+ * three decimal digits each, the first one lowest. */
 static inline int *random_plan(int nets, int hidden, int genes, int predictors, int targets)
 {
     int *plan = NEW(int, 10 + nets * (3 + genes)), *p = plan + 2, *gene = NEW(int, genes);
     plan[0] = nets;
     for (; hidden; hidden /= 1000) { *p++ = hidden % 1000; plan[1]++; }
     for (int g = 0; g < genes; g++) gene[g] = g;
-    for (int g = genes - 1; g > 0; g--) { int j = below(g + 1), t = gene[g]; gene[g] = gene[j]; gene[j] = t; }
+    for (int g = genes - 1; g > 0; g--) {
+        int j = below(g + 1), t = gene[g];
+        gene[g] = gene[j];
+        gene[j] = t;
+    }
     for (int k = 0; k < nets; k++) {
         int *in = p + 3, left = predictors, free_ = genes - targets;
         for (int g = 0; g < genes; g++) {
@@ -107,7 +116,13 @@ static inline Fit new_fit(const Setup *s, Sparse x)
 {
     size_t n = weights_of(s, x.nrow);
     size_t iterations = s->m->max_iter ? (size_t) s->m->max_iter(s->params, s->plan) : 0;
-    Fit f = { .x = x, .plan = s->plan, .given = s->given, .seed = 17, .threads = 1, .tick = any_tick(), .want_state = 1 };
+    Fit f = { .x = x,
+              .plan = s->plan,
+              .given = s->given,
+              .seed = 17,
+              .threads = 1,
+              .tick = any_tick(),
+              .want_state = 1 };
     f.weights = NEW(double, n);
     f.state = NEW(double, model_state(s->m, s->params, x.nrow, s->plan));
     f.h = NEW(History, parts_of(s));
@@ -135,7 +150,12 @@ static inline double *predicted(const Setup *s, Sparse x, const double *weights,
 {
     Arena a = new_arena();
     double *out = NEW(double, (size_t) x.nrow * (size_t) x.ncol);
-    Predict p = { .x = x, .plan = s->plan, .weights = weights, .threads = threads, .tick = any_tick(), .out = out };
+    Predict p = { .x = x,
+                  .plan = s->plan,
+                  .weights = weights,
+                  .threads = threads,
+                  .tick = any_tick(),
+                  .out = out };
     CHECK(s->m->predict(&a, s->params, &p) == ST_OK);
     return out;
 }
