@@ -13,7 +13,7 @@ NULL
 # pause: stop at this iteration with the state kept, 0: never. report: called with a line of progress.
 .fitOnce <- function(x, param, threads, resume = NULL, pause = 0, keep.state = FALSE, report = NULL) {
     curves <- .curveNames(param)
-    out <- .Call(C_fit, param, x@x, x@recipe$plan, x@recipe$given, param@seed, threads,
+    out <- .Call(C_fit, param, x@x, x@recipe$plan, param@seed, threads,
         if (!is.null(resume)) c(list(resume@weights, resume@state),
             as.list(resume@history[c("train", "valid", "penalty")]),
             list(.iterations(resume), match(resume@stopped, .stopReasons) - 1L),
@@ -23,7 +23,7 @@ NULL
     h <- out$history
     .finished(param, new("InfillFit", param = param, recipe = x@recipe, weights = out$weights,
         shapes = data.frame(name = out$shapes[[1L]], nrow = out$shapes[[2L]],
-            ncol = out$shapes[[3L]]),
+            ncol = out$shapes[[3L]]), extras = out$extras,
         history = .historyOf(h, curves, isTRUE(x@recipe$networks)), best = h$best,
         stopped = .stopReasons[h$stopped + 1L],
         heldout = data.frame(pearson = ifelse(is.nan(h$pearson), NA, h$pearson),

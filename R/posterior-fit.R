@@ -33,6 +33,17 @@ setClass("StackFit", contains = "InfillFit",
     gains = "data.frame", deciles = "data.frame", perfect = "numeric", left.out = "character",
     nothing = "numeric"))
 
+setMethod(".checkIntact", "StackFit", function(fit) {
+    callNextMethod()
+    must <- function(part, ok, what) if (!isTRUE(ok)) .damaged("the fit", part, paste("must be", what))
+    must("fits", length(fit@fits) && all(vapply(fit@fits, is, TRUE, "InfillFit")), "fits of the priors")
+    n <- length(fit@fits) + if (fit@param@loss == "masked") 1L else 2L
+    must("coefficients", length(fit@coefficients) == n && !anyNA(fit@coefficients), sprintf("%d numbers", n))
+    for (f in c(fit@fits, list(fit@mean.fit))) .checkIntact(f)
+    must("mean.fit", .isGeneMean(fit@mean.fit@param) && length(fit@mean.fit@recipe$kept) == length(fit@recipe$kept) &&
+        length(fit@mean.fit@weights) == length(fit@mean.fit@recipe$kept), "the mean of each gene")
+})
+
 setMethod(".fitTo", "StackParam", function(param, data, how) .inSteps(.stackJob(param, data$counts, how)))
 
 # One fit: every step takes the job, a list, and hands it on.

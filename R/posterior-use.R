@@ -24,6 +24,7 @@ setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows =
 # Mean (or mu, "prior", or standard deviation) of cells, dense, all genes or `rows`; genes that the fit does
 # not know as they are.
 .stackBlock <- function(counts, fit, what, threads, rows = NULL) {
+    .checkIntact(fit)
     at <- .matchGenes(counts, fit@recipe)
     whole <- identical(at, seq_len(nrow(counts)))
     known <- if (whole) counts else counts[at, , drop = FALSE]

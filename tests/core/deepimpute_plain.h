@@ -146,12 +146,12 @@ static inline Step step_from(Setup s, Sparse x, const double *w, const double *m
     f.seed = seed;
     f.h->done = 1;
     f.h->valid[0] = 1;
-    memcpy(f.state, w, (n - 1) * sizeof *w);
-    if (m) memcpy(f.state + n, m, (n - 1) * sizeof *m);
-    if (v) memcpy(f.state + 2 * n, v, (n - 1) * sizeof *v);
+    memcpy(f.state, w, n * sizeof *w);
+    if (m) memcpy(f.state + n, m, n * sizeof *m);
+    if (v) memcpy(f.state + 2 * n, v, n * sizeof *v);
     CHECK(go(&s, &f) == ST_OK && f.h->n_iter == 2 && f.h->best_iter == 2
           && f.h->stopped == STOPPED_MAX);
-    SAME_BITS(f.weights, f.state, n - 1);
+    SAME_BITS(f.weights, f.state, n);
     return (Step) { f.h->train[1], f.state, f.state + n, f.state + 2 * n };
 }
 

@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (modest
             && (fit != ST_OK || !all_finite(f.weights, model_weights(m.m, m.params, nrow, NULL))))
             abort();
-        double *y = predicted(&m, s, f.weights, f.threads);
+        double *y = predicted(&m, s, f, f.threads);
         if (modest && !all_finite(y, (size_t) (nrow * ncol))) abort();
         n_fitted += fit == ST_OK;
         if (nrow > 1 && ncol > 1) {
@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (modest
                 && (fit != ST_OK || !all_finite(e.weights, all) || !all_finite(e.state, 3 * all)))
                 abort();
-            predicted(&d, s, e.weights, e.threads);
+            predicted(&d, s, e, e.threads);
             n_fitted += fit == ST_OK;
         }
     }

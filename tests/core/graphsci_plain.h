@@ -7,9 +7,13 @@
 #include "../../src/model_graphsci.c"
 #undef model_graphsci
 
-static inline Setup graphsci(const int *plan, const double *given)
+static inline GsPlan *graphsci_plan(const Setup *s) { return s->plan; }
+
+static inline Setup graphsci(GsPlan plan, const double *size)
 {
-    Setup s = { .m = &graphsci_under_test, .plan = plan, .given = given };
+    Setup s = { .m = &graphsci_under_test, .plan = NEW(GsPlan, 1) };
+    plan.size = (Reals) { (size_t) plan.cells, size };
+    *graphsci_plan(&s) = plan;
     set(&s, "learning.rate", 0.01);
     set(&s, "dropout", 0.2);
     set(&s, "cell.dropout", 0);
@@ -29,7 +33,7 @@ static inline Setup graphsci(const int *plan, const double *given)
 }
 
 /* A graph of a few random edges, as a plan. */
-static inline int *random_graph(int N, int M, int epochs, int edges)
+static inline GsPlan random_graph(int N, int M, int epochs, int edges)
 {
     char *a = NEW(char, N * N);
     for (int k = 0; k < edges; k++) {
@@ -38,13 +42,13 @@ static inline int *random_graph(int N, int M, int epochs, int edges)
     }
     int n = 0;
     for (int k = 0; k < N * N; k++) n += a[k];
-    int *plan = NEW(int, PLAN_GRAPH + N + 1 + n), *p = plan + PLAN_GRAPH, *i = p + N + 1;
-    plan[PLAN_CELLS] = M; plan[PLAN_EPOCHS] = epochs; plan[PLAN_EDGES] = n;
+    int *p = NEW(int, N + 1), *i = NEW(int, n);
     for (int g = 0, at = 0; g < N; g++) {
         for (int j = 0; j < N; j++) if (a[g * N + j]) i[at++] = j;
         p[g + 1] = at;
     }
-    return plan;
+    return (GsPlan) { .cells = M, .iterations = epochs, .first = { (size_t) N + 1, p },
+                      .neighbours = { (size_t) n, i } };
 }
 
 static inline Sparse counts(int N, int M, double density)
@@ -81,8 +85,8 @@ static inline double w_at(const Net *n, int block, size_t i, size_t j, size_t ro
 static inline double weight_at(const Net *n, size_t i, size_t j)
 {
     if (!n->on_edges) return w_at(n, W, i, j, (size_t) n->N, 0);
-    size_t from = n->at.at[W] + (size_t) n->plan[PLAN_GRAPH + i] + i;
-    const int *p = n->plan + PLAN_GRAPH, *nb = p + n->N + 1;
+    size_t from = n->at.at[W] + (size_t) n->plan->first.at[i] + i;
+    const int *p = n->plan->first.at, *nb = n->plan->neighbours.at;
     if (i == j) return (double) n->w[from];
     for (int k = p[i]; k < p[i + 1]; k++)
         if (nb[k] == (int) j) return (double) n->w[from + 1 + (size_t) (k - p[i])];
@@ -92,7 +96,7 @@ static inline double weight_at(const Net *n, size_t i, size_t j)
 static inline void plain_mix(const Net *n, size_t cols, const double *in, double *out)
 {
     size_t N = (size_t) n->N;
-    const int *p = n->plan + PLAN_GRAPH, *i = p + N + 1;
+    const int *p = n->plan->first.at, *i = n->plan->neighbours.at;
     for (size_t r = 0; r < N; r++)
         for (size_t c = 0; c < cols; c++) {
             double s = in[r * cols + c] / (p[r + 1] - p[r] + 1);
@@ -157,9 +161,9 @@ static inline double plain_(Plain *f)
             z[i * L + j] = m + f->eps[i * L + j] * exp(v);
             kl += 0.5 * (m * m + exp(2 * v) - 1 - 2 * v);
         }
-    double a = n->plan[PLAN_EDGES] ? n->plan[PLAN_EDGES] : (double) N, NN = (double) (N * N),
-           q = (NN - a) / a;
-    const int *p = n->plan + PLAN_GRAPH, *nb = p + N + 1;
+    double a = (double) (n->plan->neighbours.n ? n->plan->neighbours.n : N);
+    double NN = (double) (N * N), q = (NN - a) / a;
+    const int *p = n->plan->first.at, *nb = n->plan->neighbours.at;
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j < N; j++) {
             double logit = n->inner ? 0 : z[i * L + j], t = i == j;

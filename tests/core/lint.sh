@@ -82,7 +82,7 @@ circles() {
         } }
         { file = $1; files[file] = 1; text = substr($0, length(file) + 2) }
         text ~ /^[A-Za-z_]/ && text !~ /^(static|typedef|struct|enum|extern)[^A-Za-z0-9_]/ &&
-            match(text, /[A-Za-z_][A-Za-z0-9_]*\(/) && text !~ /;[ ]*$/ {
+            match(text, /[A-Za-z_][A-Za-z0-9_]*\(/) && text !~ /;[ ]*$|=/ {
             name = substr(text, RSTART, RLENGTH - 1)
             if (name !~ /^[A-Z_]+$/ && !(name in home)) home[name] = file
             if (name ~ /FOR_CPUS$/ && name !~ /LOCAL/) {

@@ -4,30 +4,29 @@
 #include "fitting.h"
 #include "scinn.h"
 
-enum { CELLS, CLUSTERS, LATENT, HIDDEN, BATCH, EPOCHS, LABELS };
 enum { Z = SCINN_Z };
 
 static inline Setup scinn(int cells, int clusters, int latent, int hidden, int batch, int epochs)
 {
     Setup s = { .m = model_find("scinn") };
     if (!s.m) exit(2);
-    int *plan = NEW(int, LABELS + cells);
+    int *label = NEW(int, cells);
     double *given = NEW(double, cells * latent);
-    plan[CELLS] = cells;
-    plan[CLUSTERS] = clusters;
-    plan[LATENT] = latent;
-    plan[HIDDEN] = hidden;
-    plan[BATCH] = batch;
-    plan[EPOCHS] = epochs;
     for (int c = 0; c < cells; c++) {
         double mean = 0, ss = 0, *u = given + c * latent;
-        plan[LABELS + c] = c < clusters ? c : below(clusters);
+        label[c] = c < clusters ? c : below(clusters);
         for (int l = 0; l < latent; l++) { u[l] = between(-1, 1); mean += u[l] / latent; }
         for (int l = 0; l < latent; l++) { u[l] -= mean; ss += u[l] * u[l]; }
         for (int l = 0; l < latent; l++) u[l] /= sqrt(ss);
     }
-    s.plan = plan;
-    s.given = given;
+    plan_int(&s, "cells", cells);
+    plan_int(&s, "clusters", clusters);
+    plan_int(&s, "latent", latent);
+    plan_int(&s, "hidden", hidden);
+    plan_int(&s, "batch", batch);
+    plan_int(&s, "iterations", epochs);
+    plan_ints(&s, "labels", cells, label);
+    plan_reals(&s, "units", cells * latent, given);
     set(&s, "learning.rate", 1e-3);
     set(&s, "weight.decay", 1e-3);
     set(&s, "cluster.weight", 1);
@@ -40,6 +39,18 @@ static inline Setup scinn(int cells, int clusters, int latent, int hidden, int b
     set_word(&s, "cluster.loss", "softmax.bce");
     set(&s, "patience", 10);
     return s;
+}
+static inline const int *labels_of(Setup *s)
+{
+    return ((Ints *) (void *) planned(s, "labels"))->at;
+}
+static inline const double *units_of(Setup *s)
+{
+    return ((Reals *) (void *) planned(s, "units"))->at;
+}
+static inline size_t hidden_of(Setup *s)
+{
+    return (size_t) *(int *) (void *) planned(s, "hidden");
 }
 
 /* ---- the model once more, in loops, in double, in the natural layout ---- */

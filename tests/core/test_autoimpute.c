@@ -39,7 +39,7 @@ static void golden(void)
         set_word(&s, "stop", "paper");
         static const double y[] = { 0.845656306226, -0.022828153113, 0.786617578917,
                                     0.006691210541 };
-        double *out = predicted(&s, m, start, 1);
+        double *out = predicted(&s, m, known(start, NULL), 1);
         for (int k = 0; k < 4; k++) NEAR(out[k], y[k], tol);
     }
 }
@@ -164,7 +164,7 @@ static void against_loops(const char *stop, int batch, const char *arithmetic, i
     WITHIN(apart(f.weights, validation ? best : p.w, n), tol);
 
     memset(p.role, 1, G * CELLS);  /* predicting holds nothing out; a zero in x adds nothing */
-    double *out = predicted(&s, m, f.weights, 1), *want = NEW(double, G *CELLS),
+    double *out = predicted(&s, m, f, 1), *want = NEW(double, G *CELLS),
            *units = NEW(double, h);
     for (size_t c = 0; c < CELLS; c++) plain_cell(&p, f.weights, c, units, want + c * G);
     WITHIN(apart(out, want, G * CELLS), TOL(1e-12, 5e-6));
@@ -200,9 +200,9 @@ static void two_arithmetics(void)
         WITHIN(apart(a.h->valid, b.h->valid, 5), TOL(1e-10, 1e-4));
         WITHIN(apart(a.state, b.state, n), TOL(1e-10, 1e-4));
         WITHIN(apart(a.weights, b.weights, n), TOL(1e-10, 1e-4));
-        WITHIN(apart(predicted(&s, x, a.weights, 1), predicted(&d, x, b.weights, 1), 2000),
+        WITHIN(apart(predicted(&s, x, a, 1), predicted(&d, x, b, 1), 2000),
                TOL(1e-10, 1e-4));
-        double *p = predicted(&s, x, a.weights, 1), *q = predicted(&d, x, a.weights, 1);
+        double *p = predicted(&s, x, a, 1), *q = predicted(&d, x, a, 1);
         /* so that a part of the cells may be denser than all of them */
         SAME_BITS(p, q, 2000);
     }

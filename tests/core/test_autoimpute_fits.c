@@ -19,7 +19,7 @@ static void bits_with(Setup s, Sparse x, int iterations)
     size_t n = model_weights(s.m, s.params, x.nrow, NULL), all = (size_t) x.nrow * (size_t) x.ncol;
     set(&s, "max.iter", iterations);
     Fit first = fitted(&s, x);
-    double *out = predicted(&s, x, first.weights, 1);
+    double *out = predicted(&s, x, first, 1);
     for (int b = 0; b < 5; b++)
         for (int t = 0; t < 3; t++) {
             set(&s, "block.cells", blocks_of[b]);
@@ -27,7 +27,7 @@ static void bits_with(Setup s, Sparse x, int iterations)
             f.threads = threads[t];
             CHECK(go(&s, &f) == ST_OK);
             same_fit(&f, &first, n);
-            double *p = predicted(&s, x, f.weights, threads[t]);
+            double *p = predicted(&s, x, f, threads[t]);
             SAME_BITS(p, out, all);
         }
 }
@@ -60,11 +60,11 @@ static void cell_by_cell(void)
     Sparse x = sparse_of(random_matrix(30, 12, 0.4), 30, 12);
     Setup s = autoimpute(70, 3);
     Fit f = fitted(&s, x);
-    double *all = predicted(&s, x, f.weights, 1);
+    double *all = predicted(&s, x, f, 1);
     for (int c = 0; c < 12; c++) {
         int p[2] = { 0, x.p[c + 1] - x.p[c] };
         Sparse one = { 30, 1, p, x.i + x.p[c], x.x + x.p[c] };
-        double *y = predicted(&s, one, f.weights, 2);
+        double *y = predicted(&s, one, f, 2);
         SAME_BITS(y, all + 30 * c, 30);
     }
 }
@@ -92,7 +92,7 @@ static void permuted_cells(void)
     Fit f = fitted(&s, a), g = fitted(&s, b);
     WITHIN(apart(g.h->train, f.h->train, 10), TOL(1e-10, 1e-4));
     WITHIN(apart(g.h->penalty, f.h->penalty, 10), TOL(1e-10, 1e-4));
-    double *p = predicted(&s, a, f.weights, 1), *q = predicted(&s, b, g.weights, 1);
+    double *p = predicted(&s, a, f, 1), *q = predicted(&s, b, g, 1);
     for (int c = 0; c < M; c++) memcpy(back + order[c] * G, q + c * G, G * sizeof *y);
     WITHIN(apart(back, p, G * M), TOL(1e-10, 1e-4));
 }
@@ -128,7 +128,8 @@ static void permuted_weights(void)
             f = step_from(s, a, f.w, f.s);
             g = step_from(s, b, g.w, g.s);
         }
-        double *p = predicted(&s, a, f.w, 1), *q = predicted(&s, b, g.w, 1),
+        double *p = predicted(&s, a, known(f.w, NULL), 1),
+               *q = predicted(&s, b, known(g.w, NULL), 1),
                *back = NEW(double, G *M);
         for (int c = 0; c < M; c++)
             for (int k = 0; k < G; k++) back[c * G + gene[k]] = q[c * G + k];
@@ -167,7 +168,7 @@ static void nothing_to_fit(void)
                 CHECK(decay ? f.h->penalty[0] > 0 : f.h->penalty[0] == 0);
                 if (decay && f.h->n_iter > 1) CHECK(f.h->penalty[5] < f.h->penalty[0]);
                 CHECK(all_finite(f.weights, n) && all_finite(f.state, 2 * n));
-                CHECK(all_finite(predicted(&s, f.x, f.weights, 2), G * M));
+                CHECK(all_finite(predicted(&s, f.x, f, 2), G * M));
             }
 }
 
@@ -196,13 +197,13 @@ static void thin_matrices(void)
         Fit f = fitted(&s, m);
         CHECK(all_finite(f.weights, model_weights(s.m, s.params, G, NULL))
               && all_finite(f.h->train, 10));
-        CHECK(all_finite(predicted(&s, m, f.weights, 1), G * M));
+        CHECK(all_finite(predicted(&s, m, f, 1), G * M));
         for (int cells = 1; cells < 4; cells += 2) {
             int genes = cells == 1 ? G : 1;
             Fit g = fitted(&s, sparse_of(random_matrix(genes, cells, 1), genes, cells));
             CHECK(all_finite(g.weights, model_weights(s.m, s.params, genes, NULL))
                   && all_finite(g.h->train, 10) && g.h->train[9] < g.h->train[0]);
-            CHECK(all_finite(predicted(&s, g.x, g.weights, 4), (size_t) (genes * cells)));
+            CHECK(all_finite(predicted(&s, g.x, g, 4), (size_t) (genes * cells)));
         }
     }
 }
@@ -230,8 +231,8 @@ static void resumed(void)
                 f.threads = 2;
                 CHECK(go(&s, &f) == ST_OK);
                 same_fit(&f, &straight, n);
-                double *a = predicted(&s, x, f.weights, 1),
-                       *b = predicted(&s, x, straight.weights, 1);
+                double *a = predicted(&s, x, f, 1),
+                       *b = predicted(&s, x, straight, 1);
                 SAME_BITS(a, b, 750);
             }
 }
@@ -341,7 +342,7 @@ static void ticks(void)
     Fit f = fitted(&s, x);
     CHECK(n_ticks == 5 * (4 + 1));
     n_ticks = 0;
-    predicted(&s, x, f.weights, 1);
+    predicted(&s, x, f, 1);
     CHECK(n_ticks == 4);
 }
 

@@ -14,7 +14,7 @@ static void gene_means(void)
         Fit f = fitted(&s, sparse_of(x, G, M));
         CHECK(f.h->stopped == STOPPED_CLOSED);
         for (int g = 0; g < G; g++) NEAR(f.weights[g], d ? detected[g] : all[g], 1e-15);
-        double *out = predicted(&s, sparse_of(x, G, 2), f.weights, 2);
+        double *out = predicted(&s, sparse_of(x, G, 2), f, 2);
         for (int k = 0; k < 2 * G; k++) CHECK(out[k] == f.weights[k % G]);
     }
 }
@@ -26,7 +26,7 @@ static void none(void)
     CHECK(model_weights(s.m, s.params, 3, NULL) == 0);
     Fit f = fitted(&s, sparse_of(x, 3, 2));
     CHECK(f.h->stopped == STOPPED_CLOSED);
-    double *out = predicted(&s, sparse_of(x, 3, 2), f.weights, 1);
+    double *out = predicted(&s, sparse_of(x, 3, 2), f, 1);
     for (int k = 0; k < 6; k++) CHECK(out[k] == 0);
 }
 

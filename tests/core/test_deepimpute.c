@@ -65,10 +65,9 @@ static void golden(void)
     set(&s, "dropout", 0.2);
     NEAR(step_from(s, x, golden_w, NULL, NULL, o.seed).loss, 0.49369682236, tol);
 
-    double w[13];
-    memcpy(w, golden_w, sizeof golden_w);
-    w[12] = 100;
-    double *out = predicted(&s, x, w, 1);  /* with dropout set, which predicting ignores */
+    const double limit = 100;
+    /* with dropout set, which predicting ignores */
+    double *out = predicted(&s, x, known(golden_w, &limit), 1);
     for (int k = 0; k < 4; k++) NEAR(out[4 * (k / 2) + 2 + k % 2], yhat[k], tol);
     for (int c = 0; c < 3; c++) CHECK(isnan(out[4 * c]) && isnan(out[4 * c + 1]));
     /* A itself: the units twice, once turned round, and their difference */
@@ -76,10 +75,10 @@ static void golden(void)
     static const double a[] = { 0.446573590280, -0.146573590280, 1.067800252733, 0.166020192641 };
     static const double units[] = { 0.5, 0.25, -0.5, 0.6,  -0.5, -0.25, 0.5, -0.6,
                                     0.1, 0.2,  -0.1, -0.2, 1,    0,     -1,  0,
-                                    0,   1,    0,    -1,   0,    0,     100 };
+                                    0,   1,    0,    -1,   0,    0 };
     Setup l = deepimpute(twice, 2);
     set_word(&l, "output", "linear");
-    out = predicted(&l, x, units, 1);
+    out = predicted(&l, x, known(units, &limit), 1);
     for (int k = 0; k < 4; k++) NEAR(out[4 * (k / 2) + 2 + k % 2], a[k], tol);
 }
 

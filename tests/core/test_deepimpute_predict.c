@@ -37,26 +37,27 @@ static void predictions(void)
         for (size_t k = 0; k < n; k++) w[k] = (double) (real) between(-0.3, 0.4);
         double *want = plain_predict(plan, outputs[a], x, M, w);
         for (int k = 0; k < GENES * M; k++) if (want[k] > most) most = want[k];
-        w[n - 1] = 0.7 * most;
-        double *out = predicted(&s, m, w, 1);
+        double limit = 0.7 * most;
+        Fit f = known(w, &limit);
+        double *out = predicted(&s, m, f, 1);
         int wrong = 0, guarded = 0, below_zero = 0;
         for (int k = 0; k < GENES * M; k++) {
-            if (fabs(want[k] - w[n - 1]) < 1e-4) continue;
-            int none = !(want[k] <= w[n - 1]);
+            if (fabs(want[k] - limit) < 1e-4) continue;
+            int none = !(want[k] <= limit);
             guarded += none && !isnan(want[k]);
             below_zero += want[k] < 0;
             wrong += none ? !isnan(out[k]) : !(fabs(out[k] - want[k]) <= TOL(1e-12, 1e-5) * most);
         }
         CHECK(wrong == 0 && guarded > 0 && guarded < 9 * M && (below_zero > 0) == (a == 2));
         for (int t = 2; t <= 4; t++) {
-            double *p = predicted(&s, m, w, t);
+            double *p = predicted(&s, m, f, t);
             SAME_BITS(p, out, GENES * M);
         }
         for (int from = 0, size; from < M; from += size) {       /* parts of the cells */
             size = from % 3 == 0 ? 1 : 1 + below(M - from);
             int *p = NEW(int, size + 1), first = m.p[from];
             for (int c = 0; c <= size; c++) p[c] = m.p[from + c] - first;
-            double *y = predicted(&s, (Sparse) { GENES, size, p, m.i + first, m.x + first }, w, 2);
+            double *y = predicted(&s, (Sparse) { GENES, size, p, m.i + first, m.x + first }, f, 2);
             SAME_BITS(y, out + GENES * from, GENES * size);
         }
         for (int k = 0; k < 3; k++) {  /* one gene is wanted: that its network is asked is enough */
@@ -66,13 +67,8 @@ static void predictions(void)
             wanted[p[3]] = 0;
             double *y = NEW(double, GENES * M);
             Arena arena = new_arena();
-            Predict job = { .x = m,
-                            .plan = plan,
-                            .weights = w,
-                            .wanted = wanted,
-                            .threads = 2,
-                            .tick = any_tick(),
-                            .out = y };
+            Predict job = to_predict(&s, m, f, 2, y);
+            job.wanted = wanted;
             CHECK(s.m->predict(&arena, s.params, &job) == ST_OK);
             for (int c = 0; c < M; c++) {
                 SAME_BITS(y + c * GENES + targets[2], out + c * GENES + targets[2], 1);
@@ -90,10 +86,10 @@ static void no_numbers(void)
 {
     static const int plan[] = { 1, 1, 1, 0, 1, 4, 0, 1, 2, 3, 4 };
     const double big = TOL(1e307, 1e38), x[10] = { 10, 1, 1, 1, 1, 100, 0, 0, 0, 0 };
-    const double w[] = { 10, 0, big, -big, 1e-3, NAN, 0, 0, 0, 0, 1 };
+    const double w[] = { 10, 0, big, -big, 1e-3, NAN, 0, 0, 0, 0 }, limit = 1;
     Setup s = deepimpute(plan, 1);
     set_word(&s, "output", "linear");
-    double *y = predicted(&s, sparse_of(x, 5, 2), w, 1);
+    double *y = predicted(&s, sparse_of(x, 5, 2), known(w, &limit), 1);
     NEAR(y[3], 0.1, 1e-6);
     NEAR(y[8], 1, 1e-6);
     for (int k = 0; k < 10; k++) CHECK(k % 5 == 3 || isnan(y[k]));
@@ -117,7 +113,7 @@ static void intercepts(void)
     f.seed = seed;
     CHECK(go(&s, &f) == ST_OK);
     NEAR(f.h->train[f.h->n_iter - 1], 1, 1e-5);
-    NEAR(predicted(&s, f.x, f.weights, 1)[1], 2.5, 1e-3);
+    NEAR(predicted(&s, f.x, f, 1)[1], 2.5, 1e-3);
     NEAR(f.h->mse, 0.25, 1e-3);
     CHECK(isnan(f.h->pearson));                          /* of one value there is none */
 }
@@ -149,7 +145,7 @@ static void degenerate(void)
                   && isnan(f.h->pearson));
             for (size_t j = 0; j < o.n; j++) CHECK(f.weights[j] == o.w[j]);
         } else CHECK(f.h->train[5] > 0);
-        double *y = predicted(&s, m, f.weights, 2);
+        double *y = predicted(&s, m, f, 2);
         int *target = NEW(int, genes);
         for (int j = 0; j < nets; j++) for (int i = 0; i < net_of(plan, j)[2]; i++)
             target[net_of(plan, j)[3 + net_of(plan, j)[1] + i]] = 1;

@@ -22,9 +22,7 @@ static void gradient(int N, int M, double density, int inner, int nb, int scale,
     set_word(&s, "inner", on_edges ? "edges" : "full");
     GsParams p;
     memcpy(&p, s.params, sizeof p);
-    Fit f = {
-        .x = y, .plan = s.plan, .given = s.given, .seed = 11, .threads = 2, .tick = any_tick()
-    };
+    Fit f = { .x = y, .plan = s.plan, .seed = 11, .threads = 2, .tick = any_tick() };
     Net n = gs_net(&p, &f), old;
     Arena a = new_arena();
     gs_take(&a, &n);
@@ -209,7 +207,6 @@ static void worked(void)
     memcpy(&pars, set_.params, sizeof pars);
     Fit f = { .x = sparse_of(ycounts, 3, 3),
               .plan = set_.plan,
-              .given = size,
               .threads = 1,
               .tick = any_tick() };
     Net n = gs_net(&pars, &f);

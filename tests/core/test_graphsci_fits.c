@@ -26,15 +26,15 @@ static void bits(void)
         CHECK(one.h->train[one.h->n_iter - 1] < one.h->train[0]);
         /* the prediction is exp of the folded head, for cells of the fit in any order; others are
          * not known */
-        double *at_1 = predicted(&s, y, one.weights, 1), *at_2 = predicted(&s, y, one.weights, 2);
+        double *at_1 = predicted(&s, y, one, 1), *at_2 = predicted(&s, y, one, 2);
         SAME_BITS(at_1, at_2, N * M);
         GsParams p;
         memcpy(&p, s.params, sizeof p);
-        Result r = gs_result(one.weights, (size_t) N, (size_t) M, &p);
+        Result r = gs_result(one.weights, one.extras, (size_t) N, (size_t) M, &p);
         double o = r.bias[0][5];
         for (size_t l = 0; l < H2; l++) o += r.E2[l * (size_t) M + 4] * r.U[0][5 * H2 + l];
-        NEAR(at_1[4 * N + 5], exp(o) * s.given[4], 1e-12);
-        CHECK(isnan(predicted(&s, counts(N, M, 0.4), one.weights, 1)[7]));
+        NEAR(at_1[4 * N + 5], exp(o) * graphsci_plan(&s)->size.at[4], 1e-12);
+        CHECK(isnan(predicted(&s, counts(N, M, 0.4), one, 1)[7]));
         clear();
     }
 }
@@ -49,14 +49,12 @@ static void folded(void)
     set(&s, "dropout", 0);
     GsParams p;
     memcpy(&p, s.params, sizeof p);
-    Fit f = {
-        .x = y, .plan = s.plan, .given = s.given, .seed = 3, .threads = 1, .tick = any_tick()
-    };
+    Fit f = { .x = y, .plan = s.plan, .seed = 3, .threads = 1, .tick = any_tick() };
     Net n = gs_net(&p, &f);
     Arena a = new_arena();
     gs_take(&a, &n);
     gs_ready(&n);
-    Result r = gs_result(NEW(double, weights_of(&s, N)), (size_t) N, (size_t) M, &p);
+    Result r = gs_result(NEW(double, weights_of(&s, N)), NULL, (size_t) N, (size_t) M, &p);
     take(&n, &r);
     CHECK(isfinite(gs_held(&n, &r)));
     n.noise = n.drop = 0;
@@ -83,28 +81,28 @@ static void drawn(void)
     int N = 70, M = 20;
     Sparse y = counts(N, M, 0.5);
     Setup s = graphsci(random_graph(N, M, 12, 2 * N), sizes(M));
-    double *mean = predicted(&s, y, fitted(&s, y).weights, 1);
+    double *mean = predicted(&s, y, fitted(&s, y), 1);
     set(&s, "n.draws", 3);
     CHECK(weights_of(&s, N) > 3 * (size_t) (M * H2));
     Fit three = fitted(&s, y);
-    double *drawn = predicted(&s, y, three.weights, 2), apart = 0, size = 0;
+    double *drawn = predicted(&s, y, three, 2), apart = 0, size = 0;
     GsParams p;
     memcpy(&p, s.params, sizeof p);
-    Result r = gs_result(three.weights, (size_t) N, (size_t) M, &p);
+    Result r = gs_result(three.weights, three.extras, (size_t) N, (size_t) M, &p);
     for (size_t k = 0; k < 3; k++)
         CHECK(r.E2[(k * H2 + 3) * (size_t) M] != r.E2[((k + 1) % 3 * H2 + 3) * (size_t) M]
               || r.E2[3 * M] == 0);
     double sum = 0;
     for (int d = 0; d < 3; d++) sum += exp(gs_head(&r, 0, d, (size_t) N, (size_t) M, 4, 5)) / 3;
-    NEAR(drawn[4 * N + 5], sum * s.given[4], 1e-12);
+    NEAR(drawn[4 * N + 5], sum * graphsci_plan(&s)->size.at[4], 1e-12);
     for (int k = 0; k < N * M; k++) { apart += fabs(drawn[k] - mean[k]); size += mean[k]; }
     CHECK(apart > 1e-4 * size && apart < 0.5 * size);
-    SAME_BITS(drawn, predicted(&s, y, fitted(&s, y).weights, 1), N * M);
+    SAME_BITS(drawn, predicted(&s, y, fitted(&s, y), 1), N * M);
     set(&s, "n.draws", 0);
     set_word(&s, "eval", "reference");
-    double *other = predicted(&s, y, fitted(&s, y).weights, 1);
+    double *other = predicted(&s, y, fitted(&s, y), 1);
     CHECK(all_finite(other, (size_t) (N * M)) && other[5] != mean[5] && other[5] != drawn[5]);
-    SAME_BITS(other, predicted(&s, y, fitted(&s, y).weights, 2), N * M);
+    SAME_BITS(other, predicted(&s, y, fitted(&s, y), 2), N * M);
     clear();
 }
 
@@ -114,15 +112,15 @@ static void resumed(void)
     for (int k = 0; k < 5; k++) {
         int N = k == 1 ? 300 : 70, M = 20, pause = k == 2 ? 20 : 13;
         Sparse y = counts(N, M, 0.5);
-        int *plan = random_graph(N, M, 30, 2 * N);
-        Setup s = graphsci(plan, sizes(M));
+        Setup s = graphsci(random_graph(N, M, 30, 2 * N), sizes(M));
+        GsPlan *plan = graphsci_plan(&s);
         set_word(&s, "latent", k == 3 ? "inner" : "code");
         set_word(&s, "stop", k == 4 ? "none" : "validation");
         Fit whole = fitted(&s, y), half = new_fit(&s, y);
-        if (k % 2) half.pause_at = pause; else plan[PLAN_EPOCHS] = pause;
+        if (k % 2) half.pause_at = pause; else plan->iterations = pause;
         CHECK(go(&s, &half) == ST_OK && half.h->n_iter == pause);
         CHECK(half.h->stopped == (k % 2 ? STOPPED_PAUSE : STOPPED_MAX));
-        plan[PLAN_EPOCHS] = 30;
+        plan->iterations = 30;
         half.pause_at = 0;
         half.h->done = pause;
         CHECK(go(&s, &half) == ST_OK && half.h->n_iter == 30
@@ -141,30 +139,27 @@ static void resumed(void)
  * window. */
 static void watched(void)
 {
-    int N = 70, M = 20, held = 30;
+    enum { N = 70, M = 20, held = 30 };
     Sparse y = counts(N, M, 0.5);
-    int *bare = random_graph(N, M, 12, 2 * N), before = PLAN_GRAPH + N + 1 + bare[PLAN_EDGES];
-    int *plan = NEW(int, before + 4 * held);
-    memcpy(plan, bare, (size_t) before * sizeof *plan);
-    plan[PLAN_HELD] = held;
+    GsPlan plan = random_graph(N, M, 12, 2 * N);
+    int *pair = NEW(int, 4 * held);
     for (int k = 0; k < 2 * held; k++) {
-        plan[before + 2 * k] = below(N / 2);
-        plan[before + 2 * k + 1] = N / 2 + below(N / 2);
+        pair[2 * k] = below(N / 2);
+        pair[2 * k + 1] = N / 2 + below(N / 2);
     }
+    plan.pairs = (Ints) { 4 * held, pair };
     for (int inner = 0; inner < 2; inner++) {
         Setup s = graphsci(plan, sizes(M));
         set_word(&s, "latent", inner ? "inner" : "code");
         Fit f = fitted(&s, y);
         GsParams p;
         memcpy(&p, s.params, sizeof p);
-        Result r = gs_result(f.weights, (size_t) N, (size_t) M, &p);
+        Result r = gs_result(f.weights, f.extras, (size_t) N, (size_t) M, &p);
         double more = 0;
         for (int a = 0; a < held; a++)
             for (int b = held; b < 2 * held; b++) {
-                double x = pair_score(&r, (size_t) N, inner, plan[before + 2 * a],
-                                      plan[before + 2 * a + 1]),
-                       z = pair_score(&r, (size_t) N, inner, plan[before + 2 * b],
-                                      plan[before + 2 * b + 1]);
+                double x = pair_score(&r, (size_t) N, inner, pair[2 * a], pair[2 * a + 1]);
+                double z = pair_score(&r, (size_t) N, inner, pair[2 * b], pair[2 * b + 1]);
                 more += x > z ? 1 : x == z ? 0.5 : 0;
             }
         NEAR(f.h->part[9 * CURVES + EDGE_AUC], more / (held * held), 1e-12);
@@ -192,12 +187,7 @@ static Status call_fit(Arena *a) { return asked.m->fit(a, asked.params, &job); }
 static Status call_predict(Arena *a)
 {
     double out[70 * 12];
-    Predict q = { .x = job.x,
-                  .plan = asked.plan,
-                  .weights = job.weights,
-                  .threads = 2,
-                  .tick = any_tick(),
-                  .out = out };
+    Predict q = to_predict(&asked, job.x, job, 2, out);
     return asked.m->predict(a, asked.params, &q);
 }
 static Sparse by_gene;
@@ -213,7 +203,9 @@ static void memory(void)
     set(&asked, "learning.rate", 10);
     set_word(&asked, "init", "reference");
     job = new_fit(&asked, counts(70, 12, 0.5));
-    for (int k = 0; k < 12; k++) ((double *) (uintptr_t) asked.given)[k] = 1e-300;
+    double *size = sizes(12);
+    for (int k = 0; k < 12; k++) size[k] = 1e-300;
+    graphsci_plan(&asked)->size.at = size;
     CHECK(go(&asked, &job) == ST_DIVERGED);
 }
 

@@ -31,12 +31,7 @@ static double *weights, *out;
 static Status call_fit(Arena *a) { return setup.m->fit(a, setup.params, &fit); }
 static Status call_predict(Arena *a)
 {
-    Predict p = { .x = fit.x,
-                  .plan = setup.plan,
-                  .weights = weights,
-                  .threads = 2,
-                  .tick = any_tick(),
-                  .out = out };
+    Predict p = to_predict(&setup, fit.x, known(weights, fit.extras), 2, out);
     return setup.m->predict(a, setup.params, &p);
 }
 

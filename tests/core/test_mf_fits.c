@@ -50,11 +50,11 @@ static void singular(void)
 /* ---- whole fits ---- */
 static Setup deepmc(int N, int cells, int sweeps)
 {
-    int *plan = NEW(int, 6);
-    plan[0] = cells; plan[1] = sweeps; plan[2] = N;
-    for (int k = 0; k < N; k++) plan[3 + k] = ranks_of[N - 1][k];
-    Setup s = { .m = model_find("deepmc"), .plan = plan };
+    Setup s = { .m = model_find("deepmc") };
     if (!s.m) exit(2);
+    plan_int(&s, "cells", cells);
+    plan_int(&s, "iterations", sweeps);
+    set_ints(&s, "ranks", (size_t) N, ranks_of[N - 1]);
     set_word(&s, "step", "mm");
     set(&s, "lambda.scale", 0.25);
     set_word(&s, "init", "svd");
@@ -84,14 +84,14 @@ static void fits(void)
         Fit one = fitted(&s, x);
         size_t n = weights_of(&s, GENES);
         CHECK(one.h->n_iter == 8 && one.h->stopped == STOPPED_MAX);
-        double *out = predicted(&s, x, one.weights, 1);
+        double *out = predicted(&s, x, one, 1);
         for (int t = 2; t <= 3; t++) {
             Fit f = new_fit(&s, x);
             f.threads = t;
             CHECK(go(&s, &f) == ST_OK);
             CHECK(!memcmp(f.weights, one.weights, n * sizeof(double)));
             SAME_BITS(f.h->train, one.h->train, 8);
-            double *p = predicted(&s, x, f.weights, t);
+            double *p = predicted(&s, x, f, t);
             SAME_BITS(p, out, GENES * cells);
         }
         double miss = 0;
@@ -100,7 +100,7 @@ static void fits(void)
         if (kind % 4 == 0) NEAR(miss, one.h->train[7], 1e-9);
         for (int g = 0; g < GENES; g++) CHECK(out[7 * GENES + g] == 0);
         Sparse part = sparse_of(y + 20 * GENES, GENES, 30);
-        double *some = predicted(&s, part, one.weights, 1);
+        double *some = predicted(&s, part, one, 1);
         SAME_BITS(some, out + 20 * GENES, GENES * 30);
         clear();
     }
@@ -112,12 +112,8 @@ static double *failing_weights, *failing_out;
 static Status fit_call(Arena *a) { return failing.m->fit(a, failing.params, &failing_fit); }
 static Status predict_call(Arena *a)
 {
-    Predict p = { .x = failing_fit.x,
-                  .plan = failing.plan,
-                  .weights = failing_weights,
-                  .threads = 2,
-                  .tick = any_tick(),
-                  .out = failing_out };
+    Predict p = to_predict(&failing, failing_fit.x, known(failing_weights, failing_fit.extras), 2,
+                           failing_out);
     return failing.m->predict(a, failing.params, &p);
 }
 static Status svd_call(Arena *a)
@@ -154,7 +150,7 @@ static void nothing(void)
     Setup s = deepmc(2, CELLS, 4);
     Fit f = fitted(&s, sparse_of(none, GENES, CELLS));
     CHECK(f.h->n_iter == 0 && f.h->stopped == STOPPED_SETTLED);
-    double *out = predicted(&s, f.x, f.weights, 1);
+    double *out = predicted(&s, f.x, f, 1);
     SAME_BITS(out, none, GENES * CELLS);
 }
 

@@ -59,8 +59,8 @@ static void gradient(int kind, int linear, int K, int hidden, double drop, doubl
         uint32_t *bits = NEW(uint32_t, longest + 4);
         rng_words(f.seed, RNG_DROPOUT, 0, ((uint64_t) 2 * cells + r) * ((longest + 3) / 4), bits,
                   (size_t) (sx.p[c + 1] - sx.p[c]));
-        memcpy(given + r * (size_t) L, s.given + c * L, (size_t) L * sizeof *given);
-        label[r] = s.plan[LABELS + c];
+        memcpy(given + r * (size_t) L, units_of(&s) + c * L, (size_t) L * sizeof *given);
+        label[r] = labels_of(&s)[c];
         for (int k = sx.p[c]; k < sx.p[c + 1]; k++) {
             size_t at = r * (size_t) G + (size_t) sx.i[k];
             xs[at] = (double) (real) sx.x[k];

@@ -32,12 +32,12 @@ static void bits(void)
         SAME_BITS(one.weights, half.weights, all);
         SAME_BITS(one.state, half.state, 3 * all);
         SAME_BITS(one.h->part, half.h->part, CURVES * one.h->n_iter);
-        double *at_1 = predicted(&s, sx, one.weights, 1), *at_2 = predicted(&s, sx, one.weights, 2),
+        double *at_1 = predicted(&s, sx, one, 1), *at_2 = predicted(&s, sx, one, 2),
                part[4];
         SAME_BITS(at_1, at_2, G * n);
         Plain p = {
-            (size_t) G,      (size_t) n,      (size_t) s.plan[HIDDEN], 3, 4, 0, 0, x, s.given,
-            s.plan + LABELS, NEW(char, G *n), NEW(char, G *n),         1, 1, 1, 1, 0
+            (size_t) G,      (size_t) n,      hidden_of(&s), 3, 4, 0, 0, x, units_of(&s),
+            labels_of(&s), NEW(char, G *n), NEW(char, G *n),         1, 1, 1, 1, 0
         };
         memset(p.keep, 1, (size_t) (G * n));
         double *R = NEW(double, G * n);
@@ -50,7 +50,7 @@ static void bits(void)
     double x[] = { 1, 2, 3, 4 };
     Fit f = fitted(&s, sparse_of(x, 1, 4));
     CHECK(f.h->n_iter == 0 && f.h->stopped == STOPPED_CLOSED);
-    CHECK(predicted(&s, f.x, f.weights, 1)[3] == 0);
+    CHECK(predicted(&s, f.x, f, 1)[3] == 0);
     /* the plan is for other cells */
     s = scinn(5, 2, 3, 16, 5, 1);
     f = new_fit(&s, sparse_of(x, 1, 4));
@@ -66,7 +66,7 @@ static void learns(void)
     set(&s, "learning.rate", 1e-2);
     set(&s, "similarity.weight", 0);
     for (int c = 0; c < n; c++) {
-        int k = s.plan[LABELS + c];
+        int k = labels_of(&s)[c];
         for (int g = 0; g < G; g++) if (x[c * G + g] != 0) x[c * G + g] += k ? g % 2 : (g + 1) % 2;
     }
     Fit f = fitted(&s, sparse_of(x, G, n));
