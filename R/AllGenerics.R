@@ -86,6 +86,9 @@ setGeneric(".lacksPosterior", function(param) ": StackParam() or keep = \"poster
 setGeneric(".block", function(fit, counts, cols, how, threads,
     rows = NULL) standardGeneric(".block"))
 
+# Is what R reads of the fit as it must be? An error if not. The C core looks at what it reads itself.
+setGeneric(".checkIntact", function(fit) standardGeneric(".checkIntact"))
+
 # The posterior of a fit, learnt from molecules of the counts it was fitted to.
 setGeneric(".posteriorOfFit", function(fit, counts, threads) standardGeneric(".posteriorOfFit"))
 

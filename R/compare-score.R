@@ -7,6 +7,7 @@ NULL
 .thinFit <- function(fit) {
     if (!is(fit, "InfillFit") || !nrow(fit@history)) return(NULL)
     fit@weights <- fit@state <- numeric()
+    fit@extras <- list()
     fit@recipe <- fit@recipe["log"]
     fit
 }

@@ -11,6 +11,8 @@ NULL
 #' @slot weights All weights in one numeric vector (single precision kept
 #'   exactly); [fitParts()] gives them as named matrices.
 #' @slot shapes Name, rows and columns of each weight matrix, in order.
+#' @slot extras Named list of matrices: what else the model keeps of a fit, such as the
+#'   fingerprints of its cells; see the pages of the models.
 #' @slot history data.frame with one row per iteration: `iteration`, `train`
 #'   and `valid` (the model's loss; AutoImpute: sums of squared errors),
 #'   `penalty`; and `network`, where a model trains several.
@@ -45,7 +47,7 @@ NULL
 #' head(fitParts(fit, "genes"))
 #' @export
 setClass("InfillFit", slots = c(param = "InfillParam", recipe = "list",
-    weights = "numeric", shapes = "data.frame", history = "data.frame",
+    weights = "numeric", shapes = "data.frame", extras = "list", history = "data.frame",
     best = "integer", stopped = "character", heldout = "data.frame",
     seed = "numeric", state = "numeric", entries = "numeric", cells = "integer",
     seconds = "numeric", version = "character"))
@@ -86,15 +88,15 @@ fitParts <- function(fit, what = "weights", ...) {
 .weightsOf <- function(fit) {
     s <- fit@shapes
     n <- as.double(s$nrow) * s$ncol
+    if (length(fit@weights) != sum(n)) .damaged("the fit", "weights", sprintf("must be %.0f numbers", sum(n)))
     end <- cumsum(n)
     out <- lapply(seq_along(n), function(k) matrix(
         fit@weights[end[k] - n[k] + seq_len(n[k])], s$nrow[k], s$ncol[k]))
     names(out) <- s$name
     if (!"network" %in% names(fit@history)) return(out)
-    shared <- s$name == "limit"                      # of all networks
-    nets <- split(out[!shared], cumsum(s$name == s$name[1L])[!shared])
+    nets <- split(out, cumsum(s$name == s$name[1L]))
     names(nets) <- paste0("network", seq_along(nets))
-    c(nets, out[shared])
+    nets
 }
 
 .modelledGenes <- function(fit) {
@@ -116,3 +118,6 @@ fitParts <- function(fit, what = "weights", ...) {
     if (!is(x, "InfillFit")) .stop("'%s' must be what fitInfill() returns, not %s", arg,
         .describe(x))
 }
+
+# A fit that was altered, or is of another program: the C core asks here for the error (r_fields.c).
+.damaged <- function(whose, part, why) .stop("%s is damaged: '%s' %s", whose, part, why)

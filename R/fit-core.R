@@ -15,7 +15,7 @@ NULL
 .fitOnce <- function(x, param, threads, resume = NULL, pause = 0, keep.state = FALSE,
     report = NULL) {
     curves <- .curveNames(param)
-    out <- .Call(C_fit, param, x@x, x@recipe$plan, x@recipe$given, param@seed, threads,
+    out <- .Call(C_fit, param, x@x, x@recipe$plan, param@seed, threads,
         if (!is.null(resume)) c(list(resume@weights, resume@state),
             as.list(resume@history[c("train", "valid", "penalty")]),
             list(.iterations(resume), match(resume@stopped, .stopReasons) - 1L),
@@ -25,7 +25,7 @@ NULL
     h <- out$history
     .finished(param, new("InfillFit", param = param, recipe = x@recipe, weights = out$weights,
         shapes = data.frame(name = out$shapes[[1L]], nrow = out$shapes[[2L]],
-            ncol = out$shapes[[3L]]),
+            ncol = out$shapes[[3L]]), extras = out$extras,
         history = .historyOf(h, curves, isTRUE(x@recipe$networks)), best = h$best,
         stopped = .stopReasons[h$stopped + 1L],
         heldout = data.frame(pearson = ifelse(is.nan(h$pearson), NA, h$pearson),
@@ -60,3 +60,20 @@ NULL
         out[k, ] <- if (is.null(history[[curves[k]]])) NaN else history[[curves[k]]]
     as.double(out)
 }
+
+# What R reads of a fit is as it must be; the C core looks at what it reads itself.
+setMethod(".checkIntact", "InfillFit", function(fit) {
+    r <- fit@recipe
+    n <- length(r$kept)
+    must <- function(part, ok, what) if (!isTRUE(ok)) .damaged("the fit", paste0("recipe$", part), paste("must be", what))
+    must("kept", n && is.logical(r$kept) && !anyNA(r$kept), "TRUE or FALSE for each gene")
+    must("genes", is.null(r$genes) || is.character(r$genes) && length(r$genes) == n, "the names of the genes, or NULL")
+    must("status", is.character(r$status) && length(r$status) == n && !anyNA(r$status), "a word for each gene")
+    s <- r$selected
+    must("selected", is.numeric(s) && length(s) && !anyNA(s) && all(s >= 1 & s <= n & s == round(s)) && !anyDuplicated(s),
+        "positions of genes, each once")
+    must("log", .isString(r$log) && r$log %in% .logs, "the name of a logarithm")
+    for (part in c("target", "usual")) must(part, .isNumber(r[[part]]) && is.finite(r[[part]]) && r[[part]] >= 0,
+        "one number from 0")
+    invisible()
+})

@@ -26,9 +26,9 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
     fit
 }
 
-# The last iteration there may be. recipe$plan.iterations: where in its plan a model has that.
+# The last iteration there may be: a plan that decides it has `iterations`.
 .lastIteration <- function(param, recipe) {
-    if (!is.null(recipe$plan.iterations)) recipe$plan[recipe$plan.iterations]
+    if (!is.null(recipe$plan$iterations)) recipe$plan$iterations
     else if (is(param, "NetworkParam")) param@max.iter
     else 1
 }
@@ -66,6 +66,7 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
         .stop("'resume' was fitted with seed %.0f, not %.0f", resume@seed,
             param@seed, class = "infill_mismatch")
     }
+    .checkIntact(resume)
     if (!length(resume@state)) {
         .stop("'resume' holds no state; fit with keep.state = TRUE to go on later",
             class = "infill_mismatch")
@@ -85,5 +86,4 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
 }
 
 # A plan without the number of iterations, which a resumed fit may have more of.
-.planToMatch <- function(recipe) if (is.null(recipe$plan.iterations)) recipe$plan else
-    recipe$plan[-recipe$plan.iterations]
+.planToMatch <- function(recipe) recipe$plan[setdiff(names(recipe$plan), "iterations")]

@@ -29,6 +29,7 @@ setMethod("dimnames", "InfillSeed", function(x) .namesOf(x@counts))
 #' @rdname InfillSeed-class
 #' @export
 setMethod("extract_array", "InfillSeed", function(x, index) {
+    .checkIntact(x@fit)
     cols <- if (is.null(index[[2L]])) seq_len(ncol(x@counts)) else index[[2L]]
     rows <- index[[1L]]
     out <- matrix(0, if (is.null(rows)) nrow(x@counts) else length(rows), length(cols))

@@ -137,10 +137,6 @@ setMethod(".ownProblems", "DeepImputeParam", function(object) {
     orNA <- function(f) function(x) length(x) == 1L && (is.na(x) || f(x))
     oneOf <- function(name, words) must(name, function(x) .isString(x) && x %in% words,
         paste("one of", paste(dQuote(words, FALSE), collapse = ", ")))
-    must("hidden", function(x) length(x) == 1L && is.na(x) || length(x) %in% 1:8 &&
-        all(vapply(x, function(n)
-        whole(1)(n) && n <= 1e6, TRUE)),
-        "whole numbers between 1 and 1e+06, one for each of 1 to 8 hidden layers, or NA")
     must("network.size", whole(1), "one whole number from 1")
     must("n.predictors", whole(1), "one whole number from 1")
     must("n.candidates", orInf(whole(1)), "one whole number from 1 or Inf")
@@ -246,13 +242,8 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads,
     hidden <- if (anyNA(param@hidden)) { if (size == 512) 256 else max(10, floor(size / 2)) } else
         param@hidden
     recipe$networks <- TRUE
-    recipe$plan <-
-        as.integer(c(length(sets), length(hidden), hidden,
-            unlist(lapply(seq_along(sets), function(k) {
-        s <- sets[[k]]
-        c(k, length(s$predictors), length(s$targets), match(s$predictors, used) - 1L,
-            match(s$targets, used) - 1L)
-    }))))
+    recipe$plan <- .planOf(hidden, lapply(unname(sets), function(s) lapply(s, function(g) match(g, used) - 1L)),
+        seq_along(sets))
     new("PreparedCounts", x = .takeGenes(counts, total, recipe, used), recipe = recipe,
         total = total)
 })
@@ -281,8 +272,7 @@ setMethod(".ownParts", "DeepImputeParam", function(param) list(networks = .subNe
         names(at) <- r$genes[at]
         at
     }
-    nets <- lapply(.planNetworks(r$plan), function(p) list(
-        predictors = named(p$predictors), targets = named(p$targets)))
+    nets <- lapply(.networksOf(r$plan), lapply, named)
     n <- .iterations(fit)
     out <- data.frame(targets = lengths(lapply(nets, `[[`, "targets")),
         predictors = lengths(lapply(nets, `[[`, "predictors")), iterations = n, best = fit@best,
@@ -294,15 +284,17 @@ setMethod(".ownParts", "DeepImputeParam", function(param) list(networks = .subNe
 }
 
 setMethod(".sizeAdvice", "DeepImputeParam", function(param, x) {
-    plan <- x@recipe$plan
-    sprintf("'hidden', now %s", .someOf(plan[2L + seq_len(plan[2L])]))
+    sprintf("'hidden', now %s", .someOf(x@recipe$plan$hidden))
 })
 
 # Networks that stop together cannot be trained apart.
 setMethod(".dealt", "DeepImputeParam", function(param, x, n) {
     if (param@joint) return(NULL)
-    lapply(.splitPlan(x@recipe$plan, min(n, x@recipe$plan[1L])), function(plan) {
-        x@recipe$plan <- plan
+    plan <- x@recipe$plan
+    nets <- .networksOf(plan)
+    n <- min(n, length(nets))
+    lapply(unname(split(seq_along(nets), ceiling(seq_along(nets) * n / length(nets)))), function(part) {
+        x@recipe$plan <- .planOf(plan$hidden, nets[part], plan$network[part])
         x
     })
 })
@@ -310,11 +302,8 @@ setMethod(".dealt", "DeepImputeParam", function(param, x, n) {
 setMethod(".joined", "DeepImputeParam", function(param, fits, x) {
     all <- fits[[1L]]
     all@recipe <- x@recipe
-    shared <- all@shapes$name == "limit"
-    n <- sum(as.double(all@shapes$nrow[shared]) * all@shapes$ncol[shared])
-    all@weights <- c(unlist(lapply(fits, function(f) head(f@weights, -n))), tail(all@weights, n))
-    all@shapes <- rbind(do.call(rbind, lapply(fits, function(f)
-        f@shapes[f@shapes$name != "limit", ])), all@shapes[shared, ])
+    all@weights <- unlist(lapply(fits, slot, "weights"))
+    all@shapes <- do.call(rbind, lapply(fits, slot, "shapes"))
     rownames(all@shapes) <- NULL
     first <- cumsum(c(0L, vapply(fits, function(f) length(f@best), 0L)))
     all@history <- do.call(rbind, lapply(seq_along(fits), function(k) {
@@ -328,22 +317,16 @@ setMethod(".joined", "DeepImputeParam", function(param, fits, x) {
     all
 })
 
-# The networks of a plan (see model_deepimpute.c): id, predictors and targets (rows from 0).
-.planNetworks <- function(plan) {
-    at <- 2L + plan[2L]
-    lapply(seq_len(plan[1L]), function(k) {
-        n <- plan[at + 2:3]
-        from <- at + 3L
-        at <<- from + sum(n)
-        list(id = plan[from - 2L], predictors = plan[from + seq_len(n[1L])],
-            targets = plan[from + n[1L] + seq_len(n[2L])])
-    })
+# The plan of these networks, list(predictors, targets) of rows from 0; id: for their random streams.
+.planOf <- function(hidden, nets, id) {
+    each <- function(part) lapply(nets, `[[`, part)
+    list(hidden = as.integer(hidden), network = as.integer(id), n.predictors = lengths(each("predictors")),
+        n.targets = lengths(each("targets")), predictors = as.integer(unlist(each("predictors"))),
+        targets = as.integer(unlist(each("targets"))))
 }
 
-# The plan cut into n plans of consecutive networks.
-.splitPlan <- function(plan, n) {
-    nets <- .planNetworks(plan)
-    lapply(unname(split(nets, ceiling(seq_along(nets) * n / length(nets)))), function(part) c(
-        length(part), plan[2L + 0:plan[2L]],
-        unlist(lapply(part, function(p) c(p$id, lengths(p[2:3]), p$predictors, p$targets)))))
+.networksOf <- function(plan) {
+    of <- function(rows, n) unname(split(rows, rep.int(factor(seq_along(n)), n)))
+    Map(function(predictors, targets) list(predictors = predictors, targets = targets),
+        of(plan$predictors, plan$n.predictors), of(plan$targets, plan$n.targets))
 }

@@ -85,10 +85,10 @@ NULL
 #'   non-zeros than the last rank gets wild values; `lambda`, as in `"converged"`, helps.
 #' @return An object of class `DeepMcParam`. `fitParts(fit, "history")` has the
 #'   start as iteration 0, `train` (the objective without the ridge), `penalty` (the ridge) and
-#'   the mean step of each factor; `fitParts(fit, "weights")` has the factors and `summary`:
-#'   objective and ridge at the start, lambda, w0, p, passes over the matrix for
-#'   the start (0: by a whole Gram matrix), sigma (0 unless `lambda = NA`); `steps` (factors x
-#'   sweeps) and `cells` (fingerprints) are there as well.
+#'   the mean step of each factor; `fitParts(fit, "weights")` has the factors. The slot `extras`
+#'   of the fit has `summary`: objective and ridge at the start, lambda, w0, p, passes over the
+#'   matrix for the start (0: by a whole Gram matrix), sigma (0 unless `lambda = NA`); `steps`
+#'   (factors x sweeps) and `cells` (fingerprints).
 #' @references Mongia, Sengupta, Majumdar (2020). deepMc: deep matrix completion for
 #'   imputation of single-cell RNA-seq data. Journal of Computational Biology 27;
 #'   bioRxiv 387621.
@@ -139,10 +139,6 @@ setMethod(".ownProblems", "DeepMcParam", function(object) {
     must <- function(name, ok, what) if (!ok) out <<-
         c(out, sprintf("'%s' must be %s, not %s", name, what,
         .describe(slot(object, name))))
-    r <- object@ranks
-    must("ranks", length(r) %in% 1:8 && all(is.finite(r)) &&
-        all(r == round(r) & r >= 1 & r <= 1e4) && !is.unsorted(-r),
-        "1 to 8 whole numbers from 1 to 10000, none larger than the one before")
     must("sweeps", length(object@sweeps) == 1L &&
         (is.na(object@sweeps) || .isWhole(object@sweeps) &&
         object@sweeps >= 1 && object@sweeps <= 1e4), "one whole number from 1 to 10000 or NA")
@@ -177,7 +173,7 @@ setMethod(".prepared", "DeepMcParam", function(param, counts, seed, threads, say
         status = rep(c("modelled", "not selected"), c(1L, n - 1L))))
 })
 
-# Cells, sweeps, number of layers, ranks: see model_deepmc.c.
+# The core cuts the ranks by the same rule.
 setMethod(".planned", "DeepMcParam", function(param, x) {
     size <- x@x@Dim
     ranks <- pmin(param@ranks, min(size))
@@ -188,7 +184,7 @@ setMethod(".planned", "DeepMcParam", function(param, x) {
     sweeps <- param@sweeps
     if (is.na(sweeps)) sweeps <- if (share > 0)
         max(5, min(100, ceiling(10 / (share * (length(ranks) + 1))))) else 5
-    x@recipe$plan <- as.integer(c(size[2L], sweeps, length(ranks), ranks))
+    x@recipe$plan <- list(cells = size[2L], iterations = as.integer(sweeps))
     empty <- sum(tabulate(x@x@i + 1L, size[1L]) == 0)
     if (empty)
         warning(sprintf("%d of the %d modelled genes have no counts; they stay as they are", empty,
@@ -210,11 +206,10 @@ setMethod(".fitBytes", "DeepMcParam", function(param, x, n, keep.state) {
 
 # The start and the steps into the history.
 setMethod(".finished", "DeepMcParam", function(param, fit) {
-    w <- .weightsOf(fit)
     n <- length(fit@history$train)
-    summary <- w$summary[, 1L]
-    steps <- t(w$steps)[seq_len(n), , drop = FALSE]
-    colnames(steps) <- c(paste0("step.D", seq_len(nrow(w$steps) - 1L)), "step.Z")
+    summary <- fit@extras$summary[, 1L]
+    steps <- t(fit@extras$steps)[seq_len(n), , drop = FALSE]
+    colnames(steps) <- c(paste0("step.D", seq_len(ncol(steps) - 1L)), "step.Z")
     if (param@tol > 0 && identical(fit@stopped, .stopReasons[1L])) warning(warningCondition(sprintf(
         "'tol' (%g) was not reached in %d sweeps", param@tol, n), class = "infill_tol"))
     fit@history <- data.frame(iteration = 0:n, train = c(summary[1L], fit@history$train),

@@ -311,9 +311,9 @@ setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, s
         normalize = "none", gene.selection = "variance", selected = genes, status = status,
         transductive = TRUE,
         cells = cells, cell.names = colnames(counts)[cells],
-        plan = as.integer(c(ncol(x), param@max.iter, length(graph[[2L]]), held, unlist(graph))),
-        plan.iterations = 2L,
-        given = as.double(size))
+        plan = list(cells = ncol(x), iterations = as.integer(param@max.iter),
+            first = as.integer(graph[[1L]]), neighbours = as.integer(graph[[2L]]),
+            pairs = as.integer(graph[[3L]]), size = as.double(size)))
     new("PreparedCounts", x = x, recipe = recipe, total = total)
 })
 
@@ -329,7 +329,7 @@ setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, s
 }
 # and the result; the state that is kept: weights and moments as doubles
 setMethod(".fitBytes", "GraphSciParam", function(param, x, n, keep.state) {
-    edges <- x@recipe$plan[3L]
+    edges <- length(x@recipe$plan$neighbours)
     weights <- if (param@inner == "full") nrow(x) * (nrow(x) + 256) else edges + nrow(x)
     .graphSciBytes(param, nrow(x), ncol(x), length(x@x@x), edges) + 16 * n +
         (if (keep.state) 24 * weights else 0)
@@ -340,7 +340,7 @@ setMethod(".shownLoss", "GraphSciParam", function(param, train, valid, entries)
 
 setMethod(".finished", "GraphSciParam", function(param, fit) {
     for (name in c("valid", "edge.auc")) fit@history[[name]][!is.finite(fit@history[[name]])] <- NA
-    if (!fit@recipe$plan[4L]) fit@history$edge.auc <- NULL
+    if (!length(fit@recipe$plan$pairs)) fit@history$edge.auc <- NULL
     if (fit@stopped == .stopReasons[8L])
         warning(sprintf(
             paste("the cost of GraphSCI was no longer finite after %d epochs; the weights of",

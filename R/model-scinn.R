@@ -194,8 +194,8 @@ setMethod(".shownLoss", "ScInnParam", function(param, train, valid, entries)
         genes = rownames(counts), kept = rep(TRUE, n), target = 0, usual = 1, log = "none",
         normalize = "none",
         gene.selection = "none", selected = 1L, status = rep("not selected", n),
-        plan = c(0L, 1L, 1L, 16L, 2L, 0L),
-        plan.iterations = 6L, given = numeric()))
+        plan = list(cells = 0L, clusters = 1L, latent = 1L, hidden = 16L, batch = 2L, iterations = 0L,
+            labels = integer(), units = numeric())))
 }
 
 setMethod(".prepared", "ScInnParam", function(param, counts, seed, threads, say, before) {
@@ -238,15 +238,14 @@ setMethod(".prepared", "ScInnParam", function(param, counts, seed, threads, say,
     hidden <- if (is.na(param@hidden)) max(16, min(64, round(n / 25))) else param@hidden
     status <- ifelse(cells >= 3, "not selected", "too few cells")
     status[chosen] <- "modelled"
-    unit <- .unitRows(latent)
     recipe <-
         c(list(genes = rownames(counts), kept = cells > 0, normalize = param@normalize,
             gene.selection = "variance",
         selected = chosen, status = status, stretched = TRUE, least = param@min.value,
         similarity = one,
-        plan = as.integer(c(n, max(cluster), ncol(latent), hidden, batch, epochs, cluster - 1L)),
-        plan.iterations = 6L,
-        given = as.double(t(unit))), scaled$recipe)
+        plan = list(cells = n, clusters = as.integer(max(cluster)), latent = ncol(latent),
+            hidden = as.integer(hidden), batch = as.integer(batch), iterations = as.integer(epochs),
+            labels = as.integer(cluster) - 1L, units = as.double(t(.unitRows(latent))))), scaled$recipe)
     new("PreparedCounts", x = scaled$x[match(chosen, scaled$genes), , drop = FALSE],
         recipe = recipe,
         total = scaled$total[scaled$cells])
@@ -255,17 +254,17 @@ setMethod(".prepared", "ScInnParam", function(param, counts, seed, threads, say,
 # Weights, moments, XI of a batch, the shares of each block of genes, and what goes back to R.
 setMethod(".fitBytes", "ScInnParam", function(param, x, n, keep.state) {
     plan <- x@recipe$plan
-    batch <- as.double(plan[5L])
+    batch <- as.double(plan$batch)
     copies <- if (param@valid.fraction > 0) 4 else 3
     n * (4 * copies + 8 + if (keep.state) 24 else 0) + batch * nrow(x) *
-        (4 + 256 * ceiling(plan[4L] / 64) / 256) +
+        (4 + 256 * ceiling(plan$hidden / 64) / 256) +
         24 * batch * max(diff(x@x@p))
 })
 
 setMethod(".holdsOut", "ScInnParam", function(param) param@valid.fraction > 0)
 
 setMethod(".sizeAdvice", "ScInnParam", function(param, x)
-    sprintf("'hidden', now %d", x@recipe$plan[4L]))
+    sprintf("'hidden', now %d", x@recipe$plan$hidden))
 
 setMethod(".ownParts", "ScInnParam", function(param) list(similarity = function(fit) {
     one <- fit@recipe$similarity

@@ -53,11 +53,24 @@ setClass("NetworkParam", contains = c("InfillParam", "VIRTUAL"),
                 !(.isNumber(value) && inside(value)))
                 paste("one number", range, "or NA"),
             real = if (!.isNumber(value) || !inside(value))
-                paste("one number", range))
+                paste("one number", range),
+            .vectorProblem(value, lapply(fields, `[[`, k)))
         if (!is.null(problem)) out <- c(out, sprintf("'%s' must be %s, not %s",
             name, problem, .describe(value)))
     }
     out
+}
+
+# The same of a slot that is a vector; f: its row of the table.
+.vectorProblem <- function(value, f) {
+    n <- length(value)
+    whole <- f$kind != "reals"
+    or.na <- f$kind == "ints.na"
+    ok <- if (or.na && n == 1L && is.na(value)) TRUE else is.numeric(value) && n >= f$least && n <= f$most &&
+        !anyNA(value) && all(value >= f$lo & value <= f$hi) && (!whole || all(value == round(value))) &&
+        (f$words != "falling" || !is.unsorted(-value))
+    if (!ok) sprintf("%g to %g %snumbers between %g and %g%s%s", f$least, f$most, if (whole) "whole " else "", f$lo, f$hi,
+        if (f$words == "falling") ", none larger than the one before" else "", if (or.na) ", or NA" else "")
 }
 
 # What else is wrong with a model's slots. A generic, because validity of a subclass is not asked

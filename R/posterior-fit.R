@@ -33,6 +33,21 @@ setClass("StackFit", contains = "InfillFit",
     gains = "data.frame", deciles = "data.frame", perfect = "numeric", left.out = "character",
     nothing = "numeric"))
 
+setMethod(".checkIntact", "StackFit", function(fit) {
+    callNextMethod()
+    must <- function(part, ok, what) if (!isTRUE(ok)) .damaged("the fit", part,
+        paste("must be", what))
+    must("fits", length(fit@fits) && all(vapply(fit@fits, is, TRUE, "InfillFit")),
+        "fits of the priors")
+    n <- length(fit@fits) + if (fit@param@loss == "masked") 1L else 2L
+    must("coefficients", length(fit@coefficients) == n && !anyNA(fit@coefficients),
+        sprintf("%d numbers", n))
+    for (f in c(fit@fits, list(fit@mean.fit))) .checkIntact(f)
+    size <- length(fit@recipe$kept)
+    must("mean.fit", .isGeneMean(fit@mean.fit@param) && length(fit@mean.fit@recipe$kept) == size &&
+        length(fit@mean.fit@weights) == size, "the mean of each gene")
+})
+
 setMethod(".fitTo", "StackParam",
     function(param, data, how) .inSteps(.stackJob(param, data$counts, how)))
 
@@ -224,6 +239,7 @@ setMethod(".fitTo", "StackParam",
 # ---- the posterior of a fit that is there ----
 
 setMethod(".posteriorOfFit", "InfillFit", function(fit, counts, threads) {
+    .checkIntact(fit)
     stack <- .withPosterior(fit@param)
     stack@seed <- fit@seed
     .checkSameCells(counts, fit)

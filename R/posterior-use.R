@@ -131,6 +131,7 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     .checkFlag(predictive, "predictive")
     if (!is.numeric(probs) || !length(probs) || anyNA(probs) || any(probs < 0 | probs > 1)) .stop(
         "'probs' must be probabilities, numbers from 0 to 1, not %s", .describe(probs))
+    .checkIntact(fit)
     counts <- .moleculesOf(x, fit, assay.type)
     g <- .picked(genes, nrow(counts), rownames(counts), "genes")
     cell <- .picked(cells, ncol(counts), colnames(counts), "cells")

@@ -7,22 +7,19 @@
 
 typedef struct {
     Train train;
+    Ints hidden;                         /* as asked for; the plan has them as they are used */
     double dropout, zero_weight;
     int output, weights, joint, best;
 } DiParams;
 enum { OUTPUT_SOFTPLUS, OUTPUT_RELU, OUTPUT_LINEAR };
 enum { WEIGHTS_VALUE, WEIGHTS_BINARY };
 
-/* The plan: number of networks, of hidden layers, and the units of each of these; then per network
- * its id (for the random streams), number of predictors and of targets, and their rows in x.
- * Predictors rise. */
-enum { PLAN_HEAD = 2, NET_HEAD = 3, MAX_LAYERS = 8, MAX_PARTS = 2 * (MAX_LAYERS + 1) };
-static inline const int *di_plan_net(const int *plan, int k)
-{
-    const int *p = plan + PLAN_HEAD + plan[1];
-    for (; k > 0; k--) p += NET_HEAD + p[1] + p[2];
-    return p;
-}
+enum { MAX_LAYERS = 8, MAX_PARTS = 2 * (MAX_LAYERS + 1) };
+
+/* What was decided before the fit: units of each hidden layer; of each network its id (for the
+ * random streams), and how many predictors and targets it has; the rows in x of all predictors
+ * (rising within a network) and targets, network after network. */
+typedef struct { Ints hidden, network, n_predictors, n_targets, predictors, targets; } DiPlan;
 
 /* Scratch of one thread: a batch of cells. */
 typedef struct {
@@ -47,6 +44,7 @@ typedef struct {
 /* What all networks share. */
 typedef struct {
     const DiParams *p;
+    const DiPlan *plan;
     const Sparse *x;
     uint64_t seed;
     int layers, batch, n_learn, n_held;
@@ -82,8 +80,8 @@ static inline size_t bias_at(const Net *net, int layer) { return net->part[2 * l
 /* deepimpute_net.c */
 /* The parts of a network's weights; returns how many places they take. */
 size_t di_parts(Part part[MAX_PARTS], int layers, const int *units, int n_in, int n_out);
-/* `plan`: the network's own. */
-void di_open(Net *net, Shared *s, const int *plan);
+/* The first n networks of the plan. */
+void di_open(Net *nets, int n, Shared *s);
 void di_map(Net *net);
 double *di_out(const Net *net, const real *w, double *out);
 const double *di_in(const Net *net, const double *in, real *w);

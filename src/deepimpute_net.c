@@ -19,15 +19,23 @@ size_t di_parts(Part part[MAX_PARTS], int layers, const int *units, int n_in, in
     return weights_place(part, 2 * (layers + 1));
 }
 
-void di_open(Net *net, Shared *s, const int *plan)
+void di_open(Net *nets, int n, Shared *s)
 {
-    net->s = s;
-    net->id = plan[0]; net->n_in = plan[1]; net->n_out = plan[2];
-    net->in = plan + NET_HEAD; net->out = net->in + net->n_in;
-    net->n = di_parts(net->part, s->layers, s->units, net->n_in, net->n_out);
-    net->team = 1;
-    if ((size_t) net->n_in > s->most_in) s->most_in = (size_t) net->n_in;
-    if ((size_t) net->n_out > s->most_out) s->most_out = (size_t) net->n_out;
+    const DiPlan *p = s->plan;
+    const int *in = p->predictors.at, *out = p->targets.at;
+    for (int k = 0; k < n; k++) {
+        Net *net = nets + k;
+        net->s = s;
+        net->id = p->network.at[k];
+        net->n_in = p->n_predictors.at[k];
+        net->n_out = p->n_targets.at[k];
+        net->in = in; net->out = out;
+        in += net->n_in; out += net->n_out;
+        net->n = di_parts(net->part, s->layers, s->units, net->n_in, net->n_out);
+        net->team = 1;
+        if ((size_t) net->n_in > s->most_in) s->most_in = (size_t) net->n_in;
+        if ((size_t) net->n_out > s->most_out) s->most_out = (size_t) net->n_out;
+    }
 }
 
 void di_map(Net *net)

@@ -7,15 +7,17 @@
 #include "model.h"
 
 typedef struct {
+    Ints ranks;                            /* as asked for; mc_ranks() has them as they are used */
     double zero_weight, lambda, lambda_scale, tol;
     int step, init, nonneg, accelerate;
 } McParams;
 enum { INIT_SVD, INIT_MEAN, INIT_RANDOM };
 
-/* The plan: cells of the fit, sweeps, N, ranks r1..rN. */
-enum { PLAN_CELLS, PLAN_SWEEPS, PLAN_LAYERS, PLAN_RANKS };
-/* summary: objective and ridge at the start, lambda, w0, share of non-zeros, passes of the start,
- * sigma */
+typedef struct { int cells, iterations; } McPlan;        /* cells of the fit, sweeps */
+
+/* What a fit keeps beside the factors: a fingerprint of each cell, the mean step of each block in
+ * each sweep, and the summary: objective and ridge at the start, lambda, w0, share of non-zeros,
+ * passes of the start, sigma */
 enum { START_DATA, START_RIDGE, LAMBDA, W0, SHARE, START_PASSES, SIGMA, SUMMARY };
 
 /* deepmc_start.c */

@@ -119,16 +119,16 @@ void gs_heads(Net *n) { gs_each(n, CHUNKS, chunks_heads); }
 
 /* ---- what a fit keeps: batch norm of all cells folded into the heads ---- */
 
-Result gs_result(double *w, size_t N, size_t M, const GsParams *p)
+Result gs_result(double *w, double *extras, size_t N, size_t M, const GsParams *p)
 {
     Result r = { .draws = gs_draws(p) };
     size_t K = (size_t) r.draws;
     r.E2 = w; w += M * H2 * K;
     for (int h = 2; h >= 0; h--) { r.U[h] = w; w += H2 * K * N; r.bias[h] = w; w += N * K; }
     r.Qa = w; w += N * H2;
-    r.Wm = w; w += p->latent == LATENT_INNER ? 0 : H2 * N;
-    r.size = w; w += M;
-    r.keys = w;
+    r.Wm = w;
+    r.size = extras;
+    r.keys = extras + M;
     return r;
 }
 

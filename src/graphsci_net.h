@@ -15,10 +15,17 @@ enum { INIT_DATA, INIT_REFERENCE };
 enum { UNTIL_VALIDATION, UNTIL_COST, UNTIL_NONE };
 enum { EVAL_BATCH, EVAL_REFERENCE };
 
-/* The plan: cells, epochs, edges (both directions), pairs held out; then the graph: genes + 1
- * offsets, and the neighbours; then the pairs held out, two genes each, and as many pairs that are
- * no edges. given: sizes. */
-enum { PLAN_CELLS, PLAN_EPOCHS, PLAN_EDGES, PLAN_HELD, PLAN_GRAPH };
+/* What was decided before the fit. */
+typedef struct {
+    int cells, iterations;     /* iterations: epochs */
+    Ints first, neighbours;    /* the graph, in both directions: genes + 1 offsets, neighbours */
+    Ints pairs;                /* pairs held out, two genes each, and as many that are no edges */
+    Reals size;                /* of each cell */
+} GsPlan;
+static inline size_t gs_pairs(const GsPlan *p) { return p->pairs.n / 4; }      /* held out */
+/* graphsci_plan.c */
+extern const Field gs_plan_fields[];
+const Field *gs_odd(const void *params, const void *plan, int n_genes);
 enum { H1 = 16, H2 = 32, CHUNKS = 16, GENES = 64 };  /* GENES: of a block of the heads */
 
 /* ---- parameters: one vector, and the same for gradients (but W's) and moments ---- */
@@ -31,7 +38,7 @@ extern const int gs_head_u[3], gs_head_g[3], gs_head_b[3];
  * folded in, of each draw; mu in factors. E2: cells x 32 draws; U: 32 draws x genes; bias: genes x
  * draws. */
 typedef struct { int draws; double *E2, *U[3], *bias[3], *Qa, *Wm, *size, *keys; } Result;
-Result gs_result(double *weights, size_t N, size_t M, const GsParams *p);
+Result gs_result(double *weights, double *extras, size_t N, size_t M, const GsParams *p);
 static inline int gs_draws(const GsParams *p) { return p->n_draws > 0 ? p->n_draws : 1; }
 /* The three numbers of a cell and a gene behind the heads, of one draw. */
 static inline double gs_head(const Result *r, int h, int draw, size_t N, size_t M, size_t cell,
@@ -56,7 +63,7 @@ typedef struct {
     const GsParams *p;
     const Sparse *y;                       /* counts, genes x cells */
     const double *size;
-    const int *plan;
+    const GsPlan *plan;
     uint64_t seed;
     int N, M, tiles, T, inner, on_edges, inflated, epoch;
     /* Z drawn; dropout; batch norm of the hidden layers with mean 0 and variance 1 */

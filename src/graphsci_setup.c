@@ -109,6 +109,7 @@ static void logarithms(Net *n)
 /* Mean and 1/sd of the genes' logarithms; what the graph's nodes weigh. */
 static void gene_moments(Net *n)
 {
+    const int *first = n->plan->first.at;
     size_t N = (size_t) n->N, M = (size_t) n->M;
     for (size_t g = 0; g < N; g++) {
         double mean = 0, ss = 0, here = (double) (n->genes.p[g + 1] - n->genes.p[g]);
@@ -122,7 +123,7 @@ static void gene_moments(Net *n)
         double sd = M > 1 ? sqrt(ss / ((double) M - 1)) : 0;
         n->mean[g] = (real) (n->p->scale ? mean : 0);
         n->over[g] = n->p->scale ? (sd > 1e-10 * mean ? (real) (1 / sd) : 0) : 1;
-        n->ones[g] = (real) (1 / sqrt(1.0 + n->plan[PLAN_GRAPH + g + 1] - n->plan[PLAN_GRAPH + g]));
+        n->ones[g] = (real) (1 / sqrt(1.0 + first[g + 1] - first[g]));
     }
 }
 
@@ -153,12 +154,12 @@ static void count_held(Net *n)
 
 static void look_at(Net *n)
 {
-    double edges = n->plan[PLAN_EDGES] ? n->plan[PLAN_EDGES] : n->N,
-           NN = (double) n->N * (double) n->N;
+    const GsPlan *plan = n->plan;
+    double edges = plan->neighbours.n ? (double) plan->neighbours.n : n->N;
+    double NN = (double) n->N * (double) n->N;
     logarithms(n);
     gene_moments(n);
-    n->graph = (Neighbours) { n->N, n->plan + PLAN_GRAPH, n->plan + PLAN_GRAPH + n->N + 1,
-                              n->ones };
+    n->graph = (Neighbours) { n->N, plan->first.at, plan->neighbours.at, n->ones };
     standardise(n);
     n->cost = (TileCost) { (real) ((NN - edges) / edges), (real) (1 / (2 * (NN - edges))),
                           (real) (1 / NN) };
@@ -209,8 +210,7 @@ static void initialise(Net *n)
 {
     size_t N = (size_t) n->N, M = (size_t) n->M;
     if (!n->on_edges) glorot(n, W, N, N, 0, N);
-    for (size_t k = n->at.at[W]; n->on_edges && k < n->at.at[W] + (size_t) n->plan[PLAN_EDGES] + N;
-         k++)
+    for (size_t k = n->at.at[W]; n->on_edges && k < n->at.at[W] + n->plan->neighbours.n + N; k++)
         n->w[k] = (real) (sqrt(3.0 / (double) N) * (2 * rng_unif(n->seed, RNG_INIT_2, k) - 1));
     glorot(n, W0, M, H1, H1, 0);
     glorot(n, W1, H1, H2, H2, 0);
@@ -226,23 +226,14 @@ static void initialise(Net *n)
 
 Net gs_net(const GsParams *p, const Fit *f)
 {
-    Net n = { .p = p,
-              .y = &f->x,
-              .size = f->given,
-              .plan = f->plan,
-              .seed = f->seed,
-              .N = f->x.nrow,
-              .M = f->x.ncol,
-              .tiles = tiles_of(f->x.nrow),
-              .T = f->threads,
-              .inner = p->latent == LATENT_INNER,
-              .on_edges = p->inner == INNER_EDGES,
-              .inflated = p->dist == DIST_ZINB,
-              .noise = 1,
-              .drop = 1 };
+    const GsPlan *plan = f->plan;
+    Net n = { .p = p, .plan = plan, .y = &f->x, .size = plan->size.at, .seed = f->seed,
+              .N = f->x.nrow, .M = f->x.ncol, .tiles = tiles_of(f->x.nrow), .T = f->threads,
+              .inner = p->latent == LATENT_INNER, .on_edges = p->inner == INNER_EDGES,
+              .inflated = p->dist == DIST_ZINB, .noise = 1, .drop = 1 };
     n.pad = (size_t) n.tiles * TILE;
     n.at = places((size_t) n.N, (size_t) n.M, n.inner,
-                  n.on_edges ? (size_t) f->plan[PLAN_EDGES] + (size_t) n.N : 0);
+                  n.on_edges ? plan->neighbours.n + (size_t) n.N : 0);
     return n;
 }
 

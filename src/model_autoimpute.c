@@ -32,14 +32,14 @@
 
 static const Field fields[] = {
     TRAIN_FIELDS(AiParams, train),
-    { "hidden",      P_INT,    offsetof(AiParams, hidden),      1, 1e6, NULL },
-    { "lambda",      P_REAL,   offsetof(AiParams, lambda),      0, 1e9, NULL },
-    { "init",        P_CHOICE, offsetof(AiParams, init),        0, 0, "scaled|reference" },
-    { "init.bias",   P_CHOICE, offsetof(AiParams, init_bias),   0, 0, "zero|mean" },
-    { "bias",        P_FLAG,   offsetof(AiParams, bias),        0, 1, NULL },
-    { "arithmetic",  P_CHOICE, offsetof(AiParams, arithmetic),  0, 0, "auto|sparse|dense" },
-    { "block.cells", P_INT,    offsetof(AiParams, block_cells), 0, 1e9, NULL },
-    { NULL, P_END, 0, 0, 0, NULL }
+    F_INT(AiParams, "hidden", hidden, 1, 1e6),
+    F_REAL(AiParams, "lambda", lambda, 0, 1e9),
+    F_CHOICE(AiParams, "init", init, "scaled|reference"),
+    F_CHOICE(AiParams, "init.bias", init_bias, "zero|mean"),
+    F_FLAG(AiParams, "bias", bias),
+    F_CHOICE(AiParams, "arithmetic", arithmetic, "auto|sparse|dense"),
+    F_INT(AiParams, "block.cells", block_cells, 0, 1e9),
+    F_END
 };
 
 /* ---- start ---- */
@@ -194,14 +194,14 @@ static Status predict(Arena *a, const void *params, const Predict *job)
     return ST_OK;
 }
 
-static int shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
+static int shape(const void *params, int n_genes, const void *plan, int k, Shape *s)
 {
     Layout l = ai_layout(n_genes, ((const AiParams *) params)->hidden);
     (void) plan;
     return weights_shape(l.part, AI_PARTS, k, s);
 }
 
-static int max_iter(const void *params, const int *plan)
+static int max_iter(const void *params, const void *plan)
 {
     (void) plan;
     return ((const AiParams *) params)->train.max_iter;

@@ -8,19 +8,19 @@
 typedef struct { int over; } Params;
 enum { OVER_ALL, OVER_DETECTED };
 
-static const Field none_fields[] = { { NULL, P_END, 0, 0, 0, NULL } };
+static const Field none_fields[] = { F_END };
 static const Field mean_fields[] = {
-    { "over", P_CHOICE, offsetof(Params, over), 0, 0, "all|detected" },
-    { NULL, P_END, 0, 0, 0, NULL }
+    F_CHOICE(Params, "over", over, "all|detected"),
+    F_END
 };
 
-static int no_shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
+static int no_shape(const void *params, int n_genes, const void *plan, int k, Shape *s)
 {
     (void) params; (void) n_genes; (void) plan; (void) k; (void) s;
     return 0;
 }
 
-static int mean_shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
+static int mean_shape(const void *params, int n_genes, const void *plan, int k, Shape *s)
 {
     (void) params; (void) plan;
     *s = (Shape) { "mean", n_genes, 1 };

@@ -26,39 +26,53 @@
  * weights meets its gradient and Adam in one go. A batch's entries are picked out of the one matrix
  * that all networks share.
  */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include "deepimpute.h"
 
 static const Field fields[] = {
     TRAIN_FIELDS(DiParams, train),
-    { "dropout",     P_REAL,   offsetof(DiParams, dropout),     0, 0.99, NULL },
-    { "zero.weight", P_REAL,   offsetof(DiParams, zero_weight), 0, 1e6, NULL },
-    { "output",      P_CHOICE, offsetof(DiParams, output),      0, 0, "softplus|relu|linear" },
-    { "loss.weights", P_CHOICE, offsetof(DiParams, weights),    0, 0, "value|binary" },
-    { "joint",       P_FLAG,   offsetof(DiParams, joint),       0, 1, NULL },
-    { "best",        P_FLAG,   offsetof(DiParams, best),        0, 1, NULL },
-    { NULL, P_END, 0, 0, 0, NULL }
+    F_REAL(DiParams, "dropout", dropout, 0, 0.99),
+    F_REAL(DiParams, "zero.weight", zero_weight, 0, 1e6),
+    F_CHOICE(DiParams, "output", output, "softplus|relu|linear"),
+    F_CHOICE(DiParams, "loss.weights", weights, "value|binary"),
+    F_FLAG(DiParams, "joint", joint),
+    F_FLAG(DiParams, "best", best),
+    F_INTS_NA(DiParams, "hidden", hidden, 1, 1e6, 1, MAX_LAYERS),
+    F_END
 };
+static const Field plan_fields[] = {
+    F_INTS(DiPlan, "hidden", hidden, 1, 1e6, 1, MAX_LAYERS),
+    F_INTS(DiPlan, "network", network, 0, 1 << 28, 1, ANY_LENGTH),
+    F_INTS(DiPlan, "n.predictors", n_predictors, 0, INT_MAX, 1, ANY_LENGTH),
+    F_INTS(DiPlan, "n.targets", n_targets, 1, INT_MAX, 1, ANY_LENGTH),
+    F_INTS(DiPlan, "predictors", predictors, 0, INT_MAX, 0, ANY_LENGTH),
+    F_INTS(DiPlan, "targets", targets, 0, INT_MAX, 1, ANY_LENGTH),
+    F_END
+};
+
+static int parts(const void *plan) { return (int) ((const DiPlan *) plan)->network.n; }
 
 
 /* ---- fit ---- */
 
-static Shared shared(const DiParams *p, const Sparse *x, const int *plan)
+static Shared shared(const DiParams *p, const Sparse *x, const DiPlan *plan)
 {
-    return (Shared) { .p = p, .x = x, .layers = plan[1], .units = plan + PLAN_HEAD };
+    return (Shared) { .p = p, .plan = plan, .x = x, .layers = (int) plan->hidden.n,
+                      .units = plan->hidden.at };
 }
 
 /* The networks of the plan with what they learn with; NULL: no memory. */
 static Net *take_nets(Arena *a, Shared *s, const Fit *f)
 {
-    int n_nets = f->plan[0], longest = sparse_longest(&f->x);
+    int n_nets = parts(f->plan), longest = sparse_longest(&f->x);
     Net *nets = ARENA(a, Net, n_nets);
     s->work = ARENA(a, Work, f->threads);
     if (a->failed) return NULL;
+    di_open(nets, n_nets, s);
     for (int k = 0; k < n_nets; k++) {
         Net *net = nets + k;
-        di_open(net, s, di_plan_net(f->plan, k));
         net->map = ARENA(a, int, f->x.nrow);
         net->cur = ARENA(a, real, net->n);
         net->m = ARENA(a, real, net->n);
@@ -103,12 +117,11 @@ static void give(const Net *nets, int n_nets, Fit *f)
     double *to = f->weights;
     for (int k = 0; k < n_nets; k++)
         to = di_out(nets + k, nets[k].kept ? nets[k].kept : nets[k].cur, to);
-    *to = 2 * nets->s->limit;
+    *f->extras = 2 * nets->s->limit;
     for (int part = 0; f->want_state && part < 3; part++) {
         to = f->state + (size_t) part * total;
         for (int k = 0; k < n_nets; k++)
             to = di_out(nets + k, part == 0 ? nets[k].cur : part == 1 ? nets[k].m : nets[k].v, to);
-        *to = 0;
     }
 }
 
@@ -150,7 +163,7 @@ static void report_all(Net *nets, int n_nets, const Fit *f, int *held)
 static Status fit(Arena *a, const void *params, Fit *f)
 {
     const DiParams *p = params;
-    int n_nets = f->plan[0];
+    int n_nets = parts(f->plan);
     Shared s = shared(p, &f->x, f->plan);
     s.seed = f->seed;
     s.n_held = nn_held_cells(&p->train, f->x.ncol);
@@ -232,9 +245,10 @@ static void take_job(Arena *a, Job *job, const Predict *p)
     job->z = ARENA(a, real *, threads);
     job->scratch = ARENA(a, real *, threads);
     job->cells = ARENA(a, int, p->x.ncol);
-    for (int k = 0; k < job->n_nets && !a->failed; k++) {
+    if (a->failed) return;
+    di_open(job->nets, job->n_nets, &job->s);
+    for (int k = 0; k < job->n_nets; k++) {
         Net *net = job->nets + k;
-        di_open(net, &job->s, di_plan_net(p->plan, k));
         net->map = ARENA(a, int, p->x.nrow);
         net->cur = ARENA(a, real, net->n);
     }
@@ -254,7 +268,8 @@ static int is_wanted(const Net *net, const int *wanted)
 
 static Status predict(Arena *a, const void *params, const Predict *p)
 {
-    Job job = { .s = shared(params, &p->x, p->plan), .n_nets = p->plan[0], .out = p->out };
+    Job job = { .s = shared(params, &p->x, p->plan), .n_nets = parts(p->plan), .limit = *p->extras,
+                .out = p->out };
     take_job(a, &job, p);
     if (a->failed) return ST_NOMEM;
     const double *from = p->weights;
@@ -263,7 +278,6 @@ static Status predict(Arena *a, const void *params, const Predict *p)
         from = di_in(job.nets + k, from, job.nets[k].cur);
         job.nets[k].team = is_wanted(job.nets + k, p->wanted);
     }
-    job.limit = *from;
     for (int t = 1; t < p->threads; t++)
         memcpy(job.nets + (size_t) t * (size_t) job.n_nets, job.nets,
                (size_t) job.n_nets * sizeof *job.nets);
@@ -273,32 +287,59 @@ static Status predict(Arena *a, const void *params, const Predict *p)
     return ST_OK;
 }
 
-static int shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
+static int shape(const void *params, int n_genes, const void *plan, int k, Shape *s)
 {
-    int layers = plan[1], per_net = 2 * (layers + 1);
+    const DiPlan *p = plan;
+    int layers = (int) p->hidden.n, per_net = 2 * (layers + 1), net = k / per_net;
     Part part[MAX_PARTS];
     (void) params; (void) n_genes;
-    *s = (Shape) { "limit", 1, 1 };
-    if (k >= per_net * plan[0]) return k == per_net * plan[0];
-    const int *net = di_plan_net(plan, k / per_net);
-    di_parts(part, layers, plan + PLAN_HEAD, net[1], net[2]);
+    if (net >= parts(plan)) return 0;
+    di_parts(part, layers, p->hidden.at, p->n_predictors.at[net], p->n_targets.at[net]);
     return weights_shape(part, per_net, k % per_net, s);
 }
 
-static int parts(const int *plan) { return plan[0]; }
-static int max_iter(const void *params, const int *plan)
+/* Above this a prediction is none. */
+static int extras(const void *params, int n_genes, const void *plan, int k, Shape *s)
+{
+    (void) params; (void) n_genes; (void) plan;
+    *s = (Shape) { "limit", 1, 1 };
+    return k < 1;
+}
+
+static int in_all(const Ints *each, const Ints *all)
+{
+    size_t sum = 0;
+    for (size_t k = 0; k < each->n; k++) sum += (size_t) each->at[k];
+    return sum == all->n;
+}
+
+static int all_below(const Ints *x, int n)
+{
+    for (size_t k = 0; k < x->n; k++) if (x->at[k] >= n) return 0;
+    return 1;
+}
+
+static const Field *odd(const void *params, const void *plan, int n_genes)
+{
+    const DiPlan *p = plan;
+    enum { HIDDEN, NETWORK, N_PREDICTORS, N_TARGETS, PREDICTORS, TARGETS };
+    (void) params;
+    if (p->n_predictors.n != p->network.n || !in_all(&p->n_predictors, &p->predictors))
+        return plan_fields + N_PREDICTORS;
+    if (p->n_targets.n != p->network.n || !in_all(&p->n_targets, &p->targets))
+        return plan_fields + N_TARGETS;
+    if (!all_below(&p->predictors, n_genes)) return plan_fields + PREDICTORS;
+    return all_below(&p->targets, n_genes) ? NULL : plan_fields + TARGETS;
+}
+
+static int max_iter(const void *params, const void *plan)
 {
     (void) plan;
     return ((const DiParams *) params)->train.max_iter;
 }
 
-const Model model_deepimpute = { .name = "deepimpute",
-                                 .fields = fields,
-                                 .params_size = sizeof(DiParams),
-                                 .shape = shape,
-                                 .parts = parts,
-                                 .max_iter = max_iter,
-                                 .state_per_weight = 3,
-                                 .fit = fit,
-                                 .predict = predict,
-                                 .needs_plan = 1 };
+const Model model_deepimpute = { .name = "deepimpute", .fields = fields,
+                                 .params_size = sizeof(DiParams), .plan_fields = plan_fields,
+                                 .plan_size = sizeof(DiPlan), .odd = odd, .shape = shape,
+                                 .extras = extras, .parts = parts, .max_iter = max_iter,
+                                 .state_per_weight = 3, .fit = fit, .predict = predict };

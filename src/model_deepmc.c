@@ -21,48 +21,50 @@
  *   new cells    the minimiser over z with D1 ... DN fixed; cells of the fit are known by a
  *                fingerprint and keep their z
  */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include "deepmc.h"
 
 static const Field fields[] = {
-    { "step",         P_CHOICE, offsetof(McParams, step),         0, 0, "mm|exact|exact.block" },
-    { "zero.weight",  P_REAL,   offsetof(McParams, zero_weight),  0, 1e6, NULL },
-    { "lambda",       P_REAL_NA, offsetof(McParams, lambda),      0, 1e12, NULL },
-    { "lambda.scale", P_REAL,   offsetof(McParams, lambda_scale), 0, 1e6, NULL },
-    { "tol",          P_REAL,   offsetof(McParams, tol),          0, 1, NULL },
-    { "init",         P_CHOICE, offsetof(McParams, init),         0, 0, "svd|mean|random" },
-    { "nonneg",       P_FLAG,   offsetof(McParams, nonneg),       0, 1, NULL },
-    { "accelerate",   P_FLAG,   offsetof(McParams, accelerate),   0, 1, NULL },
-    { NULL, P_END, 0, 0, 0, NULL }
+    F_CHOICE(McParams, "step", step, "mm|exact|exact.block"),
+    F_REAL(McParams, "zero.weight", zero_weight, 0, 1e6),
+    F_REAL_NA(McParams, "lambda", lambda, 0, 1e12),
+    F_REAL(McParams, "lambda.scale", lambda_scale, 0, 1e6),
+    F_REAL(McParams, "tol", tol, 0, 1),
+    F_CHOICE(McParams, "init", init, "svd|mean|random"),
+    F_FLAG(McParams, "nonneg", nonneg),
+    F_FLAG(McParams, "accelerate", accelerate),
+    F_INTS_FALLING(McParams, "ranks", ranks, 1, 1e4, 1, MF_LAYERS),
+    F_END
+};
+static const Field plan_fields[] = {
+    F_INT(McPlan, "cells", cells, 1, INT_MAX),
+    F_INT(McPlan, "iterations", iterations, 1, 1e4),
+    F_END
 };
 
-static int plan_fits(const int *plan, const Sparse *x)
+/* r[0] = genes, then the ranks, none above the shorter side of the matrix; returns how many. */
+static int ranks_of(const McParams *p, const McPlan *plan, int n_genes, int r[MF_LAYERS + 1])
 {
-    int N = plan[PLAN_LAYERS],
-        ok = N >= 1 && N <= MF_LAYERS && plan[PLAN_SWEEPS] >= 1 && plan[PLAN_CELLS] >= 1;
-    for (int k = 0; ok && k < N; k++)
-        ok = plan[PLAN_RANKS + k] >= 1
-             && plan[PLAN_RANKS + k] <= (k ? plan[PLAN_RANKS + k - 1] : x->nrow);
-    return ok;
+    int most = n_genes < plan->cells ? n_genes : plan->cells;
+    r[0] = n_genes;
+    for (size_t k = 0; k < p->ranks.n; k++)
+        r[k + 1] = p->ranks.at[k] < most ? p->ranks.at[k] : most;
+    return (int) p->ranks.n;
 }
 
-static Mf opened(const McParams *p, const Sparse *x, const int *plan, int threads, Tick tick)
+static Mf opened(const McParams *p, const Sparse *x, const McPlan *plan, int threads, Tick tick)
 {
-    Mf d = { .y = x,
-             .N = plan[PLAN_LAYERS],
-             .step = (MfStep) p->step,
-             .nonneg = p->nonneg,
-             .threads = threads,
+    Mf d = { .y = x, .step = (MfStep) p->step, .nonneg = p->nonneg, .threads = threads,
              .tick = tick };
-    d.r[0] = x->nrow;
-    for (int k = 0; k < d.N; k++) d.r[k + 1] = plan[PLAN_RANKS + k];
+    d.N = ranks_of(p, plan, x->nrow, d.r);
     return d;
 }
 
-/* ---- the natural layout: D1, ..., DN, Z, cells, steps, summary; column-major ---- */
+/* ---- the natural layout: D1, ..., DN, Z; column-major ---- */
 
-static double *to_natural(const Mf *d, double *to)
+static void to_natural(const Mf *d, double *to)
 {
     for (int k = 0; k < d->N; k++)
         for (int j = 0; j < d->r[k + 1]; j++)
@@ -70,7 +72,6 @@ static double *to_natural(const Mf *d, double *to)
                 *to++ = d->F[k][(size_t) i * (size_t) d->r[k + 1] + (size_t) j];
     for (int c = 0; c < d->y->ncol; c++, to += d->r[d->N])
         memcpy(to, d->Z + (size_t) c * (size_t) d->R, (size_t) d->r[d->N] * sizeof *to);
-    return to;
 }
 
 /* D1 ... DN; what follows is returned */
@@ -132,7 +133,7 @@ static Status start(Arena *a, Mf *d, const McParams *p, uint64_t seed, double *s
 static Status sweeps_of(Mf *d, const McParams *p, Anderson *w, Fit *f, double *steps)
 {
     History *h = f->h;
-    int sweeps = f->plan[PLAN_SWEEPS];
+    int sweeps = ((const McPlan *) f->plan)->iterations;
     for (int it = 1; it <= sweeps && h->stopped == STOPPED_MAX; it++) {
         if (p->accelerate) mf_save(d, w->f);
         Status st = sweep(d, h, it, steps);
@@ -151,18 +152,21 @@ static Status sweeps_of(Mf *d, const McParams *p, Anderson *w, Fit *f, double *s
 static Status fit(Arena *a, const void *params, Fit *f)
 {
     const McParams *p = params;
-    if (!plan_fits(f->plan, &f->x) || f->plan[PLAN_CELLS] != f->x.ncol) return ST_SHAPE;
-    Mf d = opened(p, &f->x, f->plan, f->threads, f->tick);
+    const McPlan *plan = f->plan;
+    if (plan->cells != f->x.ncol) return ST_SHAPE;
+    Mf d = opened(p, &f->x, plan, f->threads, f->tick);
     Anderson w = { .n = 0 };
-    double summary[SUMMARY] = { 0 };
-    size_t n_steps = (size_t) f->plan[PLAN_SWEEPS] * (size_t) (d.N + 1);
+    size_t n_keys = 2 * (size_t) plan->cells;
+    size_t n_steps = (size_t) plan->iterations * (size_t) (d.N + 1);
+    double *steps = f->extras + n_keys, *summary = steps + n_steps;
     mf_take(a, &d);
-    double *steps = ARENA(a, double, n_steps);
     if (p->accelerate && !a->failed) mc_take_anderson(a, &w, mf_state(&d));
     if (a->failed) return ST_NOMEM;
+    for (int c = 0; c < f->x.ncol; c++) cell_key(&f->x, c, f->extras + 2 * (size_t) c);
+    for (size_t k = 0; k < n_steps; k++) steps[k] = NAN;
+    for (int k = 0; k < SUMMARY; k++) summary[k] = 0;
     Status st = summarise(a, &d, p, summary);
     if (st) return st;
-    for (size_t k = 0; k < n_steps; k++) steps[k] = NAN;
     f->h->stopped = STOPPED_SETTLED;
     if (f->x.p[f->x.ncol]) {
         f->h->stopped = STOPPED_MAX;
@@ -170,10 +174,7 @@ static Status fit(Arena *a, const void *params, Fit *f)
         if (!st) st = sweeps_of(&d, p, &w, f, steps);
         if (st) return st;
     }
-    double *to = to_natural(&d, f->weights);
-    for (int c = 0; c < f->x.ncol; c++, to += 2) cell_key(&f->x, c, to);
-    memcpy(to, steps, n_steps * sizeof *to);
-    memcpy(to + n_steps, summary, sizeof summary);
+    to_natural(&d, f->weights);
     return ST_OK;
 }
 
@@ -181,20 +182,20 @@ static Status fit(Arena *a, const void *params, Fit *f)
 
 static Status predict(Arena *a, const void *params, const Predict *job)
 {
-    if (!plan_fits(job->plan, &job->x)) return ST_SHAPE;
-    Mf d = opened(params, &job->x, job->plan, job->threads, job->tick);
-    int n_fit = job->plan[PLAN_CELLS], n = job->x.ncol, T = job->threads, rN = d.r[d.N];
+    const McPlan *plan = job->plan;
+    Mf d = opened(params, &job->x, plan, job->threads, job->tick);
+    int n = job->x.ncol, T = job->threads, rN = d.r[d.N];
     mf_take_left(a, &d);
     double *normal = ARENA(a, double, (size_t) d.R * (size_t) d.R);
     int *known = ARENA(a, int, n);
     if (a->failed) return ST_NOMEM;
-    const double *Z = from_natural(&d, job->weights), *fitted = Z + (size_t) rN * (size_t) n_fit;
-    const double *summary = fitted + 2 * (size_t) n_fit
-                            + (size_t) job->plan[PLAN_SWEEPS] * (size_t) (d.N + 1);
+    const double *Z = from_natural(&d, job->weights);
+    const double *summary = job->extras + 2 * (size_t) plan->cells
+                            + (size_t) plan->iterations * (size_t) (d.N + 1);
     d.lambda = summary[LAMBDA];
     d.w0 = summary[W0];
     mf_left(&d);
-    Status found = cells_known(a, &job->x, fitted, n_fit, known);
+    Status found = cells_known(a, &job->x, job->extras, plan->cells, known);
     if (found) return found;
     for (int c = 0; c < n; c++) {
         size_t from = (size_t) job->x.p[c], entries = (size_t) job->x.p[c + 1] - from;
@@ -219,31 +220,34 @@ static Status predict(Arena *a, const void *params, const Predict *job)
     return ST_OK;
 }
 
-static int shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
+static int shape(const void *params, int n_genes, const void *plan, int k, Shape *s)
 {
     static const char *const names[] = { "D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8" };
-    const int *r = plan + PLAN_RANKS;
-    int N = plan[PLAN_LAYERS], n = plan[PLAN_CELLS];
-    (void) params;
-    if (k < N) *s = (Shape) { names[k], k ? r[k - 1] : n_genes, r[k] };
-    else if (k == N) *s = (Shape) { "Z", r[N - 1], n };
-    else if (k == N + 1) *s = (Shape) { "cells", 2, n };
-    else if (k == N + 2) *s = (Shape) { "steps", N + 1, plan[PLAN_SWEEPS] };
-    else *s = (Shape) { "summary", SUMMARY, 1 };
-    return k <= N + 3;
+    int r[MF_LAYERS + 1], N = ranks_of(params, plan, n_genes, r);
+    if (k < N) *s = (Shape) { names[k], r[k], r[k + 1] };
+    else *s = (Shape) { "Z", r[N], ((const McPlan *) plan)->cells };
+    return k <= N;
 }
 
-static int max_iter(const void *params, const int *plan)
+static int extras(const void *params, int n_genes, const void *plan, int k, Shape *s)
+{
+    const McPlan *p = plan;
+    int N = (int) ((const McParams *) params)->ranks.n;
+    const Shape all[] = { { "cells", 2, p->cells }, { "steps", N + 1, p->iterations },
+                          { "summary", SUMMARY, 1 } };
+    (void) n_genes;
+    if (k >= 3) return 0;
+    *s = all[k];
+    return 1;
+}
+
+static int max_iter(const void *params, const void *plan)
 {
     (void) params;
-    return plan[PLAN_SWEEPS];
+    return ((const McPlan *) plan)->iterations;
 }
 
-const Model model_deepmc = { .name = "deepmc",
-                             .fields = fields,
-                             .params_size = sizeof(McParams),
-                             .shape = shape,
-                             .max_iter = max_iter,
-                             .fit = fit,
-                             .predict = predict,
-                             .needs_plan = 1 };
+const Model model_deepmc = { .name = "deepmc", .fields = fields, .params_size = sizeof(McParams),
+                             .plan_fields = plan_fields, .plan_size = sizeof(McPlan),
+                             .shape = shape, .extras = extras, .max_iter = max_iter, .fit = fit,
+                             .predict = predict };

@@ -29,23 +29,22 @@
 #include "graphsci_net.h"
 
 static const Field fields[] = {
-    { "learning.rate",  P_REAL,   offsetof(GsParams, learning_rate),  1e-8, 10, NULL },
-    { "dropout",        P_REAL,   offsetof(GsParams, dropout),        0, 0.95, NULL },
-    { "cell.dropout",   P_REAL,   offsetof(GsParams, cell_dropout),   0, 0.95, NULL },
-    { "l2",             P_REAL,   offsetof(GsParams, l2),             0, 1e3, NULL },
-    { "mse.weight",     P_REAL,   offsetof(GsParams, mse_weight),     0, 1e6, NULL },
-    { "valid.fraction", P_REAL,   offsetof(GsParams, valid_fraction), 0, 0.5, NULL },
-    { "dist",           P_CHOICE, offsetof(GsParams, dist),           0, 0, "zinb|nb" },
-    { "latent",         P_CHOICE, offsetof(GsParams, latent),         0, 0, "code|inner" },
-    { "inner",          P_CHOICE, offsetof(GsParams, inner),          0, 0, "full|edges" },
-    { "init",           P_CHOICE, offsetof(GsParams, init),           0, 0, "data|reference" },
-    { "stop",           P_CHOICE, offsetof(GsParams, stop),           0, 0,
-      "validation|cost|none" },
-    { "patience",       P_INT,    offsetof(GsParams, patience),       1, 1e6, NULL },
-    { "eval",           P_CHOICE, offsetof(GsParams, eval),           0, 0, "batch|reference" },
-    { "n.draws",        P_INT,    offsetof(GsParams, n_draws),        0, 1000, NULL },
-    { "scale",          P_FLAG,   offsetof(GsParams, scale),          0, 1, NULL },
-    { NULL, P_END, 0, 0, 0, NULL }
+    F_REAL(GsParams, "learning.rate", learning_rate, 1e-8, 10),
+    F_REAL(GsParams, "dropout", dropout, 0, 0.95),
+    F_REAL(GsParams, "cell.dropout", cell_dropout, 0, 0.95),
+    F_REAL(GsParams, "l2", l2, 0, 1e3),
+    F_REAL(GsParams, "mse.weight", mse_weight, 0, 1e6),
+    F_REAL(GsParams, "valid.fraction", valid_fraction, 0, 0.5),
+    F_CHOICE(GsParams, "dist", dist, "zinb|nb"),
+    F_CHOICE(GsParams, "latent", latent, "code|inner"),
+    F_CHOICE(GsParams, "inner", inner, "full|edges"),
+    F_CHOICE(GsParams, "init", init, "data|reference"),
+    F_CHOICE(GsParams, "stop", stop, "validation|cost|none"),
+    F_INT(GsParams, "patience", patience, 1, 1e6),
+    F_CHOICE(GsParams, "eval", eval, "batch|reference"),
+    F_INT(GsParams, "n.draws", n_draws, 0, 1000),
+    F_FLAG(GsParams, "scale", scale),
+    F_END
 };
 
 /* ---- an epoch ---- */
@@ -134,8 +133,8 @@ static double pair_score(const Result *r, size_t N, int inner, int i, int j)
  * probable; ties are halves. */
 static double edge_auc(const Net *n, const Result *r, double *scores)
 {
-    size_t held = (size_t) n->plan[PLAN_HELD];
-    const int *pair = n->plan + PLAN_GRAPH + n->N + 1 + n->plan[PLAN_EDGES];
+    size_t held = gs_pairs(n->plan);
+    const int *pair = n->plan->pairs.at;
     double more = 0;
     for (size_t k = 0; k < 2 * held; k++)
         scores[k] = pair_score(r, (size_t) n->N, n->inner, pair[2 * k], pair[2 * k + 1]);
@@ -153,10 +152,10 @@ static double edge_auc(const Net *n, const Result *r, double *scores)
 
 enum { EVERY = 10 };
 
-static size_t n_state(const void *params, int n_genes, const int *plan)
+static size_t n_state(const void *params, int n_genes, const void *plan)
 {
     const GsParams *p = params;
-    Fit f = { .x = { .nrow = n_genes, .ncol = plan[PLAN_CELLS] }, .plan = plan };
+    Fit f = { .x = { .nrow = n_genes, .ncol = ((const GsPlan *) plan)->cells }, .plan = plan };
     return 3 * gs_net(p, &f).at.at[N_BLOCKS];
 }
 
@@ -226,7 +225,7 @@ static int go_on(Run *r, int e)
 /* Is the result of epoch e to be looked at? */
 static int looks(const Run *r, int e, int last, int pause)
 {
-    int every = e % EVERY == 0 && (r->n.n_held > 0 || r->f->plan[PLAN_HELD]);
+    int every = e % EVERY == 0 && (r->n.n_held > 0 || gs_pairs(r->n.plan));
     return every || (last && !pause && (!r->stops || !r->f->h->best_iter));
 }
 
@@ -279,17 +278,18 @@ static Status one_epoch(Run *r, int e, int *last)
 static Status fit(Arena *a, const void *params, Fit *f)
 {
     const GsParams *p = params;
-    Run r = { .n = gs_net(p, f), .f = f, .best = INFINITY, .epochs = f->plan[PLAN_EPOCHS],
+    const GsPlan *plan = f->plan;
+    Run r = { .n = gs_net(p, f), .f = f, .best = INFINITY, .epochs = plan->iterations,
               .stops = p->stop == UNTIL_VALIDATION && p->valid_fraction > 0 };
     Net *n = &r.n;
     int last = 0;
-    if (f->plan[PLAN_CELLS] != n->M) return ST_SHAPE;
+    if (plan->cells != n->M) return ST_SHAPE;
     gs_take(a, n);
     r.all = model_weights(model_find("graphsci"), p, n->N, f->plan);
     r.now = ARENA(a, double, r.all);
-    r.scores = ARENA(a, double, 2 * (size_t) f->plan[PLAN_HELD] + 1);
+    r.scores = ARENA(a, double, 2 * gs_pairs(plan) + 1);
     if (a->failed) return ST_NOMEM;
-    r.result = gs_result(r.now, (size_t) n->N, (size_t) n->M, p);
+    r.result = gs_result(r.now, f->extras, (size_t) n->N, (size_t) n->M, p);
     gs_ready(n);
     for (int c = 0; c < n->M; c++) {
         r.result.size[c] = n->size[c];
@@ -309,10 +309,11 @@ static Status fit(Arena *a, const void *params, Fit *f)
 static Status predict(Arena *a, const void *params, const Predict *job)
 {
     const GsParams *p = params;
-    size_t N = (size_t) job->x.nrow, M = (size_t) job->plan[PLAN_CELLS];
+    size_t N = (size_t) job->x.nrow, M = (size_t) ((const GsPlan *) job->plan)->cells;
     int n = job->x.ncol, *known = ARENA(a, int, n);
     if (a->failed) return ST_NOMEM;
-    Result r = gs_result((double *) (uintptr_t) job->weights, N, M, p);
+    Result r = gs_result((double *) (uintptr_t) job->weights,
+                         (double *) (uintptr_t) job->extras, N, M, p);
     Status st = cells_known(a, &job->x, r.keys, (int) M, known);
     if (st) return st;
     PARALLEL_FOR(job->threads)
@@ -331,41 +332,39 @@ static Status predict(Arena *a, const void *params, const Predict *job)
     return ST_OK;
 }
 
-static int shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
+static int shape(const void *params, int n_genes, const void *plan, int k, Shape *s)
 {
     const GsParams *p = params;
-    int M = plan[PLAN_CELLS], K = gs_draws(p), inner = p->latent == LATENT_INNER;
-    const Shape all[] = { { "E2", M, H2 * K },
-                          { "P", H2 * K, n_genes },
-                          { "p0", n_genes, K },
-                          { "T", H2 * K, n_genes },
-                          { "t0", n_genes, K },
-                          { "D", H2 * K, n_genes },
-                          { "d0", n_genes, K },
-                          { inner ? "Z" : "Qa", n_genes, H2 },
-                          { "Wm", H2, inner ? 0 : n_genes },
-                          { "sf", M, 1 },
-                          { "cells", 2, M } };
-    if (k >= 11) return 0;
+    int M = ((const GsPlan *) plan)->cells, K = gs_draws(p), inner = p->latent == LATENT_INNER;
+    const Shape all[] = { { "E2", M, H2 * K }, { "P", H2 * K, n_genes }, { "p0", n_genes, K },
+                          { "T", H2 * K, n_genes }, { "t0", n_genes, K }, { "D", H2 * K, n_genes },
+                          { "d0", n_genes, K }, { inner ? "Z" : "Qa", n_genes, H2 },
+                          { "Wm", H2, inner ? 0 : n_genes } };
+    if (k >= 9) return 0;
     *s = all[k];
     return 1;
 }
 
-static int max_iter(const void *params, const int *plan)
+/* Size and fingerprint of each cell. */
+static int extras(const void *params, int n_genes, const void *plan, int k, Shape *s)
+{
+    int M = ((const GsPlan *) plan)->cells;
+    const Shape all[] = { { "sf", M, 1 }, { "cells", 2, M } };
+    (void) params; (void) n_genes;
+    if (k >= 2) return 0;
+    *s = all[k];
+    return 1;
+}
+
+static int max_iter(const void *params, const void *plan)
 {
     (void) params;
-    return plan[PLAN_EPOCHS];
+    return ((const GsPlan *) plan)->iterations;
 }
-static size_t given(const int *plan) { return (size_t) plan[PLAN_CELLS]; }
 
-const Model model_graphsci = { .name = "graphsci",
-                               .fields = fields,
+const Model model_graphsci = { .name = "graphsci", .fields = fields,
                                .params_size = sizeof(GsParams),
-                               .shape = shape,
-                               .max_iter = max_iter,
+                               .plan_fields = gs_plan_fields, .plan_size = sizeof(GsPlan),
+                               .odd = gs_odd, .shape = shape, .extras = extras, .max_iter = max_iter,
                                .curves = "adjacency|expression|divergence|error|edge.auc",
-                               .state = n_state,
-                               .fit = fit,
-                               .predict = predict,
-                               .needs_plan = 1,
-                               .given = given };
+                               .state = n_state, .fit = fit, .predict = predict };

@@ -25,6 +25,7 @@
  * the way in, gradients of W3 and W2 and AdamW on the way back; XI alone is kept between. S is
  * never formed: B x B of it, row by row.
  */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include "scinn_net.h"
@@ -32,19 +33,29 @@
 KERNEL_FILE
 
 static const Field fields[] = {
-    { "learning.rate",         P_REAL,   offsetof(SnParams, learning_rate),    1e-8, 10, NULL },
-    { "weight.decay",          P_REAL,   offsetof(SnParams, decay),            0, 100, NULL },
-    { "cluster.weight",        P_REAL,   offsetof(SnParams, w_cluster),        0, 1e6, NULL },
-    { "similarity.weight",     P_REAL,   offsetof(SnParams, w_similarity),     0, 1e6, NULL },
-    { "reconstruction.weight", P_REAL,   offsetof(SnParams, w_reconstruction), 0, 1e6, NULL },
-    { "zero.weight",           P_REAL,   offsetof(SnParams, w_zero),           0, 1e6, NULL },
-    { "drop",                  P_REAL,   offsetof(SnParams, drop),             0, 0.95, NULL },
-    { "valid.fraction",        P_REAL,   offsetof(SnParams, valid_fraction),   0, 0.5, NULL },
-    { "predictor",             P_CHOICE, offsetof(SnParams, predictor),        0, 0, "mlp|linear" },
-    { "cluster.loss",          P_CHOICE, offsetof(SnParams, cluster_loss),     0, 0,
-      "softmax.bce|sigmoid.bce|categorical" },
-    { "patience",              P_INT,    offsetof(SnParams, patience),         1, 1e6, NULL },
-    { NULL, P_END, 0, 0, 0, NULL }
+    F_REAL(SnParams, "learning.rate", learning_rate, 1e-8, 10),
+    F_REAL(SnParams, "weight.decay", decay, 0, 100),
+    F_REAL(SnParams, "cluster.weight", w_cluster, 0, 1e6),
+    F_REAL(SnParams, "similarity.weight", w_similarity, 0, 1e6),
+    F_REAL(SnParams, "reconstruction.weight", w_reconstruction, 0, 1e6),
+    F_REAL(SnParams, "zero.weight", w_zero, 0, 1e6),
+    F_REAL(SnParams, "drop", drop, 0, 0.95),
+    F_REAL(SnParams, "valid.fraction", valid_fraction, 0, 0.5),
+    F_CHOICE(SnParams, "predictor", predictor, "mlp|linear"),
+    F_CHOICE(SnParams, "cluster.loss", cluster_loss, "softmax.bce|sigmoid.bce|categorical"),
+    F_INT(SnParams, "patience", patience, 1, 1e6),
+    F_END
+};
+static const Field plan_fields[] = {
+    F_INT(SnPlan, "cells", cells, 0, INT_MAX),
+    F_INT(SnPlan, "clusters", clusters, 1, 1e6),
+    F_INT(SnPlan, "latent", latent, 1, 1e6),
+    F_INT(SnPlan, "hidden", hidden, 1, 1e6),
+    F_INT(SnPlan, "batch", batch, 1, 1e9),
+    F_INT(SnPlan, "iterations", iterations, 0, 1e6),
+    F_INTS(SnPlan, "labels", labels, 0, 1e6, 0, ANY_LENGTH),
+    F_REALS(SnPlan, "units", units, -2, 2, 0, ANY_LENGTH),
+    F_END
 };
 
 /* ---- where each matrix stands ---- */
@@ -77,22 +88,14 @@ static void team(void *self, int thread, int size)
 
 /* ---- fit ---- */
 
-static void net_open(Net *n, const SnParams *p, const Sparse *x, const int *plan)
+static void net_open(Net *n, const SnParams *p, const Sparse *x, const SnPlan *plan)
 {
-    *n = (Net) { .p = p,
-                .x = x,
-                .plan = plan,
-                .G = x->nrow,
-                .n = plan[PLAN_CELLS],
-                .hidden = plan[PLAN_HIDDEN],
-                .K = plan[PLAN_CLUSTERS],
-                .L = plan[PLAN_LATENT],
-                .B = plan[PLAN_BATCH],
-                .judge = p->predictor == PREDICTOR_LINEAR ? Z : JUDGE,
-                .panels = panels_of(plan[PLAN_HIDDEN]),
-                .team = 1,
-                .longest = (size_t) sparse_longest(x) };
-    n->places = parts_of(n->part, n->G, n->hidden, n->K, p->predictor == PREDICTOR_LINEAR);
+    int linear = p->predictor == PREDICTOR_LINEAR;
+    *n = (Net) { .p = p, .x = x, .plan = plan, .G = x->nrow, .n = plan->cells,
+                 .hidden = plan->hidden, .K = plan->clusters, .L = plan->latent, .B = plan->batch,
+                 .judge = linear ? Z : JUDGE, .panels = panels_of(plan->hidden), .team = 1,
+                 .longest = (size_t) sparse_longest(x) };
+    n->places = parts_of(n->part, n->G, n->hidden, n->K, linear);
 }
 
 static void net_take(Arena *a, Net *n, int threads)
@@ -203,14 +206,14 @@ static void give(const Net *n, Fit *f)
 static Status fit(Arena *a, const void *params, Fit *f)
 {
     const SnParams *p = params;
+    const SnPlan *plan = f->plan;
     Net n;
-    if (!f->plan[PLAN_CELLS]) {                    /* nothing to do */
+    if (!plan->cells) {                            /* nothing to do */
         f->h->stopped = STOPPED_CLOSED;
         return ST_OK;
     }
-    if (f->plan[PLAN_CELLS] != f->x.ncol) return ST_SHAPE;
-    net_open(&n, p, &f->x, f->plan);
-    n.given = f->given;
+    if (plan->cells != f->x.ncol) return ST_SHAPE;
+    net_open(&n, p, &f->x, plan);
     n.seed = f->seed;
     net_take(a, &n, f->threads);
     double *mean = ARENA(a, double, n.G), *count = ARENA(a, double, n.G);
@@ -220,7 +223,7 @@ static Status fit(Arena *a, const void *params, Fit *f)
     start(&n, f, mean);
     Train train = { .learning_rate = p->learning_rate,
                     .valid_fraction = p->valid_fraction,
-                    .max_iter = f->plan[PLAN_EPOCHS],
+                    .max_iter = plan->iterations,
                     .batch_size = n.B,
                     .patience = p->patience,
                     .stop = n.n_held ? STOP_VALIDATION : STOP_NEVER };
@@ -285,32 +288,35 @@ static Status predict(Arena *a, const void *params, const Predict *p)
     return ST_OK;
 }
 
-static int shape(const void *params, int n_genes, const int *plan, int k, Shape *s)
+static int shape(const void *params, int n_genes, const void *plan, int k, Shape *s)
 {
     int linear = ((const SnParams *) params)->predictor == PREDICTOR_LINEAR;
+    const SnPlan *p = plan;
     Part part[N_PARTS];
-    parts_of(part, n_genes, plan[PLAN_HIDDEN], plan[PLAN_CLUSTERS], linear);
+    parts_of(part, n_genes, p->hidden, p->clusters, linear);
     return weights_shape(part, N_PARTS, k + (k >= W4 && linear ? 2 : 0), s);     /* no W4, b4 */
 }
 
-static size_t given(const int *plan)
+static const Field *odd(const void *params, const void *plan, int n_genes)
 {
-    return (size_t) plan[PLAN_CELLS] * (size_t) plan[PLAN_LATENT];
-}
-static int max_iter(const void *params, const int *plan)
-{
-    (void) params;
-    return plan[PLAN_EPOCHS];
+    const SnPlan *p = plan;
+    enum { CELLS, CLUSTERS, LATENT, HIDDEN, BATCH, ITERATIONS, LABELS, UNITS };
+    (void) params; (void) n_genes;
+    if (p->labels.n != (size_t) p->cells) return plan_fields + LABELS;
+    for (size_t k = 0; k < p->labels.n; k++)
+        if (p->labels.at[k] >= p->clusters) return plan_fields + LABELS;
+    if (p->units.n != (size_t) p->cells * (size_t) p->latent) return plan_fields + UNITS;
+    return p->cells && p->batch > p->cells ? plan_fields + BATCH : NULL;
 }
 
-const Model model_scinn = { .name = "scinn",
-                            .fields = fields,
-                            .params_size = sizeof(SnParams),
-                            .shape = shape,
-                            .max_iter = max_iter,
-                            .curves = "cluster|similarity|reconstruction|zero",
-                            .state_per_weight = 3,
-                            .fit = fit,
-                            .predict = predict,
-                            .needs_plan = 1,
-                            .given = given };
+static int max_iter(const void *params, const void *plan)
+{
+    (void) params;
+    return ((const SnPlan *) plan)->iterations;
+}
+
+const Model model_scinn = { .name = "scinn", .fields = fields, .params_size = sizeof(SnParams),
+                            .plan_fields = plan_fields, .plan_size = sizeof(SnPlan), .odd = odd,
+                            .shape = shape, .max_iter = max_iter, .state_per_weight = 3,
+                            .curves = "cluster|similarity|reconstruction|zero", .fit = fit,
+                            .predict = predict };

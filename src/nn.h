@@ -153,14 +153,13 @@ typedef struct {
     int max_iter, batch_size, patience, stop;      /* batch_size 0: all cells at once */
 } Train;
 #define TRAIN_FIELDS(type, member) \
-    { "learning.rate",  P_REAL, offsetof(type, member.learning_rate),  1e-8, 10, NULL }, \
-    { "max.iter",       P_INT,  offsetof(type, member.max_iter),       1, 1e6, NULL }, \
-    { "batch.size",     P_INT,  offsetof(type, member.batch_size),     0, 1e9, NULL }, \
-    { "stop",           P_CHOICE, offsetof(type, member.stop),         0, 0, \
-      "validation|window|paper" }, \
-    { "patience",       P_INT,  offsetof(type, member.patience),       1, 1e6, NULL }, \
-    { "valid.fraction", P_REAL, offsetof(type, member.valid_fraction), 0.001, 0.5, NULL }, \
-    { "threshold",      P_REAL, offsetof(type, member.threshold),      0, 1e6, NULL }
+    F_REAL(type, "learning.rate", member.learning_rate, 1e-8, 10), \
+    F_INT(type, "max.iter", member.max_iter, 1, 1e6), \
+    F_INT(type, "batch.size", member.batch_size, 0, 1e9), \
+    F_CHOICE(type, "stop", member.stop, "validation|window|paper"), \
+    F_INT(type, "patience", member.patience, 1, 1e6), \
+    F_REAL(type, "valid.fraction", member.valid_fraction, 0.001, 0.5), \
+    F_REAL(type, "threshold", member.threshold, 0, 1e6)
 
 typedef struct { double train, valid, penalty, part[CURVES]; } Losses;
 /* What a model gives to nn_train. forward() adds the losses of these cells at the current weights;

@@ -20,10 +20,10 @@ ENTRY(C_models)(void);
 ENTRY(C_fields)(SEXP model);
 ENTRY(C_n_weights)(SEXP param, SEXP n_genes, SEXP plan);
 ENTRY(C_fit)
-(SEXP param, SEXP x, SEXP plan, SEXP given, SEXP seed, SEXP threads, SEXP resume, SEXP control,
- SEXP report);
+(SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report);
 ENTRY(C_curves)(SEXP model);
-ENTRY(C_predict)(SEXP param, SEXP weights, SEXP x, SEXP plan, SEXP wanted, SEXP threads);
+ENTRY(C_predict)
+(SEXP param, SEXP weights, SEXP extras, SEXP x, SEXP plan, SEXP wanted, SEXP threads);
 ENTRY(C_nearest_genes)
 (SEXP x, SEXP by_gene, SEXP mean, SEXP sd, SEXP set, SEXP target, SEXP candidate, SEXP top,
  SEXP threads);

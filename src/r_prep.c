@@ -49,12 +49,20 @@ SEXP C_moments(SEXP x, SEXP total, SEXP target)
     return out;
 }
 
+/* Rows of another matrix of n rows, or -1. */
+static void check_rows(SEXP row, int n)
+{
+    for (int g = 0; g < LENGTH(row); g++)
+        if (INTEGER(row)[g] < -1 || INTEGER(row)[g] >= n) r_status(ST_SHAPE);
+}
+
 /* list(p, i, x) of the new matrix; row: new row of each gene from 0, -1 to leave it out */
 SEXP C_take(SEXP x, SEXP row, SEXP n_rows, SEXP total, SEXP target, SEXP log)
 {
     const char *names[] = { "p", "i", "x", "" };
     Sparse s = r_sparse(x);
     if (LENGTH(row) != s.nrow || LENGTH(total) != s.ncol) r_status(ST_SHAPE);
+    check_rows(row, Rf_asInteger(n_rows));
     SEXP out = PROTECT(Rf_mkNamed(VECSXP, names)), p = Rf_allocVector(INTSXP, s.ncol + 1);
     SET_VECTOR_ELT(out, 0, p);
     prep_count_entries(&s, INTEGER(row), INTEGER(p));
@@ -77,6 +85,7 @@ SEXP C_restore(SEXP counts, SEXP first, SEXP pred, SEXP row, SEXP model_size, SE
     if (LENGTH(row) != s.nrow || LENGTH(model_size) != n || LENGTH(out_size) != n || from < 0
         || from > s.ncol - n || (stretch != R_NilValue && LENGTH(stretch) != n))
         r_status(ST_SHAPE);
+    check_rows(row, Rf_nrows(pred));
     SEXP out = PROTECT(Rf_allocMatrix(REALSXP, s.nrow, n));
     Restore r = { (Log) h[0], (Log) h[1], (Keep) h[2], h[3], Rf_asReal(least) };
     prep_restore(&s, from, n, REAL(pred), Rf_nrows(pred), INTEGER(row), REAL(model_size),

@@ -120,7 +120,7 @@ static double clusters(Net *n, const int *cells, double *row)
     double loss = 0, share_of = (double) n->in.n * (n->p->cluster_loss == CATEGORICAL ? 1 : n->K);
     for (int r = 0; r < n->in.n; r++) {
         const real *a = n->logits + (size_t) r * (size_t) n->K;
-        int c = n->plan[PLAN_LABELS + cells[r]];
+        int c = n->plan->labels.at[cells[r]];
         loss += scinn_cell_loss((ClusterLoss) n->p->cluster_loss, a, n->K, c, row);
         real *da = n->da + (size_t) r * (size_t) n->K;
         for (int k = 0; k < n->K; k++) da[k] = (real) (n->p->w_cluster * row[k] / share_of);
@@ -189,7 +189,7 @@ Status sn_forward(void *self, const int *cells, int B, int learn, Losses *sum)
     bias_rows(n->h3, (size_t) B, PANEL, n->w + n->part[B3].at, PANEL);
     scinn_collect(n->h3, n->parts, blocks, (size_t) B * PANEL);
     judge_forward(n, n->room->scratch);
-    similar_load(&n->similar, n->z, n->given, cells, (size_t) B);
+    similar_load(&n->similar, n->z, n->plan->units.at, cells, (size_t) B);
     sn_each(n, (size_t) B, similarity_rows);
     part[1] = similar_loss(&n->similar);
     memset(n->da, 0, (size_t) B * (size_t) n->K * sizeof(real));

@@ -12,10 +12,15 @@ typedef struct {
 } SnParams;
 enum { PREDICTOR_MLP, PREDICTOR_LINEAR };
 
-/* The plan: cells (0: nothing to do), clusters, latent coordinates, units of H1, cells of a batch,
- * epochs; then the cluster of each cell, from 0. Fit.given: the latent coordinates, one cell after
- * the other, each cell centred and of length 1 or 0. */
-enum { PLAN_CELLS, PLAN_CLUSTERS, PLAN_LATENT, PLAN_HIDDEN, PLAN_BATCH, PLAN_EPOCHS, PLAN_LABELS };
+/* What was decided before the fit. */
+typedef struct {
+    int cells;                 /* 0: nothing to do */
+    int clusters, latent;      /* how many clusters, and latent coordinates */
+    int hidden, batch;         /* units of H1, cells of a batch */
+    int iterations;            /* epochs */
+    Ints labels;               /* the cluster of each cell, from 0 */
+    Reals units;               /* latent coordinates of each cell, centred, of length 1 or 0 */
+} SnPlan;
 enum { JUDGE = 64, Z = SCINN_Z };                   /* units of H3 and of Z */
 
 /* Weights as R sees them. */
@@ -26,8 +31,7 @@ enum { SEEN, DROPPED, HELD };                       /* roles of an entry; HELD: 
 typedef struct {
     const SnParams *p;
     const Sparse *x;
-    const int *plan;
-    const double *given;
+    const SnPlan *plan;
     uint64_t seed;
     int G, n, hidden, K, L, B, judge, batches, team;
     size_t panels, longest;

@@ -1,5 +1,6 @@
-/* check.h: what the test programs of the core share: counted checks, an arena that can fail, and a random matrix.
- * A program ends with `return report("name")`, which prints `name: N passed, N failed`. */
+/* check.h: what the test programs of the core share: counted checks, an arena that can fail, and a
+ * random matrix. A program ends with `return report("name")`, which prints `name: N passed, N
+ * failed`. */
 #ifndef INFILL_CHECK_H
 #define INFILL_CHECK_H
 #define _POSIX_C_SOURCE 200809L
@@ -26,23 +27,27 @@ static inline int check_(int ok, const char *file, int line, const char *what)
     return 0;
 }
 /* |got - want| <= tol, relative where want is above 1 */
-static inline int near_(double got, double want, double tol, const char *file, int line, const char *what)
+static inline int near_(double got, double want, double tol, const char *file, int line,
+                        const char *what)
 {
     int ok = fabs(got - want) <= tol * fmax(1, fabs(want));
-    if (!ok && n_failed < 50) printf("%s:%d: %s is %.15g, not %.15g\n", file, line, what, got, want);
+    if (!ok && n_failed < 50)
+        printf("%s:%d: %s is %.15g, not %.15g\n", file, line, what, got, want);
     return check_(ok, file, line, what);
 }
 /* got <= bound: for the largest difference of many */
 static inline int within_(double got, double bound, const char *file, int line, const char *what)
 {
-    if (!(got <= bound) && n_failed < 50) printf("%s:%d: %s is %.3g, allowed %.3g\n", file, line, what, got, bound);
+    if (!(got <= bound) && n_failed < 50)
+        printf("%s:%d: %s is %.3g, allowed %.3g\n", file, line, what, got, bound);
     return check_(got <= bound, file, line, what);
 }
 #define CHECK(x) check_(!!(x), __FILE__, __LINE__, #x)
 #define NEAR(got, want, tol) near_((double) (got), (double) (want), tol, __FILE__, __LINE__, #got)
 #define WITHIN(got, bound) within_((double) (got), bound, __FILE__, __LINE__, #got)
-#define SAME_BITS(a, b, n) check_(!memcmp((a), (b), (size_t) (n) * sizeof *(a)), __FILE__, __LINE__, \
-    #a " = " #b " to the bit")
+#define SAME_BITS(a, b, n) \
+    check_(!memcmp((a), (b), (size_t) (n) * sizeof *(a)), __FILE__, __LINE__, \
+           #a " = " #b " to the bit")
 
 static inline int report(const char *name)
 {
@@ -50,7 +55,8 @@ static inline int report(const char *name)
     return n_failed > 0;
 }
 
-/* Largest difference of two vectors by the largest of `want`; infinite when anything is not a number. */
+/* Largest difference of two vectors by the largest of `want`; infinite when anything is not a
+ * number. */
 static inline double apart(const double *got, const double *want, size_t n)
 {
     double most = 0, scale = 0;
@@ -82,7 +88,8 @@ static inline int all_finite(const double *x, size_t n)
 static void **blocks;
 static size_t n_blocks, max_blocks;
 
-/* On a 64-byte boundary, where the arena's own rounding adds exactly 64: one byte too far is then the sanitizer's. */
+/* On a 64-byte boundary, where the arena's own rounding adds exactly 64: one byte too far is then
+ * the sanitizer's. */
 static inline void *grab_bytes(size_t bytes)
 {
     void *p = NULL;
@@ -118,7 +125,8 @@ static Grabs plenty;
 static inline Arena new_arena(void) { return (Arena) { grab, &plenty, 0 }; }
 static inline Arena failing_arena(Grabs *g) { return (Arena) { grab, g, 0 }; }
 
-/* call(arena) is run with every request failing once, then with none; returns how many requests there are */
+/* call(arena) is run with every request failing once, then with none; returns how many requests
+ * there are */
 static inline int each_fails(Status (*call)(Arena *))
 {
     for (int k = 1; k < 1000; k++) {
@@ -126,7 +134,8 @@ static inline int each_fails(Status (*call)(Arena *))
         Arena a = failing_arena(&g);
         Status st = call(&a);
         if (g.asked < k) { CHECK(st == ST_OK); return k - 1; }
-        CHECK(st == ST_NOMEM && a.failed && g.asked == k);       /* after a failure nothing more is asked for */
+        /* after a failure nothing more is asked for */
+        CHECK(st == ST_NOMEM && a.failed && g.asked == k);
     }
     return check_(0, __FILE__, __LINE__, "a call that ends") - 1;
 }
@@ -146,7 +155,10 @@ static inline uint64_t bits64(void)
 static inline double u01(void) { return ((double) (bits64() >> 11) + 0.5) * 0x1p-53; }
 static inline double between(double lo, double hi) { return lo + (hi - lo) * u01(); }
 static inline int below(int n) { return (int) (u01() * n); }
-static inline void fill(real *x, size_t n) { for (size_t k = 0; k < n; k++) x[k] = (real) between(-1, 1); }
+static inline void fill(real *x, size_t n)
+{
+    for (size_t k = 0; k < n; k++) x[k] = (real) between(-1, 1);
+}
 
 /* ---- matrices ---- */
 /* genes x cells, column-major; zeros are not stored */

@@ -6,22 +6,50 @@
 typedef struct {
     const Model *m;
     double params[PARAMS_MAX / sizeof(double)];
-    const int *plan;                     /* of the models that have one */
-    const double *given;
+    void *plan;                          /* of the models that have one: the model's struct */
 } Setup;
 
-static inline const Field *field_of(const Model *m, const char *name)
+static inline const Field *named(const Field *f, const char *name)
 {
-    for (const Field *f = m->fields; f->kind != P_END; f++) if (!strcmp(f->name, name)) return f;
-    printf("no parameter %s in %s\n", name, m->name);
+    for (; f && f->kind != P_END; f++) if (!strcmp(f->name, name)) return f;
+    printf("no field %s\n", name);
     exit(2);
 }
+static inline const Field *field_of(const Model *m, const char *name)
+{
+    return named(m->fields, name);
+}
+static inline void set_ints(Setup *s, const char *name, size_t n, const int *at)
+{
+    memcpy((char *) s->params + field_of(s->m, name)->offset, &(Ints) { n, at }, sizeof(Ints));
+}
+
+/* The plan, member by member; it stays where it is when the setup is copied. */
+static inline char *planned(Setup *s, const char *name)
+{
+    if (!s->plan) s->plan = NEW(char, s->m->plan_size);
+    return (char *) s->plan + named(s->m->plan_fields, name)->offset;
+}
+static inline void plan_int(Setup *s, const char *name, int value)
+{
+    memcpy(planned(s, name), &value, sizeof value);
+}
+static inline void plan_ints(Setup *s, const char *name, int n, const int *at)
+{
+    memcpy(planned(s, name), &(Ints) { (size_t) n, at }, sizeof(Ints));
+}
+static inline void plan_reals(Setup *s, const char *name, int n, const double *at)
+{
+    memcpy(planned(s, name), &(Reals) { (size_t) n, at }, sizeof(Reals));
+}
+
 static inline void set(Setup *s, const char *name, double value)
 {
     const Field *f = field_of(s->m, name);
     char *at = (char *) s->params + f->offset;
     int whole = isnan(value) ? 0 : (int) value;
-    if (f->kind == P_REAL || f->kind == P_REAL_NA) memcpy(at, &value, sizeof value); else memcpy(at, &whole, sizeof whole);
+    if (f->kind == P_REAL || f->kind == P_REAL_NA) memcpy(at, &value, sizeof value);
+    else memcpy(at, &whole, sizeof whole);
 }
 static inline void set_word(Setup *s, const char *name, const char *word)
 {
@@ -55,10 +83,36 @@ static inline Setup autoimpute(int hidden, int iterations)
     return s;
 }
 
+/* DeepImpute's plan from one list: number of networks, of hidden layers, and the units of each of
+ * these; then per network its id, number of predictors and of targets, and their rows in x. */
+static inline void plan_networks(Setup *s, const int *plan)
+{
+    int n = plan[0], all[2] = { 0, 0 }, *id = NEW(int, n), *each[2], *rows[2];
+    const int *net = plan + 2 + plan[1];
+    for (int k = 0; k < 2; k++) { each[k] = NEW(int, n); rows[k] = NEW(int, 4000); }
+    for (int k = 0; k < n; k++) {
+        const int *from = net + 3;
+        id[k] = net[0];
+        for (int j = 0; j < 2; j++) {
+            each[j][k] = net[1 + j];
+            for (int r = 0; r < net[1 + j]; r++) rows[j][all[j]++] = *from++;
+        }
+        net = from;
+    }
+    s->plan = NULL;
+    plan_ints(s, "hidden", plan[1], plan + 2);
+    plan_ints(s, "network", n, id);
+    plan_ints(s, "n.predictors", n, each[0]);
+    plan_ints(s, "n.targets", n, each[1]);
+    plan_ints(s, "predictors", all[0], rows[0]);
+    plan_ints(s, "targets", all[1], rows[1]);
+}
+
 static inline Setup deepimpute(const int *plan, int iterations)
 {
-    Setup s = { .m = model_find("deepimpute"), .plan = plan };
+    Setup s = { .m = model_find("deepimpute") };
     if (!s.m) exit(2);
+    plan_networks(&s, plan);
     set(&s, "learning.rate", 1e-2);
     set(&s, "max.iter", iterations);
     set(&s, "batch.size", 0);
@@ -75,18 +129,26 @@ static inline Setup deepimpute(const int *plan, int iterations)
     return s;
 }
 
-static inline size_t weights_of(const Setup *s, int genes) { return model_weights(s->m, s->params, genes, s->plan); }
+static inline size_t weights_of(const Setup *s, int genes)
+{
+    return model_weights(s->m, s->params, genes, s->plan);
+}
 static inline int parts_of(const Setup *s) { return s->m->parts ? s->m->parts(s->plan) : 1; }
 
-/* A plan of networks that share out the genes: each has `targets` of its own, in any order, and up to `predictors` of the
- * others, rising. The ids are 2, 5, 8, ... hidden: units of the layers, three decimal digits each, the first one lowest. */
+/* Such a list of networks that share out the genes: each has `targets` of its own, in any order,
+ * and up to `predictors` of the others, rising. The ids are 2, 5, 8, ... hidden: units of the
+ * layers, three decimal digits each, the first one lowest. */
 static inline int *random_plan(int nets, int hidden, int genes, int predictors, int targets)
 {
     int *plan = NEW(int, 10 + nets * (3 + genes)), *p = plan + 2, *gene = NEW(int, genes);
     plan[0] = nets;
     for (; hidden; hidden /= 1000) { *p++ = hidden % 1000; plan[1]++; }
     for (int g = 0; g < genes; g++) gene[g] = g;
-    for (int g = genes - 1; g > 0; g--) { int j = below(g + 1), t = gene[g]; gene[g] = gene[j]; gene[j] = t; }
+    for (int g = genes - 1; g > 0; g--) {
+        int j = below(g + 1), t = gene[g];
+        gene[g] = gene[j];
+        gene[j] = t;
+    }
     for (int k = 0; k < nets; k++) {
         int *in = p + 3, left = predictors, free_ = genes - targets;
         for (int g = 0; g < genes; g++) {
@@ -107,7 +169,10 @@ static inline Fit new_fit(const Setup *s, Sparse x)
 {
     size_t n = weights_of(s, x.nrow);
     size_t iterations = s->m->max_iter ? (size_t) s->m->max_iter(s->params, s->plan) : 0;
-    Fit f = { .x = x, .plan = s->plan, .given = s->given, .seed = 17, .threads = 1, .tick = any_tick(), .want_state = 1 };
+    Fit f = { .x = x, .plan = s->plan, .seed = 17, .threads = 1, .tick = any_tick(),
+              .want_state = 1 };
+    CHECK(!model_damage(s->m, s->params, s->plan, x.nrow));
+    f.extras = NEW(double, model_extras(s->m, s->params, x.nrow, s->plan));
     f.weights = NEW(double, n);
     f.state = NEW(double, model_state(s->m, s->params, x.nrow, s->plan));
     f.h = NEW(History, parts_of(s));
@@ -131,11 +196,22 @@ static inline Fit fitted(const Setup *s, Sparse x)
     CHECK(go(s, &f) == ST_OK);
     return f;
 }
-static inline double *predicted(const Setup *s, Sparse x, const double *weights, int threads)
+/* of these weights */
+static inline Fit known(const double *weights, const double *extras)
+{
+    return (Fit) { .weights = (double *) (uintptr_t) weights,
+                   .extras = (double *) (uintptr_t) extras };
+}
+static inline Predict to_predict(const Setup *s, Sparse x, Fit f, int threads, double *out)
+{
+    return (Predict) { .x = x, .plan = s->plan, .weights = f.weights, .extras = f.extras,
+                       .threads = threads, .tick = any_tick(), .out = out };
+}
+static inline double *predicted(const Setup *s, Sparse x, Fit f, int threads)
 {
     Arena a = new_arena();
     double *out = NEW(double, (size_t) x.nrow * (size_t) x.ncol);
-    Predict p = { .x = x, .plan = s->plan, .weights = weights, .threads = threads, .tick = any_tick(), .out = out };
+    Predict p = to_predict(s, x, f, threads, out);
     CHECK(s->m->predict(&a, s->params, &p) == ST_OK);
     return out;
 }

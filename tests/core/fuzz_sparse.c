@@ -1,5 +1,6 @@
-/* Any bytes taken as a compressed matrix: sparse_check() must agree with its words, and what it lets in must be fitted
- * and predicted without a crash. make fuzz: libFuzzer; with FUZZ_MAIN: 2,000 pseudo-random inputs. */
+/* Any bytes taken as a compressed matrix: sparse_check() must agree with its words, and what it
+ * lets in must be fitted and predicted without a crash. make fuzz: libFuzzer; with FUZZ_MAIN: 2,000
+ * pseudo-random inputs. */
 #include "fitting.h"
 
 typedef struct { const uint8_t *at; size_t left; } Bytes;
@@ -35,10 +36,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const stops[] = { "validation", "paper", "window" },
         *const ways[] = { "auto", "sparse", "dense" };
     Bytes b = { data, size };
-    int mode = next_byte(&b), nrow = next_byte(&b) % 24, ncol = next_byte(&b) % 24, n = next_byte(&b),
-        options = next_byte(&b);
+    int mode = next_byte(&b), nrow = next_byte(&b) % 24, ncol = next_byte(&b) % 24,
+        n = next_byte(&b), options = next_byte(&b);
     int *p = NEW(int, ncol + 1), *i, modest = 1;
-    if (mode & 1) {                                      /* mostly right: counts of entries, gaps between rows */
+    if (mode & 1) {  /* mostly right: counts of entries, gaps between rows */
         for (int c = 0; c < ncol; c++) p[c + 1] = p[c] + next_byte(&b) % (nrow + 1);
         n = p[ncol];
     } else for (int c = 0; c <= ncol; c++) next_bytes(&b, p + c, mode & 2 ? sizeof *p : 1);
@@ -69,8 +70,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         f.threads = 1 + (mode >> 4) % 2;
         Status fit = go(&m, &f);
         if (fit != ST_OK && fit != ST_DIVERGED) abort();
-        if (modest && (fit != ST_OK || !all_finite(f.weights, model_weights(m.m, m.params, nrow, NULL)))) abort();
-        double *y = predicted(&m, s, f.weights, f.threads);
+        if (modest
+            && (fit != ST_OK || !all_finite(f.weights, model_weights(m.m, m.params, nrow, NULL))))
+            abort();
+        double *y = predicted(&m, s, f, f.threads);
         if (modest && !all_finite(y, (size_t) (nrow * ncol))) abort();
         n_fitted += fit == ST_OK;
         if (nrow > 1 && ncol > 1) {
@@ -78,7 +81,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             luck = 1 + (uint64_t) options + 256 * (uint64_t) mode;
             int targets = 1 + options % (nrow - 1 < 4 ? nrow - 1 : 4), nets = 1 + options / 4 % 3;
             if (nets * targets > nrow) nets = 1;
-            Setup d = deepimpute(random_plan(nets, 1 + options % 66 + options % 5 / 4 * 7000, nrow, 1 + options % 5, targets), 2);
+            Setup d = deepimpute(random_plan(nets, 1 + options % 66 + options % 5 / 4 * 7000, nrow,
+                                             1 + options % 5, targets),
+                                 2);
             luck = before;
             set(&d, "batch.size", options / 16 % 4);
             set(&d, "zero.weight", options / 64 % 2);
@@ -90,8 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             fit = go(&d, &e);
             if (fit != ST_OK && fit != ST_DIVERGED) abort();
             size_t all = weights_of(&d, nrow);
-            if (modest && (fit != ST_OK || !all_finite(e.weights, all) || !all_finite(e.state, 3 * all))) abort();
-            predicted(&d, s, e.weights, e.threads);
+            if (modest
+                && (fit != ST_OK || !all_finite(e.weights, all) || !all_finite(e.state, 3 * all)))
+                abort();
+            predicted(&d, s, e, e.threads);
             n_fitted += fit == ST_OK;
         }
     }
@@ -108,7 +115,8 @@ int main(void)
     for (int k = 0; k < INPUTS; k++) {
         int size = below(LONGEST);
         for (int j = 0; j < size; j++) data[j] = (uint8_t) below(256);
-        if (size && k % 2) data[0] = (uint8_t) ((data[0] | 1) & ~4);       /* every other one mostly right */
+        /* every other one mostly right */
+        if (size && k % 2) data[0] = (uint8_t) ((data[0] | 1) & ~4);
         LLVMFuzzerTestOneInput(data, (size_t) size);
         n_passed++;                                      /* what goes wrong aborts */
     }

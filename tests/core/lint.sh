@@ -42,6 +42,70 @@ none() {                                  # what file extended-regexp: in the co
     judge "$1" "$2"
 }
 
+# wide file columns: lines that are wider
+wide() {
+    awk -v n="$2" 'length($0) > n { print NR ": " length($0) " columns" }' "$1" > "$tmp"
+    judge "at most $2 columns" "$1"
+}
+# long file lines: more of them
+long() {
+    awk -v n="$2" 'END { if (NR > n) print NR ": " NR " lines" }' "$1" > "$tmp"
+    judge "at most $2 lines in a file" "$1"
+}
+# Functions (from their head in the first column to a brace there) of more than 50 lines, or of a
+# cyclomatic number above 20: 1 and one for each if, for, while, case, &&, || and ?.
+functions() {
+    bare "$1" | awk '
+        /^[A-Za-z_]/ && !inside { start = NR; name = $0 }
+        /^\{/ && !inside { inside = 1; paths = 1 }
+        inside {
+            line = " " $0
+            while (match(line, /[^A-Za-z0-9_](if|for|while|case)[^A-Za-z0-9_]|&&|[|][|]|[?]/)) {
+                paths++
+                line = substr(line, RSTART + (RLENGTH > 2 ? RLENGTH - 1 : RLENGTH))
+            }
+        }
+        /^\}/ && inside {
+            inside = 0
+            sub(/\(.*/, "", name)
+            if (NR - start >= 50) print start ": " name " has " NR - start + 1 " lines"
+            if (paths > 20) print start ": " name " has a cyclomatic number of " paths
+        }' > "$tmp"
+    judge 'at most 50 lines and 20 paths in a function' "$1"
+}
+# Files that call each other: A a function that B defines, and B one of A's.
+circles() {
+    for f in "$@"; do bare "$f" | sed "s|^|$(basename "$f") |"; done | awk '
+        function names(text) { while (match(text, /[A-Za-z_][A-Za-z0-9_]*/)) {
+            used[$1, substr(text, RSTART, RLENGTH)] = 1
+            text = substr(text, RSTART + RLENGTH)
+        } }
+        { file = $1; files[file] = 1; text = substr($0, length(file) + 2) }
+        text ~ /^[A-Za-z_]/ && text !~ /^(static|typedef|struct|enum|extern)[^A-Za-z0-9_]/ &&
+            match(text, /[A-Za-z_][A-Za-z0-9_]*\(/) && text !~ /;[ ]*$|=/ {
+            name = substr(text, RSTART, RLENGTH - 1)
+            if (name !~ /^[A-Z_]+$/ && !(name in home)) home[name] = file
+            if (name ~ /FOR_CPUS$/ && name !~ /LOCAL/) {
+                text2 = substr(text, RSTART + RLENGTH)
+                sub(/,.*/, "", text2)
+                home[text2] = file
+            }
+        }
+        { names(text) }
+        END {
+            for (key in used) {
+                split(key, part, SUBSEP)
+                if (part[2] in home && home[part[2]] != part[1]) calls[part[1], home[part[2]]] = part[2]
+            }
+            for (key in calls) {
+                split(key, part, SUBSEP)
+                if (part[1] < part[2] && (part[2], part[1]) in calls)
+                    print part[1] " and " part[2] ": " calls[key] ", " calls[part[2], part[1]]
+            }
+        }' > "$tmp"
+    judge 'files that call each other' src
+}
+
 for f in src/*.c src/*.h; do
     case $f in
     src/r_*) ;;
@@ -54,8 +118,14 @@ for f in src/*.c src/*.h; do
     [ "$f" = src/threads.h ] || none 'pragma outside threads.h' "$f" '#[[:space:]]*pragma|_Pragma'
     none 'omp_set_num_threads' "$f" 'omp_set_num_threads'
     none 'reduction' "$f" 'reduction[[:space:]]*\('
-    awk 'length($0) > 130 { print NR ": " length($0) " columns" }' "$f" > "$tmp"
-    judge 'at most 130 columns' "$f"
+    wide "$f" 100
+    long "$f" 400
+    functions "$f"
+done
+circles $(ls src/*.c | grep -v '^src/r_')
+for f in tests/core/*.c tests/core/*.h; do
+    wide "$f" 100
+    long "$f" 400
 done
 
 tab=$(printf '\t')

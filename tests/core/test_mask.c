@@ -2,7 +2,8 @@
 #include "check.h"
 #include "prep.h"
 
-/* Pearson's chi-square of `draws` numbers against the binomial distribution, cells of less than 5 expected pooled */
+/* Pearson's chi-square of `draws` numbers against the binomial distribution, cells of less than 5
+ * expected pooled */
 static void binomial(double n, double p)
 {
     enum { DRAWS = 20000 };
@@ -17,7 +18,8 @@ static void binomial(double n, double p)
     double chi = 0, rest_seen = 0, rest = 0;
     int cells = 0;
     for (int k = 0; k <= (int) n; k++) {
-        double log_p = lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p);
+        double log_p = lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p)
+                       + (n - k) * log1p(-p);
         double expected = DRAWS * exp(log_p);
         if (expected < 5) { rest += expected; rest_seen += seen[k]; continue; }
         chi += (seen[k] - expected) * (seen[k] - expected) / expected;
@@ -31,9 +33,15 @@ static void binomials(void)
 {
     static const double p[] = { 0.01, 0.3, 0.5, 0.9 };
     for (int k = 0; k < 4; k++) {
-        binomial(1, p[k]); binomial(6, p[k]); binomial(32, p[k]); binomial(33, p[k]); binomial(70, p[k]); binomial(1000, p[k]);
+        binomial(1, p[k]);
+        binomial(6, p[k]);
+        binomial(32, p[k]);
+        binomial(33, p[k]);
+        binomial(70, p[k]);
+        binomial(1000, p[k]);
     }
-    for (double n = 0; n < 2e15; n = n > 0 ? n * 7 : 1) {        /* the ends, and numbers that could not be drawn one by one */
+    /* the ends, and numbers that could not be drawn one by one */
+    for (double n = 0; n < 2e15; n = n > 0 ? n * 7 : 1) {
         Draws d = draws_of(1, RNG_THIN, 0, 5);
         CHECK(draw_binomial(&d, n, 0) == 0);
         CHECK(draw_binomial(&d, n, 1) == n);
@@ -51,12 +59,17 @@ static void weights(void)
     enum { GENES = 30000 };
     double *x = NEW(double, 3 * GENES), *w = NEW(double, 3 * GENES);
     int *take = NEW(int, GENES), *chosen = NEW(int, 3 * GENES);
-    for (int k = 0; k < 3 * GENES; k++) { x[k] = 1; w[k] = log(k / GENES == 0 ? 1 : k / GENES == 1 ? 2 : 5) - 700; }
+    for (int k = 0; k < 3 * GENES; k++) {
+        x[k] = 1;
+        w[k] = log(k / GENES == 0 ? 1 : k / GENES == 1 ? 2 : 5) - 700;
+    }
     for (int g = 0; g < GENES; g++) take[g] = g % 3 ? 2 : 7 * (g % 2);
     Sparse s = sparse_of(x, GENES, 3);
     Arena a = new_arena();
     CHECK(mask_weighted(&a, &s, w, 1, take, 11, chosen) == ST_OK);
-    double times[3] = { 0 }, n = 0, want[3] = { 5 / 8.0 * 2 / 3 + 2 / 8.0 * 5 / 6, 1 / 8.0 * 5 / 7 + 5 / 8.0 / 3, 1 / 8.0 * 2 / 7 + 2 / 8.0 / 6 };
+    double times[3] = { 0 }, n = 0,
+           want[3] = { 5 / 8.0 * 2 / 3 + 2 / 8.0 * 5 / 6, 1 / 8.0 * 5 / 7 + 5 / 8.0 / 3,
+                       1 / 8.0 * 2 / 7 + 2 / 8.0 / 6 };
     int wrong = 0;
     for (int g = 0; g < GENES; g++) {
         int sum = chosen[g] + chosen[GENES + g] + chosen[2 * GENES + g];
@@ -66,7 +79,8 @@ static void weights(void)
         for (int c = 0; c < 3; c++) times[c] += !chosen[c * GENES + g];
     }
     CHECK(wrong == 0);
-    for (int c = 0; c < 3; c++) WITHIN(fabs(times[c] / n - want[c]), 5 * sqrt(want[c] * (1 - want[c]) / n));
+    for (int c = 0; c < 3; c++)
+        WITHIN(fabs(times[c] / n - want[c]), 5 * sqrt(want[c] * (1 - want[c]) / n));
     Arena b = failing_arena(&(Grabs) { 0, 1 });
     CHECK(mask_weighted(&b, &s, w, 1, take, 11, chosen) == ST_NOMEM);
 }
@@ -87,7 +101,10 @@ static void alone(void)
     int n = 0, bad = 0;
     for (int c = 0; c < M; c++) {
         int k0 = s.p[c], sum = 0;
-        for (int k = k0; k < s.p[c + 1]; k++, n++) { sum += chosen[k]; bad += !(test[k] >= 0 && test[k] <= s.x[k]); }
+        for (int k = k0; k < s.p[c + 1]; k++, n++) {
+            sum += chosen[k];
+            bad += !(test[k] >= 0 && test[k] <= s.x[k]);
+        }
         CHECK(sum == (s.p[c + 1] - k0 < 4 ? s.p[c + 1] - k0 : 4));
     }
     CHECK(bad == 0);
@@ -97,13 +114,14 @@ static void alone(void)
     SAME_BITS(first, test, half.p[M / 2]);
     CHECK(mask_weighted(&b, &half, w, 0, take, 5, fewer) == ST_OK);
     SAME_BITS(fewer, chosen, half.p[M / 2]);
-    for (int k = 0; k < G * M; k++) if ((k % G) % 2) whole[k] = 0;      /* every second gene is gone */
+    for (int k = 0; k < G * M; k++) if ((k % G) % 2) whole[k] = 0;  /* every second gene is gone */
     Sparse some = sparse_of(whole, G, M);
     mask_thin(&some, 0.3, 5, first);
     int differ = 0;
     for (int c = 0; c < M; c++)
         for (int k = some.p[c]; k < some.p[c + 1]; k++)
-            for (int j = s.p[c]; j < s.p[c + 1]; j++) differ += s.i[j] == some.i[k] && test[j] != first[k];
+            for (int j = s.p[c]; j < s.p[c + 1]; j++)
+                differ += s.i[j] == some.i[k] && test[j] != first[k];
     CHECK(differ == 0);
 }
 

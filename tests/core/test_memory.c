@@ -21,7 +21,8 @@ static void arena(void)
     CHECK(!arena_get(&a, SIZE_MAX, 1) && a.failed);
     Grabs g = { 0, 2 };
     a = failing_arena(&g);
-    CHECK(arena_get(&a, 5, 8) && !a.failed && !arena_get(&a, 5, 8) && a.failed && !arena_get(&a, 5, 8) && g.asked == 2);
+    CHECK(arena_get(&a, 5, 8) && !a.failed && !arena_get(&a, 5, 8) && a.failed
+          && !arena_get(&a, 5, 8) && g.asked == 2);
 }
 
 static Setup setup;
@@ -30,13 +31,15 @@ static double *weights, *out;
 static Status call_fit(Arena *a) { return setup.m->fit(a, setup.params, &fit); }
 static Status call_predict(Arena *a)
 {
-    Predict p = { .x = fit.x, .plan = setup.plan, .weights = weights, .threads = 2, .tick = any_tick(), .out = out };
+    Predict p = to_predict(&setup, fit.x, known(weights, fit.extras), 2, out);
     return setup.m->predict(a, setup.params, &p);
 }
 
 static void fits(void)
 {
-    static const char *const stops[] = { "validation", "paper", "window" }, *const ways[] = { "sparse", "dense" };
+    static const char *const stops[] = { "validation", "paper", "window" }, *const ways[] = {
+        "sparse", "dense"
+    };
     for (int k = 0; k < 24; k++) {
         setup = autoimpute(7, 3);
         set_word(&setup, "stop", stops[k % 3]);
@@ -77,17 +80,33 @@ static void fits(void)
 
 static int labels[30], others[30];
 static double points[60];
-static Status call_agreement(Arena *a) { Agreement r; return agreement(a, labels, 3, others, 4, 30, &r); }
+static Status call_agreement(Arena *a)
+{
+    Agreement r;
+    return agreement(a, labels, 3, others, 4, 30, &r);
+}
 static Status call_chance(Arena *a)
 {
     static const int size[3] = { 2, 5, 2 };
     double out;
     return expected_mutual(a, size, 3, size, 3, any_tick(), &out);
 }
-static Status call_matching(Arena *a) { double out; return best_matching(a, labels, 3, others, 4, 30, any_tick(), &out); }
-static Status call_recovery(Arena *a) { Recovery r[4]; return recovery_by_group(a, points, points + 30, others, 30, 4, r); }
+static Status call_matching(Arena *a)
+{
+    double out;
+    return best_matching(a, labels, 3, others, 4, 30, any_tick(), &out);
+}
+static Status call_recovery(Arena *a)
+{
+    Recovery r[4];
+    return recovery_by_group(a, points, points + 30, others, 30, 4, r);
+}
 static Status call_auc(Arena *a) { double out; return roc_auc(a, points, labels, 30, &out); }
-static Status call_ks(Arena *a) { double out; return ks_statistic(a, points, 30, points + 30, 30, &out); }
+static Status call_ks(Arena *a)
+{
+    double out;
+    return ks_statistic(a, points, 30, points + 30, 30, &out);
+}
 static Status call_silhouette(Arena *a)
 {
     double w[30];
@@ -99,9 +118,11 @@ static double nearest_r[12], ones[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 };
 static Sparse counts, turned;
 static Status call_nearest(Arena *a)
 {
-    static const int candidate[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, set_[9] = { 0 }, targets[4] = { 1, 3, 4, 8 };
+    static const int candidate[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, set_[9] = { 0 },
+                     targets[4] = { 1, 3, 4, 8 };
     Nearest n = { ones, ones, candidate, set_, 3 };
-    return prep_nearest(a, &counts, &turned, &n, targets, 4, 2, any_tick(), nearest_gene, nearest_r);
+    return prep_nearest(a, &counts, &turned, &n, targets, 4, 2, any_tick(), nearest_gene,
+                        nearest_r);
 }
 
 static Status call_gini(Arena *a) { double out[9]; return gini(a, &turned, 1e-8, out); }

@@ -1,26 +1,6 @@
-/* Matrix factorisation: the worked numbers of deepMc's page, the kernels and blocks against loops over dense matrices, the
- * singular vectors, and what must not change a bit. */
-#include "fitting.h"
-#include "mf.h"
-
-/* A task of N factors with these values (D1, ..., DN by rows, then Z by cells), on the entries of y that are not 0. */
-static Mf mf_of(const double *y, int genes, int cells, int N, const int *ranks, const double *values, double w0, double lambda,
-                MfStep step)
-{
-    Sparse *s = NEW(Sparse, 1);
-    *s = sparse_of(y, genes, cells);
-    Mf d = { .y = s, .N = N, .w0 = w0, .lambda = lambda, .step = step, .threads = 1, .tick = any_tick() };
-    Arena a = new_arena();
-    d.r[0] = genes;
-    for (int k = 0; k < N; k++) d.r[k + 1] = ranks[k];
-    mf_take(&a, &d);
-    for (int k = 0; k < N; k++) for (int j = 0; j < d.r[k] * d.r[k + 1]; j++) d.F[k][j] = *values++;
-    for (int c = 0; c < cells; c++) for (int q = 0; q < d.r[N]; q++) d.Z[c * d.R + q] = *values++;
-    mf_measure(&d);
-    return d;
-}
-
-static double objective(const Mf *d) { return mf_data(d) + mf_ridge(d); }
+/* Matrix factorisation: the worked numbers of deepMc's page, and the blocks against loops over
+ * dense matrices. */
+#include "mf_task.h"
 
 /* genes x cells; the page has them by rows: [2 ?; 4 8] */
 static const double page_y[] = { 2, 4, 0, 8 };
@@ -37,7 +17,10 @@ static void page(void)
     NEAR(d.Z[0], 2, tol); NEAR(d.Z[d.R], 3.8, tol); NEAR(objective(&d), 0.16, tol);
     d = mf_of(page_y, 2, 2, 1, one_rank, page_one, 0, 0, MF_EXACT);
     mf_block(&d, 1);
-    NEAR(d.Z[d.R], 4, tol); NEAR(objective(&d), 0, tol); NEAR(d.t[1], 1.25, tol); NEAR(d.L[0] * d.Z[d.R], 4, tol);
+    NEAR(d.Z[d.R], 4, tol);
+    NEAR(objective(&d), 0, tol);
+    NEAR(d.t[1], 1.25, tol);
+    NEAR(d.L[0] * d.Z[d.R], 4, tol);
     d = mf_of(page_y, 2, 2, 1, one_rank, page_one, 0, 0, MF_EXACT_BLOCK);
     mf_block(&d, 1);
     NEAR(d.Z[d.R], 4, tol); NEAR(d.t[1], 1.25, tol);
@@ -55,7 +38,10 @@ static void page(void)
     /* 4: rank-deficient D1 block; |dX|^2 of row 2: (12/13)^2 + (18/13)^2 */
     d = mf_of(page_y, 2, 2, 2, two_ranks, page_two, 0, 0, MF_PLAIN);
     mf_block(&d, 0);
-    NEAR(d.F[0][0], 1, tol); NEAR(d.F[0][1], 0, tol); NEAR(d.F[0][2], 6.0 / 65, tol); NEAR(d.F[0][3], 1 + 12.0 / 65, tol);
+    NEAR(d.F[0][0], 1, tol);
+    NEAR(d.F[0][1], 0, tol);
+    NEAR(d.F[0][2], 6.0 / 65, tol);
+    NEAR(d.F[0][3], 1 + 12.0 / 65, tol);
     NEAR(d.moved, (144.0 + 324) / 169, tol);
     NEAR(d.F[0][2], 0.0923077, 1e-7); NEAR(d.F[0][3], 1.1846154, 1e-7);
     CHECK(fabs(d.F[0][0] * d.F[0][3] - d.F[0][1] * d.F[0][2]) > 0.5);
@@ -63,12 +49,18 @@ static void page(void)
     d = mf_of(page_y, 2, 2, 2, two_ranks, page_two, 0, 1, MF_PLAIN);
     NEAR(objective(&d), 24, tol);
     mf_block(&d, 0);
-    NEAR(d.F[0][0], 13.0 / 66, tol); NEAR(d.F[0][1], 13.0 / 33, tol); NEAR(d.F[0][2], 16.0 / 33, tol); NEAR(d.F[0][3], 32.0 / 33, tol);
+    NEAR(d.F[0][0], 13.0 / 66, tol);
+    NEAR(d.F[0][1], 13.0 / 33, tol);
+    NEAR(d.F[0][2], 16.0 / 33, tol);
+    NEAR(d.F[0][3], 32.0 / 33, tol);
     mf_measure(&d);
     NEAR(objective(&d), 20.6191460, 1e-8);
     d = mf_of(page_y, 2, 2, 2, two_ranks, page_two, 0, 1, MF_EXACT);
     mf_block(&d, 0);
-    NEAR(d.F[0][0], 4.0 / 21, tol); NEAR(d.F[0][1], 8.0 / 21, tol); NEAR(d.F[0][2], 16.0 / 33, tol); NEAR(d.F[0][3], 32.0 / 33, tol);
+    NEAR(d.F[0][0], 4.0 / 21, tol);
+    NEAR(d.F[0][1], 8.0 / 21, tol);
+    NEAR(d.F[0][2], 16.0 / 33, tol);
+    NEAR(d.F[0][3], 32.0 / 33, tol);
     mf_measure(&d);
     NEAR(objective(&d), 18 + 4.0 / 21 + 80.0 / 33, tol);
     NEAR(d.t[0], (22.0 / 7 + 1) / 2, tol);
@@ -86,13 +78,16 @@ static Dense dense_of(const Mf *d, const double *y)
         for (int i = 0; i < o.m; i++)
             for (int j = 0; j < d->r[k + 1]; j++) {
                 next[i * d->r[k + 1] + j] = 0;
-                for (int l = 0; l < d->r[k]; l++) next[i * d->r[k + 1] + j] += left[i * d->r[k] + l] * d->F[k][l * d->r[k + 1] + j];
+                for (int l = 0; l < d->r[k]; l++)
+                    next[i * d->r[k + 1] + j] += left[i * d->r[k] + l]
+                                                 * d->F[k][l * d->r[k + 1] + j];
             }
         double *t = left; left = next; next = t;
     }
     for (int c = 0; c < o.n; c++)
         for (int i = 0; i < o.m; i++)
-            for (int q = 0; q < d->r[d->N]; q++) o.x[c * o.m + i] += left[i * d->r[d->N] + q] * d->Z[c * d->R + q];
+            for (int q = 0; q < d->r[d->N]; q++)
+                o.x[c * o.m + i] += left[i * d->r[d->N] + q] * d->Z[c * d->R + q];
     o.y = (double *) y;
     return o;
 }
@@ -101,14 +96,17 @@ static double plain_objective(const Mf *d, const double *y)
 {
     Dense o = dense_of(d, y);
     double s = 0, f = 0;
-    for (int k = 0; k < o.m * o.n; k++) s += y[k] != 0 ? (y[k] - o.x[k]) * (y[k] - o.x[k]) : d->w0 * o.x[k] * o.x[k];
-    for (int k = 0; k < d->N; k++) for (int j = 0; j < d->r[k] * d->r[k + 1]; j++) f += d->F[k][j] * d->F[k][j];
+    for (int k = 0; k < o.m * o.n; k++)
+        s += y[k] != 0 ? (y[k] - o.x[k]) * (y[k] - o.x[k]) : d->w0 * o.x[k] * o.x[k];
+    for (int k = 0; k < d->N; k++)
+        for (int j = 0; j < d->r[k] * d->r[k + 1]; j++) f += d->F[k][j] * d->F[k][j];
     for (int j = 0; j < o.n * d->R; j++) f += d->Z[j] * d->Z[j];
     return s + d->lambda * f;
 }
 
-/* The derivative of E - A Delta C + ridge at the increment must vanish: A'(E - dX)C' = lambda (F + Delta), by loops. The
- * gradient is taken by differences of the surrogate, whose minimum the plain step reaches. */
+/* The derivative of E - A Delta C + ridge at the increment must vanish: A'(E - dX)C' = lambda (F +
+ * Delta), by loops. The gradient is taken by differences of the surrogate, whose minimum the plain
+ * step reaches. */
 static double surrogate(const Mf *d, const double *y, const double *x_before)
 {
     Dense o = dense_of(d, y);
@@ -120,9 +118,6 @@ static double surrogate(const Mf *d, const double *y, const double *x_before)
     return s;
 }
 
-enum { GENES = 12, CELLS = 15 };
-static const int ranks_of[3][3] = { { 4, 0, 0 }, { 5, 3, 0 }, { 6, 4, 2 } };
-
 static double *random_factors(int positive)
 {
     double *v = NEW(double, 2000);
@@ -130,15 +125,18 @@ static double *random_factors(int positive)
     return v;
 }
 
-/* every block, step and penalty: the objective falls, plain steps are at the minimum of the surrogate, exact ones at that
- * along their line; T, the sums and the norms are those of dense matrices */
+/* every block, step and penalty: the objective falls, plain steps are at the minimum of the
+ * surrogate, exact ones at that along their line; T, the sums and the norms are those of dense
+ * matrices */
 static void blocks_of_all_kinds(void)
 {
     static const double zero[] = { 0, 0.2, 1 }, ridge[] = { 0, 0.5, 3 };
     for (int kind = 0; kind < 81; kind++) {
         int N = 1 + kind % 3, step = kind / 27;
-        double *y = random_matrix(GENES, CELLS, 0.6), before, w0 = zero[kind / 3 % 3], lambda = ridge[kind / 9 % 3];
-        Mf d = mf_of(y, GENES, CELLS, N, ranks_of[N - 1], random_factors(0), w0, lambda, (MfStep) step);
+        double *y = random_matrix(GENES, CELLS, 0.6), before, w0 = zero[kind / 3 % 3],
+               lambda = ridge[kind / 9 % 3];
+        Mf d = mf_of(y, GENES, CELLS, N, ranks_of[N - 1], random_factors(0), w0, lambda,
+                     (MfStep) step);
         for (int k = 0; k <= N; k++) {
             mf_measure(&d);
             before = objective(&d);
@@ -153,18 +151,24 @@ static void blocks_of_all_kinds(void)
             double after = plain_objective(&d, y), moved = 0;
             CHECK(after <= before * (1 + 1e-12) + 1e-12);
             Dense now = dense_of(&d, y);
-            for (int j = 0; j < GENES * CELLS; j++) moved += (now.x[j] - was.x[j]) * (now.x[j] - was.x[j]);
+            for (int j = 0; j < GENES * CELLS; j++)
+                moved += (now.x[j] - was.x[j]) * (now.x[j] - was.x[j]);
             NEAR(d.moved, moved, 1e-9);
             double low = surrogate(&d, y, was.x), scale = fmax(1, low);
-            if (step != MF_PLAIN) {                                 /* a little less or more of the step is worse */
+            if (step != MF_PLAIN) {  /* a little less or more of the step is worse */
                 for (int part = 0; part < 2; part++) {
-                    for (int j = 0; j < size; j++) { double v = f[j]; f[j] = old[j] + (part ? 1.01 : 0.99) * (v - old[j]); kept[j] = v; }
+                    for (int j = 0; j < size; j++) {
+                        double v = f[j];
+                        f[j] = old[j] + (part ? 1.01 : 0.99) * (v - old[j]);
+                        kept[j] = v;
+                    }
                     if (d.t[k] != 1 || moved > 1e-12) CHECK(plain_objective(&d, y) > after);
                     for (int j = 0; j < size; j++) f[j] = kept[j];
                 }
                 continue;
             }
-            for (int j = 0; j < size; j += 1 + size / 15) {         /* a quadratic: equal on both sides of its minimum */
+            /* a quadratic: equal on both sides of its minimum */
+            for (int j = 0; j < size; j += 1 + size / 15) {
                 if (k == N && j % cols >= d.r[N]) continue;
                 double v = f[j], up, down;
                 f[j] = v + 0.1; up = surrogate(&d, y, was.x);
@@ -188,7 +192,9 @@ static void blocks_of_all_kinds(void)
             for (int q = 0; q < d.r[N]; q++) {
                 double want = 0;
                 for (int c = 0; c < CELLS; c++)
-                    if (y[c * GENES + i] != 0) want += (y[c * GENES + i] - (1 - w0) * now.x[c * GENES + i]) * d.Z[c * d.R + q];
+                    if (y[c * GENES + i] != 0)
+                        want += (y[c * GENES + i] - (1 - w0) * now.x[c * GENES + i])
+                                * d.Z[c * d.R + q];
                 NEAR(d.T[i * d.R + q], want, 1e-9);
             }
         clear();
@@ -201,7 +207,8 @@ static void kept_products(void)
     for (int kind = 0; kind < 18; kind++) {
         int N = 1 + kind % 3;
         double *y = random_matrix(GENES, CELLS, 0.5);
-        Mf d = mf_of(y, GENES, CELLS, N, ranks_of[N - 1], random_factors(0), kind / 3 % 3 * 0.3, kind / 9, MF_EXACT);
+        Mf d = mf_of(y, GENES, CELLS, N, ranks_of[N - 1], random_factors(0), kind / 3 % 3 * 0.3,
+                     kind / 9, MF_EXACT);
         for (int k = 0; k <= N; k++) {
             mf_block(&d, k);
             double *T = NEW(double, GENES * d.R), sum = d.on;
@@ -218,7 +225,8 @@ static void not_negative(void)
     for (int kind = 0; kind < 27; kind++) {
         int N = 1 + kind % 3;
         double *y = random_matrix(GENES, CELLS, 0.6);
-        Mf d = mf_of(y, GENES, CELLS, N, ranks_of[N - 1], random_factors(1), kind / 9 * 0.4, kind / 3 % 3, (MfStep) (kind % 3));
+        Mf d = mf_of(y, GENES, CELLS, N, ranks_of[N - 1], random_factors(1), kind / 9 * 0.4,
+                     kind / 3 % 3, (MfStep) (kind % 3));
         d.nonneg = 1;
         for (int sweep = 0; sweep < 3; sweep++)
             for (int k = 0; k <= N; k++) {
@@ -226,156 +234,13 @@ static void not_negative(void)
                 double before = objective(&d), least = 0;
                 mf_block(&d, k);
                 CHECK(plain_objective(&d, y) <= before * (1 + 1e-12) + 1e-12);
-                for (int l = 0; l < N; l++) for (int j = 0; j < d.r[l] * d.r[l + 1]; j++) least = fmin(least, d.F[l][j]);
+                for (int l = 0; l < N; l++)
+                    for (int j = 0; j < d.r[l] * d.r[l + 1]; j++) least = fmin(least, d.F[l][j]);
                 for (int j = 0; j < CELLS * d.R; j++) least = fmin(least, d.Z[j]);
                 CHECK(least == 0);
             }
         clear();
     }
-}
-
-/* ---- singular vectors ---- */
-static void singular(void)
-{
-    enum { M = 60, N = 80, R = 4 };
-    for (int kind = 0; kind < 8; kind++) {
-        int m = kind & 1 ? N : M, n = kind & 1 ? M : N, filled = kind >> 1 & 1, passes;
-        double *y = random_matrix(m, n, 0.3), *full = NEW(double, M * N), *mean = NEW(double, N), s[R], t[R];
-        Sparse x = sparse_of(y, m, n);
-        for (int i = 0; i < m; i++) {
-            int count = 0;
-            for (int c = 0; c < n; c++) { mean[i] += y[c * m + i]; count += y[c * m + i] != 0; }
-            mean[i] = count ? mean[i] / count : 0;
-        }
-        for (int c = 0; c < n; c++) for (int i = 0; i < m; i++) full[c * m + i] = filled && y[c * m + i] == 0 ? mean[i] : y[c * m + i];
-        double *u = NEW(double, N * R), *v = NEW(double, N * R);
-        SvdTask task = { &x, filled ? mean : NULL, R, 1, 1 + kind / 4, any_tick(), 0, 0 };
-        Arena a = new_arena();
-        CHECK(mf_svd(&a, &task, u, s, &passes) == ST_OK && passes == 0);
-        task.whole = 1;
-        task.basis = 37;
-        CHECK(mf_svd(&a, &task, v, t, &passes) == ST_OK);
-        CHECK(passes > 5 && passes < 200);
-        for (int k = 0; k < R; k++) {
-            NEAR(t[k], s[k], 1e-8);
-            double largest = 0, *back = NEW(double, N), length = 0, wrong = 0;
-            for (int i = 0; i < m; i++) if (fabs(u[i * R + k]) > fabs(largest)) largest = u[i * R + k];
-            CHECK(largest > 0);
-            for (int c = 0; c < n; c++) for (int i = 0; i < m; i++) back[c] += full[c * m + i] * u[i * R + k];
-            for (int i = 0; i < m; i++) {                       /* A A'u = s^2 u */
-                double z = 0;
-                for (int c = 0; c < n; c++) z += full[c * m + i] * back[c];
-                wrong = fmax(wrong, fabs(z - s[k] * s[k] * u[i * R + k]));
-                length += u[i * R + k] * u[i * R + k];
-            }
-            NEAR(length, 1, 1e-9);
-            WITHIN(wrong / (s[k] * s[k]), 1e-9);
-            for (int i = 0; i < m; i++) WITHIN(fabs(u[i * R + k] - v[i * R + k]), 1e-5);
-        }
-    }
-}
-
-/* ---- whole fits ---- */
-static Setup deepmc(int N, int cells, int sweeps)
-{
-    int *plan = NEW(int, 6);
-    plan[0] = cells; plan[1] = sweeps; plan[2] = N;
-    for (int k = 0; k < N; k++) plan[3 + k] = ranks_of[N - 1][k];
-    Setup s = { .m = model_find("deepmc"), .plan = plan };
-    if (!s.m) exit(2);
-    set_word(&s, "step", "mm");
-    set(&s, "lambda.scale", 0.25);
-    set_word(&s, "init", "svd");
-    return s;
-}
-
-/* threads, and what a fit knows again: its own cells, in any order; others get their least squares */
-static void fits(void)
-{
-    static const char *const steps[] = { "mm", "exact", "exact.block" }, *const starts[] = { "svd", "mean", "random" };
-    for (int kind = 0; kind < 27; kind++) {
-        int N = 1 + kind % 3, cells = 70;
-        double *y = random_matrix(GENES, cells, 0.6);
-        for (int k = 0; k < GENES * cells; k++) y[k] = fabs(y[k]);
-        for (int g = 0; g < GENES; g++) y[7 * GENES + g] = 0;
-        Setup s = deepmc(N, cells, 8);
-        set_word(&s, "step", steps[kind / 3 % 3]);
-        set_word(&s, "init", starts[kind / 9]);
-        set(&s, "accelerate", kind % 2);
-        set(&s, "nonneg", kind % 7 == 6);
-        set(&s, "zero.weight", kind % 4 * 0.2);
-        set(&s, "lambda", kind % 5 ? kind % 5 * 0.3 : (double) NAN);
-        Sparse x = sparse_of(y, GENES, cells);
-        Fit one = fitted(&s, x);
-        size_t n = weights_of(&s, GENES);
-        CHECK(one.h->n_iter == 8 && one.h->stopped == STOPPED_MAX);
-        double *out = predicted(&s, x, one.weights, 1);
-        for (int t = 2; t <= 3; t++) {
-            Fit f = new_fit(&s, x);
-            f.threads = t;
-            CHECK(go(&s, &f) == ST_OK);
-            CHECK(!memcmp(f.weights, one.weights, n * sizeof(double)));
-            SAME_BITS(f.h->train, one.h->train, 8);
-            double *p = predicted(&s, x, f.weights, t);
-            SAME_BITS(p, out, GENES * cells);
-        }
-        double miss = 0;
-        for (int k = 0; k < GENES * cells; k++) if (y[k] != 0) miss += (y[k] - out[k]) * (y[k] - out[k]);
-        if (kind % 4 == 0) NEAR(miss, one.h->train[7], 1e-9);
-        for (int g = 0; g < GENES; g++) CHECK(out[7 * GENES + g] == 0);
-        Sparse part = sparse_of(y + 20 * GENES, GENES, 30);
-        double *some = predicted(&s, part, one.weights, 1);
-        SAME_BITS(some, out + 20 * GENES, GENES * 30);
-        clear();
-    }
-}
-
-static Setup failing;
-static Fit failing_fit;
-static double *failing_weights, *failing_out;
-static Status fit_call(Arena *a) { return failing.m->fit(a, failing.params, &failing_fit); }
-static Status predict_call(Arena *a)
-{
-    Predict p = { .x = failing_fit.x, .plan = failing.plan, .weights = failing_weights, .threads = 2, .tick = any_tick(),
-                  .out = failing_out };
-    return failing.m->predict(a, failing.params, &p);
-}
-static Status svd_call(Arena *a)
-{
-    double *u = NEW(double, 80 * 3), s[3];
-    int passes;
-    SvdTask task = { &failing_fit.x, NULL, 3, 1, 2, any_tick(), 1, 37 };
-    return mf_svd(a, &task, u, s, &passes);
-}
-
-static void no_memory(void)
-{
-    for (int kind = 0; kind < 4; kind++) {
-        failing = deepmc(2, CELLS, 3);
-        set(&failing, "accelerate", kind % 2);
-        set(&failing, "lambda", (double) NAN);
-        if (kind / 2) set_word(&failing, "step", "exact.block");
-        if (kind / 2) set_word(&failing, "init", kind % 2 ? "mean" : "random");
-        failing_fit = new_fit(&failing, sparse_of(random_matrix(GENES, CELLS, 0.5), GENES, CELLS));
-        failing_fit.threads = 2;
-        failing_weights = NEW(double, weights_of(&failing, GENES));
-        failing_out = NEW(double, GENES * CELLS);
-        CHECK(each_fails(fit_call) > 30);
-        CHECK(each_fails(predict_call) > 20);
-        clear();
-    }
-    failing_fit.x = sparse_of(random_matrix(60, 70, 0.3), 60, 70);
-    CHECK(each_fails(svd_call) > 10);
-}
-
-static void nothing(void)
-{
-    static double none[GENES * CELLS];
-    Setup s = deepmc(2, CELLS, 4);
-    Fit f = fitted(&s, sparse_of(none, GENES, CELLS));
-    CHECK(f.h->n_iter == 0 && f.h->stopped == STOPPED_SETTLED);
-    double *out = predicted(&s, f.x, f.weights, 1);
-    SAME_BITS(out, none, GENES * CELLS);
 }
 
 int main(void)
@@ -384,9 +249,5 @@ int main(void)
     RUN(blocks_of_all_kinds);
     RUN(kept_products);
     RUN(not_negative);
-    RUN(singular);
-    RUN(fits);
-    RUN(no_memory);
-    RUN(nothing);
     return report("mf");
 }

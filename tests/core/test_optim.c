@@ -36,7 +36,8 @@ static void three_steps(Rule rule, size_t n)
         o.t = t;
         fill(g, n);
         if (n > 1) g[1] = 0;
-        for (size_t k = 0; k < n; k++) by_hand(rule, t, 0.02, (double) g[k], ww + k, ss + k, vv + k);
+        for (size_t k = 0; k < n; k++)
+            by_hand(rule, t, 0.02, (double) g[k], ww + k, ss + k, vv + k);
         memcpy(w2, w, n * sizeof *w); memcpy(s2, s, n * sizeof *s); memcpy(v2, v, n * sizeof *v);
         to[n] = (real) 5;
         optim_step(&o, w2, g, s2, v2, to, n);
@@ -57,10 +58,12 @@ static void rules(void)
     static const size_t sizes[] = { 0, 1, 7, 16, 33, 64, 100 };
     for (int r = 0; r < 3; r++)
         for (int k = 0; k < 7; k++) three_steps((Rule) r, sizes[k]);
-    CHECK(optim_states(OPT_SGD) == 0 && optim_states(OPT_RMSPROP) == 1 && optim_states(OPT_ADAM) == 2 && optim_states(OPT_ADAMW) == 2);
+    CHECK(optim_states(OPT_SGD) == 0 && optim_states(OPT_RMSPROP) == 1
+          && optim_states(OPT_ADAM) == 2 && optim_states(OPT_ADAMW) == 2);
 }
 
-/* decay is a gradient with decay * w added, and the rate worked out before is the rate worked out inside: to the bit */
+/* decay is a gradient with decay * w added, and the rate worked out before is the rate worked out
+ * inside: to the bit */
 static void decay_and_rate(void)
 {
     static const size_t sizes[] = { 1, 15, 16, 31, 64, 100 };
@@ -68,12 +71,15 @@ static void decay_and_rate(void)
         for (int k = 0; k < 6; k++)
             for (int t = 1; t < 2000; t = 3 * t + 1) {
                 size_t n = sizes[k];
-                real *w = NEW(real, n), *g = NEW(real, n), *more = NEW(real, n), *to = NEW(real, n), *to2 = NEW(real, n);
+                real *w = NEW(real, n), *g = NEW(real, n), *more = NEW(real, n), *to = NEW(real, n),
+                     *to2 = NEW(real, n);
                 real *s = NEW(real, n), *s2 = NEW(real, n), *v = NEW(real, n), *v2 = NEW(real, n);
-                Optim o = { (Rule) r, 0.02, t, 0.3, 0, 0, 0 }, plain = { (Rule) r, 0.02, t, 0, 0, 0, 0 };
+                Optim o = { (Rule) r, 0.02, t, 0.3, 0, 0, 0 },
+                      plain = { (Rule) r, 0.02, t, 0, 0, 0, 0 };
                 fill(w, n); fill(g, n);
                 for (size_t j = 0; j < n; j++) {
-                    volatile real part = (real) 0.3 * w[j];          /* a product by itself, not fused with the sum */
+                    /* a product by itself, not fused with the sum */
+                    volatile real part = (real) 0.3 * w[j];
                     more[j] = g[j] + part;
                     s[j] = s2[j] = (real) u01();
                     v[j] = v2[j] = (real) u01();

@@ -1,4 +1,5 @@
-/* From counts to the model's matrix and back: the toy of the AutoImpute page, and literal definitions. */
+/* From counts to the model's matrix and back: the toy of the AutoImpute page, and literal
+ * definitions. */
 #include "check.h"
 #include "prep.h"
 
@@ -7,7 +8,8 @@ static const double toy[20] = { 3, 3, 0, 1, 0, 3, 8, 1, 5, 3, 6, 1, 4, 0, 7, 1, 
 
 static void toy_numbers(void)
 {
-    static const int detected[4] = { 4, 3, 4, 0 }, row[4] = { 1, 2, 0, -1 }, keep[4] = { 1, 1, 1, 0 };
+    static const int detected[4] = { 4, 3, 4, 0 }, row[4] = { 1, 2, 0, -1 },
+                     keep[4] = { 1, 1, 1, 0 };
     static const double totals[5] = { 6, 11, 14, 11, 13 };
     static const double logs[3][5] = { { 2.700440, 0, 2.301170, 2.321928, 3.106915 },
         { 2.700440, 2, 1.747234, 0, 0.884523 },
@@ -23,7 +25,11 @@ static void toy_numbers(void)
     for (int g = 0; g < 4; g++) {
         double v[5], m = 0, q = 0;
         int n = 0;
-        for (int c = 0; c < 5; c++) { v[c] = toy[4 * c + g] / totals[c] * 11; m += v[c] / 5; n += v[c] != 0; }
+        for (int c = 0; c < 5; c++) {
+            v[c] = toy[4 * c + g] / totals[c] * 11;
+            m += v[c] / 5;
+            n += v[c] != 0;
+        }
         for (int c = 0; c < 5; c++) q += (v[c] - m) * (v[c] - m) / 4;
         NEAR(mean[g], m, 1e-12);
         NEAR(var[g], q, 1e-12);
@@ -45,7 +51,8 @@ static void toy_numbers(void)
         }
 }
 
-/* random counts with stored zeros, an empty gene and an empty cell, in a random order of some of the rows */
+/* random counts with stored zeros, an empty gene and an empty cell, in a random order of some of
+ * the rows */
 static void take_literally(void)
 {
     enum { G = 30, M = 20, N = 22 };
@@ -66,7 +73,11 @@ static void take_literally(void)
             x[c * G + s.i[k]] = 0;
         }
         for (int g = 0; g < G; g++) { gene[g] = g; row[g] = -1; }
-        for (int g = G - 1; g > 0; g--) { int j = below(g + 1), t = gene[g]; gene[g] = gene[j]; gene[j] = t; }
+        for (int g = G - 1; g > 0; g--) {
+            int j = below(g + 1), t = gene[g];
+            gene[g] = gene[j];
+            gene[j] = t;
+        }
         for (int r = 0; r < N; r++) row[gene[r]] = r;
         for (int g = 0; g < G; g++) keep[g] = row[g] >= 0;
         Log log_ = (Log) (how % 3);
@@ -82,8 +93,10 @@ static void take_literally(void)
                 for (int k = 0; k < G; k++) if (keep[k]) t += x[c * G + k];
                 if (g == 0) CHECK(total[c] == t);
                 v[c] = target > 0 ? (t > 0 ? x[c * G + g] / t * target : 0) : x[c * G + g];
-                if (row[g] >= 0) want[c * N + row[g]] = log_ == LOG_2 ? log2(v[c] + 1) : log_ == LOG_1P
-                    ? log(v[c] + 1) : v[c];
+                if (row[g] >= 0)
+                    want[c * N + row[g]] = log_ == LOG_2    ? log2(v[c] + 1)
+                                           : log_ == LOG_1P ? log(v[c] + 1)
+                                                            : v[c];
                 m += v[c] / M; seen += x[c * G + g] >= 5; n += v[c] != 0;
             }
             for (int c = 0; c < M; c++) q += (v[c] - m) * (v[c] - m) / (M - 1);
@@ -116,12 +129,15 @@ static void round_trip(void)
             for (int c = 0; c < 5; c++)
                 for (int g = 0; g < 3; g++) {
                     double v = toy[4 * c + g] / size[c];
-                    pred[3 * c + row[g]] = from == LOG_2 ? log2(v + 1) : from == LOG_1P ? log1p(v) : v;
+                    pred[3 * c + row[g]] = from == LOG_2    ? log2(v + 1)
+                                           : from == LOG_1P ? log1p(v)
+                                                            : v;
                 }
-            prep_restore(&s, 0, 5, pred, 3, row, size, NULL, ones, (Restore) { (Log) from, LOG_NONE, (Keep) k, 0, 0 }, out);
+            prep_restore(&s, 0, 5, pred, 3, row, size, NULL, ones,
+                         (Restore) { (Log) from, LOG_NONE, (Keep) k, 0, 0 }, out);
             WITHIN(apart(out, toy, 20), 1e-12);
-            prep_restore(&s, 2, 2, pred + 6, 3, row, size + 2, NULL, ones, (Restore) { (Log) from, LOG_NONE, (Keep) k, 0, 0 },
-                out);
+            prep_restore(&s, 2, 2, pred + 6, 3, row, size + 2, NULL, ones,
+                         (Restore) { (Log) from, LOG_NONE, (Keep) k, 0, 0 }, out);
             WITHIN(apart(out, toy + 8, 8), 1e-12);       /* some of the cells */
         }
 }
@@ -152,19 +168,26 @@ static void every_way_back(void)
     enum { G = 9, M = 6, N = 7 };
     int row[G], below_zero = 0;
     double x[G * M], pred[N * M], in[M], over[M], by[M], out[G * M], want[G * M];
-    for (int g = 0; g < G; g++) row[g] = g == 2 || g == 5 ? -1 : g < 2 ? 6 - g : g < 5 ? g - 3 : g - 4;
+    for (int g = 0; g < G; g++)
+        row[g] = g == 2 || g == 5 ? -1 : g < 2 ? 6 - g : g < 5 ? g - 3 : g - 4;
     for (int k = 0; k < 54; k++) {
-        Restore how = { (Log) (k % 3), (Log) (k / 3 % 3), (Keep) (k / 9 % 3), k / 27, k % 2 ? 0.5 : 0 };
+        Restore how = { (Log) (k % 3), (Log) (k / 3 % 3), (Keep) (k / 9 % 3), k / 27,
+                        k % 2 ? 0.5 : 0 };
         for (int same = 0; same < 2; same++) {
             for (int j = 0; j < G * M; j++) x[j] = u01() < 0.5 ? below(20) : 0;
             for (int j = 0; j < N * M; j++) pred[j] = between(-1, 4);
-            for (int c = 0; c < M; c++) { in[c] = between(0.5, 2); over[c] = same ? in[c] : between(0.5, 2); by[c] = k % 4 ? between(0.5, 2) : 1; }
-            in[3] = 0;                                   /* a cell without counts of the modelled genes */
+            for (int c = 0; c < M; c++) {
+                in[c] = between(0.5, 2);
+                over[c] = same ? in[c] : between(0.5, 2);
+                by[c] = k % 4 ? between(0.5, 2) : 1;
+            }
+            in[3] = 0;  /* a cell without counts of the modelled genes */
             for (int g = 0; g < G; g++) if (row[g] >= 0) x[3 * G + g] = 0;
             for (int c = 0; c < M; c++)
                 for (int g = 0; g < G; g++)
-                    want[c * G + g] = restored(x[c * G + g], row[g] < 0 ? 0 : by[c] * pred[c * N + row[g]], row[g] >= 0,
-                        in[c], over[c], how);
+                    want[c * G + g] = restored(x[c * G + g],
+                                               row[g] < 0 ? 0 : by[c] * pred[c * N + row[g]],
+                                               row[g] >= 0, in[c], over[c], how);
             Sparse s = sparse_of(x, G, M);
             memset(out, 0xFF, sizeof out);
             prep_restore(&s, 0, M, pred, N, row, in, k % 4 ? by : NULL, over, how, out);
@@ -222,26 +245,31 @@ static Genes genes_of(const double *x, int G, int M)
 {
     double *t = NEW(double, G * M);
     for (int c = 0; c < M; c++) for (int g = 0; g < G; g++) t[g * M + c] = x[c * G + g];
-    Genes n = { sparse_of(x, G, M), sparse_of(t, M, G), NEW(double, G), NEW(double, G), NEW(int, G), NEW(int, G) };
+    Genes n = { sparse_of(x, G, M), sparse_of(t, M, G), NEW(double, G),
+                NEW(double, G),     NEW(int, G),        NEW(int, G) };
     int *nonzero = NEW(int, G);
     prep_moments(&n.x, NULL, 0, n.mean, n.sd, nonzero);
     for (int g = 0; g < G; g++) { n.sd[g] = sqrt(n.sd[g]); n.candidate[g] = 1; n.set[g] = -1; }
     return n;
 }
-static void nearest(const Genes *n, int top, const int *targets, int n_targets, int threads, int *gene, double *r)
+static void nearest(const Genes *n, int top, const int *targets, int n_targets, int threads,
+                    int *gene, double *r)
 {
     Arena a = new_arena();
     Nearest how = { n->mean, n->sd, n->candidate, n->set, top };
-    CHECK(prep_nearest(&a, &n->x, &n->by_gene, &how, targets, n_targets, threads, any_tick(), gene, r) == ST_OK);
+    CHECK(
+        prep_nearest(&a, &n->x, &n->by_gene, &how, targets, n_targets, threads, any_tick(), gene, r)
+        == ST_OK);
 }
 
 /* g1..g4 of the DeepImpute page */
 static void nearest_of_the_page(void)
 {
     static const double x[16] = { 1, 2, 4, 0, 2, 4, 3, 1, 3, 6, 2, 0, 4, 9, 1, 1 };
-    static const int targets[4] = { 1, 0, 2, 3 }, first[4] = { 0, 2, 0, 1 }, second[4] = { 2, 1, 1, 0 };
-    static const double r1[4] = { 0.994376712684, 1, 1, 0.483368244523 }, r2[4] = { 0.994376712684, 0.994376712684,
-        0.994376712684, 0.4472135955 };
+    static const int targets[4] = { 1, 0, 2, 3 }, first[4] = { 0, 2, 0, 1 },
+                     second[4] = { 2, 1, 1, 0 };
+    static const double r1[4] = { 0.994376712684, 1, 1, 0.483368244523 },
+                        r2[4] = { 0.994376712684, 0.994376712684, 0.994376712684, 0.4472135955 };
     Genes n = genes_of(x, 4, 4);
     int gene[12];
     double r[12];
@@ -254,7 +282,7 @@ static void nearest_of_the_page(void)
         NEAR(fabs(r[3 * k + 1]), r2[k], 1e-9);
     }
     CHECK(r[3] < 0 && r[6] < 0);
-    n.set[0] = n.set[1] = 0;                             /* the targets g2, g1: what is left is g3, then g4 */
+    n.set[0] = n.set[1] = 0;  /* the targets g2, g1: what is left is g3, then g4 */
     nearest(&n, 2, targets, 2, 1, gene, r);
     CHECK(gene[0] == 2 && gene[1] == 3 && gene[2] == 2 && gene[3] == 3);
     nearest(&n, 3, targets, 1, 1, gene, r);
@@ -291,22 +319,29 @@ static void nearest_literally(void)
                 int at = gene[k * TOP + j], left = 0;
                 double best = -1;
                 for (int b = 0; b < G; b++) {
-                    if (used[b] || !n.candidate[b] || b == g || (n.set[b] >= 0 && n.set[b] == n.set[g])) continue;
+                    if (used[b] || !n.candidate[b] || b == g
+                        || (n.set[b] >= 0 && n.set[b] == n.set[g]))
+                        continue;
                     double v = fabs(cor(x, G, M, g, b));
                     best = fmax(best, isnan(v) ? 0 : v);
                     left++;
                 }
                 if (!left) { CHECK(at == -1 && isnan(r[k * TOP + j])); short_of++; continue; }
-                CHECK(at >= 0 && at < G && at != g && n.candidate[at] && !used[at] && !(n.set[g] >= 0 && n.set[at] == n.set[g]));
+                CHECK(at >= 0 && at < G && at != g && n.candidate[at] && !used[at]
+                      && !(n.set[g] >= 0 && n.set[at] == n.set[g]));
                 if (at < 0) continue;
                 double v = cor(x, G, M, g, at);
                 constants += isnan(v);
-                most = fmax(most, fmax(fabs(r[k * TOP + j] - (isnan(v) ? 0 : v)), fabs(fabs(r[k * TOP + j]) - best)));
+                most = fmax(most, fmax(fabs(r[k * TOP + j] - (isnan(v) ? 0 : v)),
+                                       fabs(fabs(r[k * TOP + j]) - best)));
                 used[at] = 1;
-                for (int b = 0; b < at; b++) {           /* a copy with a lower index would have been taken */
+                /* a copy with a lower index would have been taken */
+                for (int b = 0; b < at; b++) {
                     int copy = !memcmp(&n.sd[b], &n.sd[at], sizeof *n.sd);
                     for (int c = 0; c < M && copy; c++) copy = x[c * G + b] == x[c * G + at];
-                    if (!copy || b == g || !n.candidate[b] || (n.set[b] >= 0 && n.set[b] == n.set[g])) continue;
+                    if (!copy || b == g || !n.candidate[b]
+                        || (n.set[b] >= 0 && n.set[b] == n.set[g]))
+                        continue;
                     CHECK(used[b]);
                     ties++;
                 }

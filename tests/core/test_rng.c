@@ -25,7 +25,8 @@ static void moments(void)
     for (uint64_t seed = 1; seed < 4; seed++) {
         double m = 0, v = 0, nm = 0, nv = 0, n4 = 0, lag = 0, last = 0.5, lo = 1, hi = 0;
         for (int k = 0; k < n; k++) {
-            double u = rng_unif(seed, RNG_MASK, (uint64_t) k), z = rng_normal(seed, RNG_INIT_1, (uint64_t) k);
+            double u = rng_unif(seed, RNG_MASK, (uint64_t) k),
+                   z = rng_normal(seed, RNG_INIT_1, (uint64_t) k);
             lo = fmin(lo, u); hi = fmax(hi, u);
             m += u; v += (u - 0.5) * (u - 0.5); lag += (u - 0.5) * (last - 0.5); last = u;
             nm += z; nv += z * z; n4 += z * z * z * z;
@@ -51,10 +52,12 @@ static void every_argument_counts(void)
     CHECK(u != rng_unif(1, RNG_MASK, 5 + (1ull << 32)));
 }
 
-/* word j of position p is word j of philox() at (p, stream, part), whatever the number asked for; no word more is written */
+/* word j of position p is word j of philox() at (p, stream, part), whatever the number asked for;
+ * no word more is written */
 static void words(void)
 {
-    static const uint64_t seeds[] = { 1, 7 + (3ull << 32) }, positions[] = { 0, 5, 0xffffffffu, (9ull << 32) + 4 };
+    static const uint64_t seeds[] = { 1, 7 + (3ull << 32) },
+                          positions[] = { 0, 5, 0xffffffffu, (9ull << 32) + 4 };
     for (int s = 0; s < 2; s++)
         for (int q = 0; q < 4; q++)
             for (size_t n = 0; n < 75; n++) {
@@ -62,7 +65,8 @@ static void words(void)
                 uint32_t key[2] = { (uint32_t) seeds[s], (uint32_t) (seeds[s] >> 32) };
                 for (uint64_t k = 0; k < 20; k++) {
                     uint64_t at = positions[q] + k;
-                    philox((uint32_t[4]) { (uint32_t) at, (uint32_t) (at >> 32), RNG_DROPOUT, part }, key, want + 4 * k);
+                    philox((uint32_t[4]){ (uint32_t) at, (uint32_t) (at >> 32), RNG_DROPOUT, part },
+                           key, want + 4 * k);
                 }
                 memset(got, 0xA5, sizeof got);
                 rng_words(seeds[s], RNG_DROPOUT, part, positions[q], got, n);
@@ -74,8 +78,10 @@ static void words(void)
     uint32_t a[4], b[4];
     rng_words(1, RNG_DROPOUT, 0, 5, a, 4);
     for (int k = 0; k < 5; k++) {
-        rng_words(k == 0 ? 2 : k == 1 ? 1 + (1ull << 32) : 1, k == 2 ? RNG_MASK : RNG_DROPOUT, k == 3,
-            k == 4 ? 5 + (1ull << 32) : 5, b, 4);
+        rng_words(k == 0   ? 2
+                  : k == 1 ? 1 + (1ull << 32)
+                           : 1,
+                  k == 2 ? RNG_MASK : RNG_DROPOUT, k == 3, k == 4 ? 5 + (1ull << 32) : 5, b, 4);
         CHECK(a[0] != b[0] && a[3] != b[3]);
     }
 }
@@ -106,17 +112,21 @@ static void permutations(void)
         for (int k = 0; k < N; k++) at[k][order[k]]++;
     }
     double chi = 0, want = ROUNDS / (double) N;
-    for (int k = 0; k < N; k++) for (int j = 0; j < N; j++) chi += (at[k][j] - want) * (at[k][j] - want) / want;
+    for (int k = 0; k < N; k++)
+        for (int j = 0; j < N; j++) chi += (at[k][j] - want) * (at[k][j] - want) / want;
     WITHIN(chi, 50);                                 /* 16 degrees of freedom: p = 2e-5 */
 }
 
 static void choices(void)
 {
-    static const uint64_t sizes[][2] = { { 1000, 50 }, { 1000, 0 }, { 1000, 1000 }, { 1, 1 }, { 7, 6 } };
+    static const uint64_t sizes[][2] = {
+        { 1000, 50 }, { 1000, 0 }, { 1000, 1000 }, { 1, 1 }, { 7, 6 }
+    };
     for (int s = 0; s < 5; s++)
         for (uint64_t seed = 0; seed < 20; seed++) {
             uint64_t n = sizes[s][0], left = sizes[s][1], got = 0;
-            for (uint64_t i = 0; i < n; i++) got += (uint64_t) rng_choose(seed, RNG_MASK, i, n, &left);
+            for (uint64_t i = 0; i < n; i++)
+                got += (uint64_t) rng_choose(seed, RNG_MASK, i, n, &left);
             CHECK(got == sizes[s][1] && left == 0);
         }
     int count[32] = { 0 };                           /* the 10 pairs out of 5 are equally likely */
@@ -124,7 +134,8 @@ static void choices(void)
     for (uint64_t seed = 0; seed < (uint64_t) draws; seed++) {
         uint64_t left = 2;
         unsigned set = 0;
-        for (uint64_t i = 0; i < 5; i++) if (rng_choose(seed, RNG_HOLD_OUT, i, 5, &left)) set |= 1u << i;
+        for (uint64_t i = 0; i < 5; i++)
+            if (rng_choose(seed, RNG_HOLD_OUT, i, 5, &left)) set |= 1u << i;
         count[set]++;
     }
     double chi = 0, want = draws / 10.0;

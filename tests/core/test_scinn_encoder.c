@@ -1,22 +1,31 @@
-/* scINN's stacked Bayesian autoencoder: worked numbers, finite differences in both phases, with SELU and with batch norm, what
- * an encoder gives, threads, and memory that is not there. */
+/* scINN's stacked Bayesian autoencoder: worked numbers, finite differences in both phases, with
+ * SELU and with batch norm, what an encoder gives, threads, and memory that is not there. */
 #include "fitting.h"
 #define scinn_encoder encoder_under_test
-#define scinn_encode encode_under_test
 #include "../../src/scinn_encoder.c"
 #undef scinn_encoder
-#undef scinn_encode
 
 enum { GENES = 300, CELLS = 7, LATENT = 5 };
 
 static Learn job_of(const Sparse *x, int *cells, int batch)
 {
     for (int c = 0; c < x->ncol; c++) cells[c] = c;
-    return (Learn) { .x = x, .cells = cells, .n = x->ncol, .batch = batch, .threads = 1, .seed = 5, .part = 2, .learning_rate = 5e-4,
-                     .decay = 1e-3, .tick = any_tick() };
+    return (Learn) { .x = x,
+                    .cells = cells,
+                    .n = x->ncol,
+                    .batch = batch,
+                    .threads = 1,
+                    .seed = 5,
+                    .part = 2,
+                    .learning_rate = 5e-4,
+                    .decay = 1e-3,
+                    .tick = any_tick() };
 }
 
-static double selu(double z) { return 1.0507009873554805 * (z > 0 ? z : 1.6732632423543772 * expm1(z)); }
+static double selu(double z)
+{
+    return 1.0507009873554805 * (z > 0 ? z : 1.6732632423543772 * expm1(z));
+}
 
 /* The loss in loops, with the noise that the net has drawn. */
 static double plain(const Net *n, const double *x)
@@ -27,14 +36,16 @@ static double plain(const Net *n, const double *x)
     for (size_t c = 0; c < CELLS; c++)
         for (size_t j = 0; j < H; j++) {
             h[c][j] = (double) s[n->at.b + j];
-            for (size_t g = 0; g < GENES; g++) h[c][j] += x[c * GENES + g] * (double) n->W.w[g * H + j];
+            for (size_t g = 0; g < GENES; g++)
+                h[c][j] += x[c * GENES + g] * (double) n->W.w[g * H + j];
         }
     for (size_t j = 0; j < H; j++) {
         double mean = 0, var = 0;
         for (size_t c = 0; c < CELLS; c++) mean += h[c][j] / CELLS;
         for (size_t c = 0; c < CELLS; c++) var += (h[c][j] - mean) * (h[c][j] - mean) / CELLS;
         for (size_t c = 0; c < CELLS; c++)
-            h[c][j] = n->e->norm ? (double) s[n->at.gamma + j] * (h[c][j] - mean) / sqrt(var + 1e-3) + (double) s[n->at.delta + j]
+            h[c][j] = n->e->norm ? (double) s[n->at.gamma + j] * (h[c][j] - mean) / sqrt(var + 1e-3)
+                                       + (double) s[n->at.delta + j]
                                  : selu(h[c][j]);
     }
     for (size_t c = 0; c < CELLS; c++) {
@@ -42,16 +53,23 @@ static double plain(const Net *n, const double *x)
         for (size_t l = 0; l < L; l++) {
             mu[l] = (double) s[n->at.a0 + l];
             v[l] = (double) s[n->at.v0 + l];
-            for (size_t j = 0; j < H; j++) { mu[l] += h[c][j] * (double) s[n->at.A + j * L + l]; v[l] += h[c][j] * (double) s[n->at.V + j * L + l]; }
+            for (size_t j = 0; j < H; j++) {
+                mu[l] += h[c][j] * (double) s[n->at.A + j * L + l];
+                v[l] += h[c][j] * (double) s[n->at.V + j * L + l];
+            }
             sum += exp(v[l]);
         }
-        for (size_t l = 0; l < L; l++) { v[l] = exp(v[l]) / sum; kl -= 0.5 * (1 + log(v[l]) - mu[l] * mu[l] - v[l]) / LATENT; }
+        for (size_t l = 0; l < L; l++) {
+            v[l] = exp(v[l]) / sum;
+            kl -= 0.5 * (1 + log(v[l]) - mu[l] * mu[l] - v[l]) / LATENT;
+        }
         for (size_t e = 0; e < 2; e++) {
             double d[H], square = 0, size = 0;
             for (size_t j = 0; j < H; j++) {
                 double p = (double) s[n->at.p[e] + j];
                 for (size_t l = 0; l < L; l++)
-                    p += (mu[l] + 0.25 * sqrt(v[l]) * (double) n->eps[e * L + l]) * (double) s[n->at.P[e] + l * H + j];
+                    p += (mu[l] + 0.25 * sqrt(v[l]) * (double) n->eps[e * L + l])
+                         * (double) s[n->at.P[e] + l * H + j];
                 d[j] = selu(p);
             }
             for (size_t g = 0; g < GENES; g++) {
@@ -79,7 +97,8 @@ static void gradient(int norm, int warm)
     net_take(&a, &old, &job, &e);
     net_start(&n);
     n.warm = old.warm = warm;
-    Trained *w[] = { &n.W, &n.Q[0], &n.Q[1], &n.q[0], &n.q[1], &n.small }, *was[] = { &old.W, &old.Q[0], &old.Q[1], &old.q[0], &old.q[1], &old.small };
+    Trained *w[] = { &n.W, &n.Q[0], &n.Q[1], &n.q[0], &n.q[1], &n.small },
+            *was[] = { &old.W, &old.Q[0], &old.Q[1], &old.q[0], &old.q[1], &old.small };
     size_t len[] = { GENES * H, GENES * H, GENES * H, GENES, GENES, n.at.n };
     for (int k = 0; k < 6; k++) {
         for (size_t j = 0; j < len[k]; j++) w[k]->w[j] += (real) between(-0.1, 0.1);
@@ -95,7 +114,8 @@ static void gradient(int norm, int warm)
     for (int k = 0; k < 6; k++) {
         double most = 0, scale = 0;
         for (size_t j = 0; j < len[k]; j += 1 + len[k] / 197) {
-            double step = TOL(1e-6, 1e-2), got = ((double) was[k]->w[j] - (double) w[k]->w[j]) / rate;
+            double step = TOL(1e-6, 1e-2),
+                   got = ((double) was[k]->w[j] - (double) w[k]->w[j]) / rate;
             real here = was[k]->w[j];
             was[k]->w[j] = here + (real) step;
             double up = plain(&old, x);
@@ -108,7 +128,9 @@ static void gradient(int norm, int warm)
         if (IS_DOUBLE) WITHIN(most / scale, warm ? 1e-4 : 1e-5);        /* |.| has corners */
     }
     if (norm && IS_DOUBLE)                                              /* the mean takes it away */
-        for (size_t j = 0; j < H; j++) WITHIN(fabs((double) was[5]->w[n.at.b + j] - (double) w[5]->w[n.at.b + j]) / rate, 1e-10);
+        for (size_t j = 0; j < H; j++)
+            WITHIN(fabs((double) was[5]->w[n.at.b + j] - (double) w[5]->w[n.at.b + j]) / rate,
+                   1e-10);
 }
 static void gradients(void) { for (int k = 0; k < 4; k++) gradient(k / 2, k % 2); }
 
@@ -147,7 +169,7 @@ static void worked_kl(void)
     Encoder e = { 2, 0, 1, 100 };
     Net n;
     Arena a = new_arena();
-    net_take(&a, &n, &job, &e);                   /* all weights 0: mu and the logits are the biases */
+    net_take(&a, &n, &job, &e);  /* all weights 0: mu and the logits are the biases */
     n.small.w[n.at.a0] = 1;
     NEAR(latent(&n), 0.3465736, 1e-7);
     n.small.w[n.at.v0 + 1] = (real) log(3);
@@ -162,11 +184,15 @@ static void worked_kl(void)
 static Learn asked;
 static Encoder shape_;
 static double *stored;
-static Status call(Arena *a) { double loss[64]; return encoder_under_test(a, &asked, &shape_, stored, loss); }
+static Status call(Arena *a)
+{
+    double loss[64];
+    return encoder_under_test(a, &asked, &shape_, stored, loss);
+}
 static Status call_encode(Arena *a)
 {
     double mu[40 * LATENT];
-    return encode_under_test(a, asked.x, &shape_, stored, 2, any_tick(), mu);
+    return scinn_encode(a, asked.x, &shape_, stored, 2, any_tick(), mu);
 }
 
 static void whole(int norm)
@@ -177,7 +203,8 @@ static void whole(int norm)
     int cells[ALL];
     size_t size = encoder_size(GENES, LATENT);
     Arena a = new_arena();
-    double *two = NEW(double, 3 * size), loss[33], loss2[33], *mu = NEW(double, ALL * LATENT), *mu2 = NEW(double, ALL * LATENT);
+    double *two = NEW(double, 3 * size), loss[33], loss2[33], *mu = NEW(double, ALL *LATENT),
+           *mu2 = NEW(double, ALL *LATENT);
     stored = NEW(double, 3 * size);
     asked = job_of(&s, cells, 4);
     shape_ = (Encoder) { LATENT, norm, 3, 100 };
@@ -189,7 +216,9 @@ static void whole(int norm)
     SAME_BITS(stored, two, 3 * size);
     SAME_BITS(loss, loss2, 33);
     CHECK(memcmp(stored, stored + size, size * sizeof *stored));
-    for (int t = 1; t <= 2; t++) CHECK(encode_under_test(&a, &s, &shape_, stored, t, any_tick(), t == 1 ? mu : mu2) == ST_OK);
+    for (int t = 1; t <= 2; t++)
+        CHECK(scinn_encode(&a, &s, &shape_, stored, t, any_tick(), t == 1 ? mu : mu2)
+              == ST_OK);
     SAME_BITS(mu, mu2, ALL * LATENT);
     double *want = NEW(double, ALL * LATENT);
     for (size_t c = 0; c < ALL; c++)
@@ -197,9 +226,11 @@ static void whole(int norm)
             double h = stored[GENES * H + j];
             for (size_t g = 0; g < GENES; g++) h += x[c * GENES + g] * stored[j * GENES + g];
             if (!norm) h = selu(h);
-            for (size_t l = 0; l < LATENT; l++) want[c * LATENT + l] += h * stored[(GENES + 1) * H + l * H + j];
+            for (size_t l = 0; l < LATENT; l++)
+                want[c * LATENT + l] += h * stored[(GENES + 1) * H + l * H + j];
         }
-    for (size_t k = 0; k < ALL * LATENT; k++) want[k] += stored[(GENES + 1) * H + H * LATENT + k % LATENT];
+    for (size_t k = 0; k < ALL * LATENT; k++)
+        want[k] += stored[(GENES + 1) * H + H * LATENT + k % LATENT];
     WITHIN(apart(mu, want, ALL * LATENT), TOL(1e-12, 1e-5));
     CHECK(each_fails(call) > 30);
     CHECK(each_fails(call_encode) > 4);

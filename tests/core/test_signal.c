@@ -41,7 +41,9 @@ static void agreement_of_ranks(void)
     double *x = random_matrix(M, G, 0.6), after[G * M], rho[G * GROUPS];
     int group[M], n[G * GROUPS];
     for (int c = 0; c < M; c++) group[c] = c % 4 - 1;
-    for (int c = 0; c < M; c++) for (int g = 0; g < G; g++) x[g * M + c] = floor(fabs(x[g * M + c]) * 4 + (x[g * M + c] != 0));
+    for (int c = 0; c < M; c++)
+        for (int g = 0; g < G; g++)
+            x[g * M + c] = floor(fabs(x[g * M + c]) * 4 + (x[g * M + c] != 0));
     for (int c = 0; c < M; c++) { x[3 * M + c] = 2; x[4 * M + c] = c < 6 ? 1 : 0; }
     Sparse s = sparse_of(x, M, G);
     for (int k = 0; k < s.p[G]; k++) after[k] = floor(s.x[k] + between(0, 3));
@@ -89,7 +91,8 @@ static void shuffles(void)
     CHECK(bad == 0);
     CHECK(moved > TIMES / 2);
     double chi = 0, want = TIMES / (double) (M * (M - 1));
-    for (int k = 0; k < M * M; k++) if (k / M != k % M) chi += (seen[k] - want) * (seen[k] - want) / want;
+    for (int k = 0; k < M * M; k++)
+        if (k / M != k % M) chi += (seen[k] - want) * (seen[k] - want) / want;
     WITHIN(chi, 29 + 5 * sqrt(2.0 * 29));
     Arena b = failing_arena(&(Grabs) { 0, 1 });
     CHECK(shuffle_genes(&b, &s, 1, i) == ST_NOMEM);
@@ -102,7 +105,8 @@ static void welch(void)
     int second[M];
     for (int c = 0; c < M; c++) {
         second[c] = c % 3 == 0;
-        for (int g = 0; g < G; g++) x[c * G + g] = (g == 1 ? 1e6 : 0) + between(-1, 2) * (1 + second[c]);
+        for (int g = 0; g < G; g++)
+            x[c * G + g] = (g == 1 ? 1e6 : 0) + between(-1, 2) * (1 + second[c]);
         x[c * G + 3] = 0.1;
         x[c * G + 4] = second[c];
     }
@@ -110,7 +114,8 @@ static void welch(void)
     for (int g = 0; g < 3; g++) {
         long double m[2] = { 0 }, v[2] = { 0 }, n[2] = { 20, 10 };
         for (int c = 0; c < M; c++) m[second[c]] += x[c * G + g] / n[second[c]];
-        for (int c = 0; c < M; c++) v[second[c]] += (x[c * G + g] - m[second[c]]) * (x[c * G + g] - m[second[c]]);
+        for (int c = 0; c < M; c++)
+            v[second[c]] += (x[c * G + g] - m[second[c]]) * (x[c * G + g] - m[second[c]]);
         for (int k = 0; k < 2; k++) v[k] /= n[k] * (n[k] - 1);
         long double sum = v[0] + v[1];
         NEAR(m1[g], m[0], 1e-15);

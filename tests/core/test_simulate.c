@@ -11,14 +11,21 @@ static void substreams(void)
     CHECK(u[0] == rng_unif(5, RNG_MASK, 3));
     rng_pair(5, RNG_MASK, 1, 3, v);
     CHECK(u[0] != v[0] && u[1] != v[1] && u[0] != u[1]);
-    Draws a = draws_of(5, RNG_SIMULATE, 2, 3), b = draws_of(5, RNG_SIMULATE, 2, 4), c = draws_of(5, RNG_SIMULATE, 3, 3);
+    Draws a = draws_of(5, RNG_SIMULATE, 2, 3), b = draws_of(5, RNG_SIMULATE, 2, 4),
+          c = draws_of(5, RNG_SIMULATE, 3, 3);
     double first = draw_unif(&a);
     CHECK(first != draw_unif(&b) && first != draw_unif(&c) && first != draw_unif(&a));
     a = draws_of(5, RNG_SIMULATE, 2, 3);
     CHECK(first == draw_unif(&a));
     const int n = 100000;                                /* one substream is as good as many */
     double m = 0, q = 0, lag = 0, last = 0;
-    for (int k = 0; k < n; k++) { double z = draw_normal(&a); m += z; q += z * z; lag += z * last; last = z; }
+    for (int k = 0; k < n; k++) {
+        double z = draw_normal(&a);
+        m += z;
+        q += z * z;
+        lag += z * last;
+        last = z;
+    }
     WITHIN(fabs(m / n), 5 / sqrt(n));
     WITHIN(fabs(q / n - 1), 5 * sqrt(2.0 / n));
     WITHIN(fabs(lag / n), 5 / sqrt(n));
@@ -35,7 +42,8 @@ static double p_gamma(double x, double shape)
 {
     int half = fmod(shape, 1) > 0;
     double s = half ? 0.5 : 1, p = half ? erf(sqrt(x)) : 1 - exp(-x);
-    double term = half ? 2 * sqrt(x / acos(-1)) * exp(-x) : x * exp(-x);     /* x^s e^-x / Gamma(s + 1) */
+    /* x^s e^-x / Gamma(s + 1) */
+    double term = half ? 2 * sqrt(x / acos(-1)) * exp(-x) : x * exp(-x);
     for (; s < shape; s++, term *= x / s) p -= term;
     return p;
 }
@@ -87,7 +95,8 @@ static void poisson_draws(void)
             if (k >= 0 && k < K && k == floor(k)) seen[(int) k]++; else wrong++;
         }
         CHECK(!wrong);
-        for (int k = 0; k < K; k++) {                    /* neighbours together until 20 are expected, the rest last */
+        /* neighbours together until 20 are expected, the rest last */
+        for (int k = 0; k < K; k++) {
             expected += N * exp(k * log(means[j]) - means[j] - lgamma(k + 1.0));
             got += seen[k];
             if (expected < 20 || N - all - expected < 20) continue;
@@ -133,9 +142,20 @@ static const Splat usual = { 0.6, 0.3, 0.05, 4, 0.5, 8, 0.2, 0.1, 0.1, 0.4, 0.1,
 static Simulated room_for(int genes, int cells, int threads)
 {
     size_t G = (size_t) genes, M = (size_t) cells;
-    return (Simulated) { .genes = genes, .cells = cells, .groups = 4, .group_prob = halves, .seed = 11, .threads = threads,
-        .mean = NEW(double, G), .outlier = NEW(double, G), .de = NEW(double, 4 * G), .group = NEW(int, M),
-        .size = NEW(double, M), .rate = NEW(double, G * M), .true_p = NEW(int, M + 1), .count_p = NEW(int, M + 1) };
+    return (Simulated) { .genes = genes,
+                        .cells = cells,
+                        .groups = 4,
+                        .group_prob = halves,
+                        .seed = 11,
+                        .threads = threads,
+                        .mean = NEW(double, G),
+                        .outlier = NEW(double, G),
+                        .de = NEW(double, 4 * G),
+                        .group = NEW(int, M),
+                        .size = NEW(double, M),
+                        .rate = NEW(double, G *M),
+                        .true_p = NEW(int, M + 1),
+                        .count_p = NEW(int, M + 1) };
 }
 
 static Sparse taken(const Simulated *s, int after)
@@ -156,13 +176,19 @@ static void one_matrix(void)
     CHECK(splat_draw(&a, &usual, &s, any_tick()) == ST_OK);
     CHECK(s.blocks > 2 && n_ticks == s.blocks);
     Sparse true_ = taken(&s, 0), kept = taken(&s, 1);
-    CHECK(sparse_check(&true_, (size_t) s.true_p[M]) == ST_OK && sparse_check(&kept, (size_t) s.count_p[M]) == ST_OK);
+    CHECK(sparse_check(&true_, (size_t) s.true_p[M]) == ST_OK
+          && sparse_check(&kept, (size_t) s.count_p[M]) == ST_OK);
     CHECK(s.count_p[M] < s.true_p[M] && s.count_p[M] > 0);
     int wrong = 0;
     for (int c = 0, k = 0; c < M; c++) {
-        for (int j = true_.p[c]; j < true_.p[c + 1]; j++) {      /* what is kept is as it was, in its order */
-            wrong += !(true_.x[j] >= 1 && true_.x[j] == floor(true_.x[j]) && s.rate[c * G + true_.i[j]] > 0);
-            if (k < kept.p[c + 1] && kept.i[k] == true_.i[j]) { wrong += kept.x[k] != true_.x[j]; k++; }
+        /* what is kept is as it was, in its order */
+        for (int j = true_.p[c]; j < true_.p[c + 1]; j++) {
+            wrong += !(true_.x[j] >= 1 && true_.x[j] == floor(true_.x[j])
+                       && s.rate[c * G + true_.i[j]] > 0);
+            if (k < kept.p[c + 1] && kept.i[k] == true_.i[j]) {
+                wrong += kept.x[k] != true_.x[j];
+                k++;
+            }
         }
         wrong += k != kept.p[c + 1] || (s.group[c] != 0 && s.group[c] != 2);
     }
@@ -181,7 +207,8 @@ static void one_matrix(void)
     }
     Splat no_dropout = usual;
     no_dropout.dropout_shape = NAN;
-    Simulated fewer = room_for(G, 30, 1);                /* the first cells are the same, and so are the true counts */
+    /* the first cells are the same, and so are the true counts */
+    Simulated fewer = room_for(G, 30, 1);
     CHECK(splat_draw(&a, &no_dropout, &fewer, any_tick()) == ST_OK);
     SAME_BITS(fewer.true_p, s.true_p, 31);
     SAME_BITS(fewer.count_p, s.true_p, 31);

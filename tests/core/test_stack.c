@@ -1,4 +1,5 @@
-/* The posterior: its page's worked numbers, the gradient by differences, limits, and the same bits for any number of threads. */
+/* The posterior: its page's worked numbers, the gradient by differences, limits, and the same bits
+ * for any number of threads. */
 #include "check.h"
 #include "stack.h"
 
@@ -17,11 +18,16 @@ static const double mu1[] = { 0.5, 2, 0.2, 0.05, 9, 1.5 }, mu2[] = { 1, 1, 1, 0.
 static void worked(void)
 {
     const double par[] = { log(2), 0.1, 0.6, 0.3 }, rho = 0.1 / 0.9;
-    static const double slope[] = { 0.0134275722664, -0.0246258693484, -0.0472143472415, 0.00792844519032 };
-    static const double mu[] = { 0.730234432022, 1.67613086954, 0.422160218439, 0.140901256386, 7.0708397259, 1.31931232114 };
-    static const double mean[] = { 0.53492434456, 2.27974863929, 0.52287237057, 0.131627982342, 10.9131854551, 1.58986222868 };
-    static const double var[] = { 0.143072027201, 1.03945077167, 0.0911318386352, 0.00866296286769, 8.50697262702, 0.631915476545 };
-    static const double full[] = { 0.577206936069, 2.8930974105, 0.569932196971, 0.145191576256, 11.9563197133, 1.69179894197 };
+    static const double slope[] = { 0.0134275722664, -0.0246258693484, -0.0472143472415,
+                                    0.00792844519032 };
+    static const double mu[] = { 0.730234432022, 1.67613086954, 0.422160218439,
+                                 0.140901256386, 7.0708397259,  1.31931232114 };
+    static const double mean[] = { 0.53492434456,  2.27974863929, 0.52287237057,
+                                   0.131627982342, 10.9131854551, 1.58986222868 };
+    static const double var[] = { 0.143072027201,   1.03945077167, 0.0911318386352,
+                                  0.00866296286769, 8.50697262702, 0.631915476545 };
+    static const double full[] = { 0.577206936069, 2.8930974105,  0.569932196971,
+                                   0.145191576256, 11.9563197133, 1.69179894197 };
     double z[12], grad[4], all[6], deep1[6], deep2[6], m[6], s[6], p[6];
     for (int k = 0; k < 6; k++) {
         z[k] = log(mu1[k] + 1e-3);
@@ -37,7 +43,11 @@ static void worked(void)
     const double *priors[] = { mu1, mu2 }, *deep[] = { deep1, deep2 };
     StackUse u = { 2, priors, par, 1, m, s, p };
     stack_apply(&u, &seen, 0, 1, 1);
-    for (int k = 0; k < 6; k++) { NEAR(p[k], mu[k], 1e-11); NEAR(m[k], mean[k], 1e-10); NEAR(s[k] * s[k], var[k], 1e-10); }
+    for (int k = 0; k < 6; k++) {
+        NEAR(p[k], mu[k], 1e-11);
+        NEAR(m[k], mean[k], 1e-10);
+        NEAR(s[k] * s[k], var[k], 1e-10);
+    }
     u.prior = deep;
     u.depth = 1 / 0.9;
     u.sd = u.prior_mean = NULL;
@@ -69,12 +79,13 @@ static void gradients(void)
     for (int K = 1; K <= 4; K++)
         for (int far = 0; far < 2; far++) {
             size_t n = far ? 700 : 40;
-            double *z = NEW(double, n * (size_t) K), *a = NEW(double, n), *b = NEW(double, n), par[6], grad[6];
+            double *z = NEW(double, n *(size_t) K), *a = NEW(double, n), *b = NEW(double, n),
+                   par[6], grad[6];
             for (size_t k = 0; k < n * (size_t) K; k++) z[k] = between(-6, 3);
             for (size_t k = 0; k < n; k++) { a[k] = below(6); b[k] = below(3); }
             par[0] = between(-2, 3);
             for (int k = 1; k < K + 2; k++) par[k] = between(-0.3, 0.6);
-            if (far) par[1] = 13.5;                              /* many above the clip, some at the lower one */
+            if (far) par[1] = 13.5;  /* many above the clip, some at the lower one */
             if (far) z[3] = -60;
             StackData d = { n, K, z, a, b, 1.0 / 9 };
             loss_of(&d, par, grad);
@@ -85,7 +96,8 @@ static void gradients(void)
                 par[k] = was - h;
                 double down = loss_of(&d, par, NULL);
                 par[k] = was;
-                WITHIN(fabs(grad[k] - (up - down) / (2 * h)), 1e-6 * fmax(1, fabs(grad[k])) + (far ? 1e-9 * fabs(up) / h : 0));
+                WITHIN(fabs(grad[k] - (up - down) / (2 * h)),
+                       1e-6 * fmax(1, fabs(grad[k])) + (far ? 1e-9 * fabs(up) / h : 0));
             }
             Arena m = new_arena();
             double one[7], two[7], *parts = ARENA(&m, double, stack_parts(K));
@@ -101,21 +113,28 @@ static void gradients(void)
 
 static void extremes(void)
 {
-    double prior[] = { 0, 1e6, 1e-12, 5, 1e300, 0 }, counts[] = { 0, 1e6, 0, 0, 3, 4 }, m[6], s[6], p[6];
+    double prior[] = { 0, 1e6, 1e-12, 5, 1e300, 0 }, counts[] = { 0, 1e6, 0, 0, 3, 4 }, m[6], s[6],
+           p[6];
     Sparse c = sparse_of(counts, 6, 1);
     const double *priors[] = { prior };
     for (int k = 0; k < 3; k++) {
         const double par[] = { k ? k == 1 ? -8 : 12 : 0, 0, 1 };
         StackUse u = { 1, priors, par, 1, m, s, p };
         stack_apply(&u, &c, 0, 1, 1);
-        for (int j = 0; j < 6; j++) CHECK(isfinite(m[j]) && m[j] >= 0 && isfinite(s[j]) && s[j] >= 0 && p[j] > 0);
-        if (k == 1) CHECK(m[5] > 2.9);                           /* counts alone: what the prior says of it does not matter */
+        for (int j = 0; j < 6; j++)
+            CHECK(isfinite(m[j]) && m[j] >= 0 && isfinite(s[j]) && s[j] >= 0 && p[j] > 0);
+        /* counts alone: what the prior says of it does not matter */
+        if (k == 1) CHECK(m[5] > 2.9);
     }
     NEAR(stack_theta(-9), exp(-8), 1e-12);
     NEAR(stack_theta(13), exp(12), 1e-6);
     /* threads, blocks */
-    double *wide = NEW(double, 300 * 7), *dense = random_matrix(300, 7, 0.3), *a = NEW(double, 2100), *b = NEW(double, 2100);
-    for (int k = 0; k < 2100; k++) { wide[k] = between(0, 4); dense[k] = floor(3 * dense[k]) > 0 ? floor(3 * dense[k]) : 0; }
+    double *wide = NEW(double, 300 * 7), *dense = random_matrix(300, 7, 0.3),
+           *a = NEW(double, 2100), *b = NEW(double, 2100);
+    for (int k = 0; k < 2100; k++) {
+        wide[k] = between(0, 4);
+        dense[k] = floor(3 * dense[k]) > 0 ? floor(3 * dense[k]) : 0;
+    }
     Sparse w = sparse_of(dense, 300, 7);
     const double *all[] = { wide }, *last[] = { wide + 3 * 300 }, par[] = { 1, 0.1, 0.9 };
     StackUse u = { 1, all, par, 1.1, a, NULL, NULL };

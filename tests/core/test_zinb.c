@@ -1,11 +1,13 @@
 /* The likelihood of counts: worked numbers, sums to one, libm's lgamma, differences, limits. */
 #include "check.h"
 
-/* NLL of x at mean R (log_size 0), theta, l; gradients with respect to log R, theta (not the head) and l */
+/* NLL of x at mean R (log_size 0), theta, l; gradients with respect to log R, theta (not the head)
+ * and l */
 static double nll(int inflated, double x, double R, double theta, double l, double d[3])
 {
     Zinb z = { inflated, 1, 0 };
-    double m = log(R), t = theta > 30 ? theta : log(expm1(theta)), li = l, n, miss, size = 0, slope = 1 / (1 + exp(-t));
+    double m = log(R), t = theta > 30 ? theta : log(expm1(theta)), li = l, n, miss, size = 0,
+           slope = 1 / (1 + exp(-t));
     zinb_counts(&z, 1, &x, &size, &m, &t, &li, &n, &miss);
     NEAR(miss, (R - x) * (R - x), TOL(1e-9, 1e-5));
     if (d) { d[0] = m; d[1] = t / slope; d[2] = li; }
@@ -28,12 +30,14 @@ static double either(int inflated, double x, double R, double theta, double l, d
 
 static void worked(void)
 {
-    static const double Y[] = { 0, 3, 1, 0 }, R[] = { 1, 2, 0.5, 4 }, theta[] = { 2, 1.5, 1, 0.5 }, pi[] = { 0.5, 0.2, 0.1, 0.3 };
+    static const double Y[] = { 0, 3, 1, 0 }, R[] = { 1, 2, 0.5, 4 }, theta[] = { 2, 1.5, 1, 0.5 },
+                        pi[] = { 0.5, 0.2, 0.1, 0.3 };
     static const double want[] = { 0.325422400435, 2.390178366452, 1.609437912434, 0.628608659422 };
     static const double dr[] = { 0.205128205128, -0.428571428571, -0.333333333333, 0.194444444444 };
-    static const double dt[] = { 0.0221943922384, -0.219368806279, -0.2612015585585, 0.572396863696 };
-    static const double dl[] = { -0.192307692308, 0.2, 0.1, -0.2625 }, nb[] = { 0.810930216216, 2.16703481514, 1.504077396776,
-        1.09861228867 };
+    static const double dt[] = { 0.0221943922384, -0.219368806279, -0.2612015585585,
+                                 0.572396863696 };
+    static const double dl[] = { -0.192307692308, 0.2, 0.1, -0.2625 },
+                        nb[] = { 0.810930216216, 2.16703481514, 1.504077396776, 1.09861228867 };
     /* dt[2]: the page has ...561559; psi(2) - psi(1) = 1 makes it -(1 - log(1.5) - 1/3) */
     double tol = TOL(1e-11, 1e-6), d[3];
     for (int k = 0; k < 4; k++) {
@@ -49,7 +53,9 @@ static void worked(void)
 
 static void whole(void)
 {
-    static const double cases[][3] = { { 3, 2, -1 }, { 0.5, 0.1, 0 }, { 50, 1e4, -5 }, { 0.001, 1e-4, 2 } };
+    static const double cases[][3] = {
+        { 3, 2, -1 }, { 0.5, 0.1, 0 }, { 50, 1e4, -5 }, { 0.001, 1e-4, 2 }
+    };
     for (int k = 0; k < 4; k++) {
         double sum = exp(-nll0(1, cases[k][0], cases[k][1], cases[k][2], NULL)), mean = 0;
         for (int x = 1; x <= 20000; x++) {
@@ -62,8 +68,9 @@ static void whole(void)
     }
     for (double theta = 1e-4; theta <= 1e4; theta *= 7)           /* libm's lgamma */
         for (double x = 1; x <= 1e6; x = 3 * x + 1) {
-            double R = 2.5, want = -(lgamma(x + theta) - lgamma(theta) - lgamma(x + 1) - theta * log1p(R / theta)
-                + x * (log(R) - log(theta) - log1p(R / theta)));
+            double R = 2.5, want = -(lgamma(x + theta) - lgamma(theta) - lgamma(x + 1)
+                                     - theta * log1p(R / theta)
+                                     + x * (log(R) - log(theta) - log1p(R / theta)));
             NEAR(nll(0, x, R, theta, 0, NULL), want, 1e-10 + 1e-15 * x / want);
         }
     for (double x = 0; x < 20; x++)                               /* towards Poisson */
@@ -74,29 +81,50 @@ static void slopes(void)
 {
     double h = 1e-5;
     for (int k = 0; k < 300 && IS_DOUBLE; k++) {
-        double x = k % 3 ? below(k % 2 ? 10 : 5000) : 0, R = exp(between(-4, 6)), theta = exp(between(-4, 5)), l = between(-8, 8), d[3];
+        double x = k % 3 ? below(k % 2 ? 10 : 5000) : 0, R = exp(between(-4, 6)),
+               theta = exp(between(-4, 5)), l = between(-8, 8), d[3];
         int inflated = k % 5 > 0;
         either(inflated, x, R, theta, l, d);
-        double want[3] = { (either(inflated, x, R * exp(h), theta, l, NULL) - either(inflated, x, R * exp(-h), theta, l, NULL)) / (2 * h),
-            (either(inflated, x, R, theta * (1 + h), l, NULL) - either(inflated, x, R, theta * (1 - h), l, NULL)) / (2 * h * theta),
-            (either(inflated, x, R, theta, l + h, NULL) - either(inflated, x, R, theta, l - h, NULL)) / (2 * h) };
-        for (int j = 0; j < (inflated ? 3 : 2); j++) WITHIN(fabs(d[j] - want[j]) / (1 + fabs(want[j])), 2e-5);
+        double want[3] = { (either(inflated, x, R * exp(h), theta, l, NULL)
+                            - either(inflated, x, R * exp(-h), theta, l, NULL))
+                               / (2 * h),
+                           (either(inflated, x, R, theta * (1 + h), l, NULL)
+                            - either(inflated, x, R, theta * (1 - h), l, NULL))
+                               / (2 * h * theta),
+                           (either(inflated, x, R, theta, l + h, NULL)
+                            - either(inflated, x, R, theta, l - h, NULL))
+                               / (2 * h) };
+        for (int j = 0; j < (inflated ? 3 : 2); j++)
+            WITHIN(fabs(d[j] - want[j]) / (1 + fabs(want[j])), 2e-5);
     }
     /* no NaN anywhere, and no gradient where a head is clipped */
-    static const double means[] = { -800, -11.6, -5, 0, 13, 14, 1e6 }, thetas[] = { -800, -9, 0, 9999, 2e4 }, ls[] = { -700, 0, 700 };
-    for (int a = 0; a < 7; a++) for (int b = 0; b < 5; b++) for (int c = 0; c < 3; c++) for (int e = 0; e < 4; e++) {
-        Zinb z = { 1, 1, 0.01 };
-        double x = e == 0 ? 1 : e == 1 ? 30 : 1e6, size = 0, m = means[a], t = thetas[b], l = ls[c], n, miss;
-        real mr = (real) m, tr = (real) t, lr = (real) l;
-        if (e < 3) zinb_counts(&z, 1, &x, &size, &m, &t, &l, &n, &miss); else zinb_zeros(&z, 1, 0, &mr, &tr, &lr, &n, &miss);
-        if (e == 3) { m = (double) mr; t = (double) tr; l = (double) lr; }
-        CHECK(isfinite(n) && isfinite(m) && isfinite(t) && isfinite(l));
-        CHECK((means[a] > -11.51 && means[a] < 13.8) || m == 0);
-        CHECK((thetas[b] > -9.2 && thetas[b] < 1e4) || t == 0);
-    }
+    static const double means[] = { -800, -11.6, -5, 0, 13, 14, 1e6 },
+                        thetas[] = { -800, -9, 0, 9999, 2e4 }, ls[] = { -700, 0, 700 };
+    for (int a = 0; a < 7; a++)
+        for (int b = 0; b < 5; b++)
+            for (int c = 0; c < 3; c++)
+                for (int e = 0; e < 4; e++) {
+                    Zinb z = { 1, 1, 0.01 };
+                    double x = e == 0   ? 1
+                               : e == 1 ? 30
+                                        : 1e6,
+                           size = 0, m = means[a], t = thetas[b], l = ls[c], n, miss;
+                    real mr = (real) m, tr = (real) t, lr = (real) l;
+                    if (e < 3) zinb_counts(&z, 1, &x, &size, &m, &t, &l, &n, &miss);
+                    else zinb_zeros(&z, 1, 0, &mr, &tr, &lr, &n, &miss);
+                    if (e == 3) {
+                        m = (double) mr;
+                        t = (double) tr;
+                        l = (double) lr;
+                    }
+                    CHECK(isfinite(n) && isfinite(m) && isfinite(t) && isfinite(l));
+                    CHECK((means[a] > -11.51 && means[a] < 13.8) || m == 0);
+                    CHECK((thetas[b] > -9.2 && thetas[b] < 1e4) || t == 0);
+                }
     /* scale and pull */
     Zinb one = { 1, 1, 0 }, two = { 1, 3, 0.5 };
-    double x = 4, size = 0.3, m = 0.7, t = 0.2, l = -1, m2 = m, t2 = t, l2 = l, n, n2, miss, R = exp(1.0);
+    double x = 4, size = 0.3, m = 0.7, t = 0.2, l = -1, m2 = m, t2 = t, l2 = l, n, n2, miss,
+           R = exp(1.0);
     zinb_counts(&one, 1, &x, &size, &m, &t, &l, &n, &miss);
     zinb_counts(&two, 1, &x, &size, &m2, &t2, &l2, &n2, &miss);
     NEAR(n2, n, 1e-12);
@@ -112,7 +140,13 @@ static void lanes(void)
     Zinb z = { 1, 1, 0 };
     double x[N], s[N], m[N], t[N], l[N], n[N], miss[N];
     real mr[N], tr[N], lr[N];
-    for (int k = 0; k < N; k++) { x[k] = 1 + below(9); s[k] = between(-1, 1); mr[k] = (real) (m[k] = between(-2, 3)); tr[k] = (real) (t[k] = between(-2, 3)); lr[k] = (real) (l[k] = between(-2, 3)); }
+    for (int k = 0; k < N; k++) {
+        x[k] = 1 + below(9);
+        s[k] = between(-1, 1);
+        mr[k] = (real) (m[k] = between(-2, 3));
+        tr[k] = (real) (t[k] = between(-2, 3));
+        lr[k] = (real) (l[k] = between(-2, 3));
+    }
     double m1[N], t1[N], l1[N], n1[N], nz[N], nz1[N];
     real mz[N], tz[N], lz[N];
     memcpy(m1, m, sizeof m); memcpy(t1, t, sizeof t); memcpy(l1, l, sizeof l);
