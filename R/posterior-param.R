@@ -129,11 +129,6 @@ setMethod(".ownProblems", "StackParam", function(object) {
     out
 })
 
-# A truncated singular value decomposition: with zeros of full weight it is where deepMc starts, and
-# its minimum.
-.svdParam <- function(rank) DeepMcParam(ranks = rank, sweeps = 1, zero.weight = 1e6, min.cells = 0,
-    n.genes = Inf, gene.selection = "none", log = "log1p")
-
 #' @rdname StackParam
 #' @export
 defaultPriors <- function(loss = c("poisson", "masked")) {
