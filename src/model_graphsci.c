@@ -363,8 +363,8 @@ static int max_iter(const void *params, const void *plan)
 }
 
 const Model model_graphsci = { .name = "graphsci", .fields = fields,
-                               .params_size = sizeof(GsParams),
-                               .plan_fields = gs_plan_fields, .plan_size = sizeof(GsPlan),
-                               .odd = gs_odd, .shape = shape, .extras = extras, .max_iter = max_iter,
+                               .params_size = sizeof(GsParams), .plan_fields = gs_plan_fields,
+                               .plan_size = sizeof(GsPlan), .odd = gs_odd, .shape = shape,
+                               .extras = extras, .max_iter = max_iter, .state = n_state,
                                .curves = "adjacency|expression|divergence|error|edge.auc",
-                               .state = n_state, .fit = fit, .predict = predict };
+                               .fit = fit, .predict = predict };

@@ -85,7 +85,7 @@ refDeepInfill <- function(counts, fit, keep = "none") {
             fit@param@output)$y
         old <- counts[at, , drop = FALSE]
         new <- pmax(expm1(y), 0) * rep(input$size, each = length(at))
-        new[y > as.vector(w$limit)] <- old[y > as.vector(w$limit)]
+        new[y > fit@extras$limit[1]] <- old[y > fit@extras$limit[1]]
         out[at, ] <- switch(keep, none = new, observed = ifelse(old > 0, old, new),
             max = pmax(old, new))
     }

@@ -196,7 +196,7 @@ mcFit <- function(y, ..., seed = 1, num.threads = 1)
     fitInfill(handPrepared(y), DeepMcParam(...), seed = seed, num.threads = num.threads)
 mcFactors <- function(fit) { w <- fitParts(fit, "weights"); unname(w[grep("^(D.|Z)$", names(w))]) }
 mcProduct <- function(fit) refProduct(mcFactors(fit))
-mcSummary <- function(fit) stats::setNames(as.vector(fitParts(fit, "weights")$summary),
+mcSummary <- function(fit) stats::setNames(as.vector(fit@extras$summary),
     c("data", "ridge", "lambda", "w0", "p", "passes", "sigma"))
 mcSteps <- function(fit)
     unname(as.matrix(fitParts(fit, "history")[-1, grep("^step", names(fitParts(fit, "history"))), drop = FALSE]))

@@ -9,15 +9,16 @@ fit <- fitted()
 golden <- function(third, dropout = 0) {
     x <- rbind(log1p(cbind(c(1, 0), c(3, 2))), log1p(cbind(c(0, 4), c(2, 1))))
     prepared <- handPrepared(cbind(x, 1)[, append(1:2, 3, third)], "log1p")
-    prepared@recipe$plan <- c(1L, 1L, 2L, 1L, 2L, 2L, 0:3)
+    prepared@recipe$plan <- list(hidden = 2L, network = 1L, n.predictors = 2L, n.targets = 2L,
+        predictors = 0:1, targets = 2:3)
     prepared@recipe$networks <- TRUE
     prepared@recipe$status[1:2] <- "predictor"
     p <- function(n) deepParam(hidden = 2, max.iter = n, learning.rate = 0.01, dropout = dropout)
     start <- fitInfill(prepared, p(1), seed = 1, keep.state = TRUE)
-    # W1, b1, W2, b2, limit
-    w <- c(0.5, 0.25, -0.5, 0.6, 0.1, 0.2, 1, 0.5, -0.5, 0.75, 0, 0.1, 0)
+    # W1, b1, W2, b2
+    w <- c(0.5, 0.25, -0.5, 0.6, 0.1, 0.2, 1, 0.5, -0.5, 0.75, 0, 0.1)
     start@weights <- w
-    start@state <- c(w, numeric(26))
+    start@state <- c(w, numeric(24))
     fitInfill(prepared, p(2), resume = start, keep.state = TRUE)
 }
 
@@ -65,9 +66,9 @@ test_that("a worked example: loss (?DeepImputeParam, Details) and gradients", {
     expect_identical(sum(ours), 1L)
     f <- fits[[which(ours)]]
     m <- f
-    m@weights <- f@state[13 + 1:13] / 0.1
+    m@weights <- f@state[12 + 1:12] / 0.1
     expect_equal(fitParts(m, "weights")[[1]], dW, tolerance = 1e-5)
-    expect_equal(sqrt(f@state[26 + 1:12] / 0.001), abs(unlist(dW, use.names = FALSE)),
+    expect_equal(sqrt(f@state[24 + 1:12] / 0.001), abs(unlist(dW, use.names = FALSE)),
         tolerance = 1e-5)
     expect_equal(fitParts(f, "weights")[[1]], refAdam(w, dW, list(m = zero, v = zero), 0.01, 2)$w,
         tolerance = 1e-6)
@@ -85,7 +86,7 @@ test_that("a worked example: loss (?DeepImputeParam, Details) and gradients", {
     mask <- masks[[which.min(off)]]
     expect_lt(min(off), 1e-6)
     expect_gt(sum(mask), 0)
-    m@weights <- f@state[13 + 1:13] / 0.1
+    m@weights <- f@state[12 + 1:12] / 0.1
     expect_equal(fitParts(m, "weights")[[1]], refDeepGradient(w, x, y, mask = mask), tolerance = 1e-5)
 })
 

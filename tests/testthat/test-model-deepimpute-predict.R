@@ -77,12 +77,12 @@ test_that("what was seen stays, what is no target stays, nothing is below 0", {
 
 test_that("predictions above the limit are left out, and counted in one warning", {
     f <- fitted(learning.rate = 0.02, n.genes = 32)
-    expect_equal(tail(f@weights, 1), 2 * log1p(max(counts[f@recipe$selected, ])), tolerance = 1e-6)
+    expect_equal(f@extras$limit[1], 2 * log1p(max(counts[f@recipe$selected, ])), tolerance = 1e-6)
     expect_warning(infill(counts, f), NA)
     at <- targets(f)
     y <- log1p(unname(plain(infill(counts, f, keep = "none"))[at, ]))
     limit <- median(y)
-    f@weights[length(f@weights)] <- limit
+    f@extras$limit[] <- limit
     above <- sum(y > limit)
     for (keep in c("none", "observed", "max")) {
         said <- capture_warnings(out <- plain(infill(counts, f, keep = keep)))

@@ -8,7 +8,8 @@ targets <- function(fit) unlist(fitParts(fit, "networks")$target.genes, use.name
 # Predictors that say nothing, one target of 0, 1, 3 (on the model's scale): what is predicted?
 constant <- function(...) {
     prepared <- handPrepared(rbind(0, rep(c(0, 1, 3), 100)), "log1p")
-    prepared@recipe$plan <- c(1L, 1L, 4L, 1L, 1L, 1L, 0L, 1L)
+    prepared@recipe$plan <- list(hidden = 4L, network = 1L, n.predictors = 1L, n.targets = 1L,
+        predictors = 0L, targets = 1L)
     prepared@recipe$networks <- TRUE
     p <- DeepImputeParam(hidden = 4, max.iter = 400, learning.rate = 0.02, patience = 1e6,
         valid.fraction = 0.001, batch.size = 0, dropout = 0, ...)

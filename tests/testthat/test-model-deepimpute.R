@@ -119,7 +119,8 @@ test_that("a fit survives saveRDS, and says what it is", {
     one <- fitted(genes = 1:10)
     expect_output(print(one), "8 iterations, the most")
     expect_identical(names(fitParts(one, "weights")[[1]]), c("W1", "b1", "W2", "b2"))
-    expect_identical(names(fitParts(one, "weights"))[2], "limit")
+    expect_identical(names(fitParts(one, "weights")), "network1")
+    expect_identical(names(one@extras), "limit")
     expect_output(print(DeepImputeParam()), "DeepImputeParam.*network.size +512")
     expect_error(fitParts(fitInfill(counts, NoneParam(), seed = 1), "networks"), "NoneParam",
         class = "infill_error")

@@ -234,8 +234,9 @@ test_that("a fit survives saveRDS, and says what it is", {
     expect_identical(infill(counts, readRDS(file)), infill(counts, fit))
     expect_true(validObject(fit))
     expect_identical(lapply(fitParts(fit, "weights"), dim),
-        list(D1 = c(49L, 6L), D2 = c(6L, 3L), Z = c(3L, 40L), cells = c(2L, 40L), steps = c(3L, 5L),
-        summary = c(7L, 1L)))
+        list(D1 = c(49L, 6L), D2 = c(6L, 3L), Z = c(3L, 40L)))
+    expect_identical(lapply(fit@extras, dim),
+        list(cells = c(2L, 40L), steps = c(3L, 5L), summary = c(7L, 1L)))
     h <- fitParts(fit, "history")
     expect_identical(names(h), c("iteration", "train", "penalty", "step.D1", "step.D2", "step.Z"))
     expect_identical(h$iteration, 0:5)
