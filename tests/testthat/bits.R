@@ -42,7 +42,7 @@ bitsOf <- function(x, param) {
     fit <- quiet(fitInfill(x, param, seed = 5, progress = FALSE))
     posterior <- is(fit, "StackFit")
     weights <- fitParts(fit, "weights")
-    parts <- setdiff(names(weights), c("limit", "summary", "steps", "cells"))
+    parts <- setdiff(names(weights), c("limit", "summary", "steps", "cells", "sf"))
     h <- fitParts(fit, "history")
     out <- list(weights = unlist(if (is.null(names(weights))) lapply(weights, function(w) w[setdiff(names(w), "limit")])
         else weights[parts]), history = unlist(h[setdiff(names(h), "network")]))
@@ -93,6 +93,13 @@ bitsPermutation <- function(p) unclass(p$tests)[c("n", "before", "after")]
 bitsGauge <- function(g) unclass(g$genes)
 bitsAgreement <- function(a, b) unname(clusterAgreement(b, a))
 
+# What the last digits depend on.
+bitsMachine <- function() {
+    cpu <- if (file.exists("/proc/cpuinfo")) grep("^flags", readLines("/proc/cpuinfo"), value = TRUE)[1L] else ""
+    wide <- c("avx512f", "avx2")[c(grepl("avx512f", cpu), grepl("avx2", cpu))][1L]
+    paste(R.version$platform, getRversion(), basename(La_library()), basename(extSoftVersion()[["BLAS"]]), wide)
+}
+
 bitsTable <- function(data) {
     digest <- function(v) {
         file <- tempfile()
@@ -120,5 +127,6 @@ if (!interactive() && sys.nframe() == 0L) {
     table <- bitsTable(c(commandArgs(TRUE), "../shared/data")[1L])
     table$sum <- sprintf("%.10g", table$sum)
     table$squares <- sprintf("%.10g", table$squares)
+    cat(sprintf("# %s\n", bitsMachine()))
     write.table(table, stdout(), sep = "\t", quote = FALSE, row.names = FALSE)
 }
