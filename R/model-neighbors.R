@@ -1,0 +1,93 @@
+#' @include infill.R model-deepmc.R
+NULL
+
+setClassUnion("EmbeddingOrNULL", c("matrix", "NULL"))
+
+#' Mean of the nearest cells
+#'
+#' The pooled counts of a cell's `k` nearest other cells, over their pooled total, times the cell's
+#' own. No published model, but one that every atlas makes good use of.
+#'
+#' @param k Neighbours, at most the other cells that there are.
+#' @param n.components Coordinates in which cells are near: scores (singular values times right
+#'   singular vectors) of the logarithms log(1 + count / size factor), not centred.
+#' @param embedding Matrix, cells x coordinates, to be used instead; finite. Rows are matched by
+#'   name where both sides have names. New cells then have no neighbours, and are an error.
+#' @param ... `seed`, `num.threads`.
+#' @details With t the totals of the cells and N the neighbours of cell c, by Euclidean distance:
+#'   mu_gc = t_c (sum over j in N of x_gj) / (sum over j in N of t_j).
+#'
+#'   Neighbours share their noise: what is pooled makes genes more alike than they are
+#'   ([permutationCheck()]), and cells, too.
+#' @section New cells: find their neighbours among the cells of the fit, in the coordinates of the
+#'   fit. A cell of the fit is known again by its counts, and is not its own neighbour.
+#' @section Memory: The fit holds the counts of its cells, sparse.
+#' @return An object of class `NeighborMeanParam`.
+#' @examples
+#' counts <- matrix(rpois(3000, rep(rexp(60), 50) * 4), 60, 50)
+#' infill(counts, NeighborMeanParam(k = 10), keep = "none", seed = 1)[1:3, 1:5]
+#' @aliases NeighborMeanParam-class
+#' @export
+NeighborMeanParam <- function(k = 30, n.components = 20, embedding = NULL, ...) {
+    if (is.data.frame(embedding) || is(embedding, "Matrix")) embedding <- as.matrix(embedding)
+    .newParam("NeighborMeanParam", k = k, n.components = n.components, embedding = embedding, ...)
+}
+
+#' @export
+setClass("NeighborMeanParam", contains = "InfillParam", slots = c(k = "numeric",
+    n.components = "numeric", embedding = "EmbeddingOrNULL"), prototype = list(model = "neighbors"))
+
+setMethod(".ownProblems", "NeighborMeanParam", function(object) {
+    z <- object@embedding
+    c(if (!.isWhole(object@n.components) || object@n.components < 1 || object@n.components > 1000)
+        sprintf(
+        "'n.components' must be one whole number between 1 and 1000, not %s",
+        .describe(object@n.components)),
+    if (!is.null(z) && (!is.numeric(z) || !length(z) || !all(is.finite(z)))) sprintf(
+        "'embedding' must be a matrix of finite numbers, cells x coordinates, not %s",
+        .describe(z)))
+})
+
+setMethod(".preparation", "NeighborMeanParam", function(param)
+    list(min.count = 0, min.cells = 0, gene.selection = "none", log = "none"))
+
+# What C reads: the cells of the fit, and where they are.
+setMethod(".planned", "NeighborMeanParam", function(param, x) {
+    n <- x@x@Dim[2L]
+    if (n < 2L) .stop("'x' must have at least two cells, not %d", n)
+    if (param@k >= n)
+        warning(sprintf("'k' (%g) is cut to %d: there are %d other cells", param@k, n - 1L,
+        n - 1L), call. = FALSE)
+    at <- if (is.null(param@embedding)) .leadingScores(param, x) else
+        list(rotation = numeric(), scores = t(.embeddingOf(param@embedding, x@x)))
+    x@recipe$transductive <- !length(at$rotation)
+    x@recipe$plan <- list(cells = n, dims = nrow(at$scores), rotation = as.double(at$rotation),
+        scores = as.double(at$scores), totals = as.double(x@total), p = x@x@p, i = x@x@i, x = x@x@x)
+    x
+})
+
+# Left singular vectors of the logarithms, genes x components, and scores, components x cells.
+.leadingScores <- function(param, x) {
+    x@x@x <- log1p(x@x@x)
+    svd <- .svdParam(min(param@n.components, dim(x)))
+    how <- .partOf(list(threads = 1L, every = 500), svd, param@seed)
+    w <- .weightsOf(suppressWarnings(.fitPrepared(how$param, x, how)))
+    turned <- svd(w$D1)
+    list(rotation = turned$u, scores = turned$d * crossprod(turned$v, w$Z))
+}
+
+# The rows of an embedding in the order of the cells: by name where both sides have names.
+.embeddingOf <- function(z, counts) {
+    cells <- colnames(counts)
+    if (!is.null(rownames(z)) && !is.null(cells)) {
+        lost <- setdiff(cells, rownames(z))
+        if (length(lost)) .stop("'embedding' has names, but none for %d of the cells: %s",
+            length(lost),
+            .someOf(lost))
+        z <- z[match(cells, rownames(z)), , drop = FALSE]
+    }
+    if (nrow(z) != ncol(counts))
+        .stop("'embedding' must have one row for each of the %d cells, not %d",
+        ncol(counts), nrow(z))
+    z
+}
