@@ -21,7 +21,8 @@ setGeneric("recoveryError", function(truth, filled, ...)
 # own, and takes nothing else.
 setGeneric(".preparation", function(param) NULL)
 
-# Are these (checked) counts something the model can be fitted to (or, to.fit FALSE, a fit applied to)? An error says why not.
+# Are these (checked) counts something the model can be fitted to (or, to.fit FALSE, a fit applied
+# to)? An error says why not.
 setGeneric(".checkInput", function(param, counts, assay.type = NULL, to.fit = TRUE) invisible())
 
 # Counts (a checked dgCMatrix) as the model wants them. A model that decides more than a
@@ -41,8 +42,8 @@ setGeneric(".fitTo", function(param, data, how) standardGeneric(".fitTo"))
 # A fit as C gave it, made ready for the user.
 setGeneric(".finished", function(param, fit) fit)
 
-# Can a fit be interrupted and gone on with? TRUE, or what to do instead, to follow "not offered for X". A model
-# that shows no loss is fitted at once, and there is nothing to interrupt.
+# Can a fit be interrupted and gone on with? TRUE, or what to do instead, to follow "not offered for
+# X". A model that shows no loss is fitted at once, and there is nothing to interrupt.
 setGeneric(".resumes", function(param) if (is.null(.shownLoss(param, 0, 0, 1))) TRUE else "")
 
 # Does training hold out cells or entries?
@@ -86,7 +87,8 @@ setGeneric(".lacksPosterior", function(param) ": StackParam() or keep = \"poster
 setGeneric(".block", function(fit, counts, cols, how, threads,
     rows = NULL) standardGeneric(".block"))
 
-# Is what R reads of the fit as it must be? An error if not. The C core looks at what it reads itself.
+# Is what R reads of the fit as it must be? An error if not. The C core looks at what it reads
+# itself.
 setGeneric(".checkIntact", function(fit) standardGeneric(".checkIntact"))
 
 # The posterior of a fit, learnt from molecules of the counts it was fitted to.

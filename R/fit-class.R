@@ -88,7 +88,8 @@ fitParts <- function(fit, what = "weights", ...) {
 .weightsOf <- function(fit) {
     s <- fit@shapes
     n <- as.double(s$nrow) * s$ncol
-    if (length(fit@weights) != sum(n)) .damaged("the fit", "weights", sprintf("must be %.0f numbers", sum(n)))
+    if (length(fit@weights) != sum(n))
+        .damaged("the fit", "weights", sprintf("must be %.0f numbers", sum(n)))
     end <- cumsum(n)
     out <- lapply(seq_along(n), function(k) matrix(
         fit@weights[end[k] - n[k] + seq_len(n[k])], s$nrow[k], s$ncol[k]))

@@ -17,7 +17,7 @@ NULL
     curves <- .curveNames(param)
     out <- .Call(C_fit, param, x@x, x@recipe$plan, param@seed, threads,
         if (!is.null(resume)) c(list(resume@weights, resume@state),
-            as.list(resume@history[c("train", "valid", "penalty")]),
+            lapply(c("train", "valid", "penalty"), function(name) resume@history[[name]]),
             list(.iterations(resume), match(resume@stopped, .stopReasons) - 1L),
             list(.partsOf(resume@history, curves))),
         c(as.integer(pause), as.integer(keep.state)), report)
@@ -65,15 +65,20 @@ NULL
 setMethod(".checkIntact", "InfillFit", function(fit) {
     r <- fit@recipe
     n <- length(r$kept)
-    must <- function(part, ok, what) if (!isTRUE(ok)) .damaged("the fit", paste0("recipe$", part), paste("must be", what))
+    must <- function(part, ok, what) if (!isTRUE(ok))
+        .damaged("the fit", paste0("recipe$", part), paste("must be", what))
     must("kept", n && is.logical(r$kept) && !anyNA(r$kept), "TRUE or FALSE for each gene")
-    must("genes", is.null(r$genes) || is.character(r$genes) && length(r$genes) == n, "the names of the genes, or NULL")
-    must("status", is.character(r$status) && length(r$status) == n && !anyNA(r$status), "a word for each gene")
+    must("genes", is.null(r$genes) || is.character(r$genes) && length(r$genes) == n,
+        "the names of the genes, or NULL")
+    must("status", is.character(r$status) && length(r$status) == n && !anyNA(r$status),
+        "a word for each gene")
     s <- r$selected
-    must("selected", is.numeric(s) && length(s) && !anyNA(s) && all(s >= 1 & s <= n & s == round(s)) && !anyDuplicated(s),
+    must("selected", is.numeric(s) && length(s) && !anyNA(s) &&
+        all(s >= 1 & s <= n & s == round(s)) && !anyDuplicated(s),
         "positions of genes, each once")
     must("log", .isString(r$log) && r$log %in% .logs, "the name of a logarithm")
-    for (part in c("target", "usual")) must(part, .isNumber(r[[part]]) && is.finite(r[[part]]) && r[[part]] >= 0,
-        "one number from 0")
+    size <- function(x) .isNumber(x) && is.finite(x) && x >= 0
+    must("target", size(r$target), "one number from 0")
+    must("usual", is.null(r$usual) || size(r$usual), "one number from 0, or NULL")
     invisible()
 })

@@ -183,5 +183,6 @@ setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say
     if (!.exceedsMemory(bytes) && n <= 2^52) return(invisible())
     .stop(paste("a fit of %s to %d genes x %d cells needs about %s for %.3g weights,",
         "and %s are free; fewer genes ('n.genes') or a smaller model (%s) need less"),
-        class(param), size[1L], size[2L], .bytes(bytes), n, .bytes(.memoryLimit()), .sizeAdvice(param, x))
+        class(param), size[1L], size[2L], .bytes(bytes), n, .bytes(.memoryLimit()),
+        .sizeAdvice(param, x))
 }

@@ -151,7 +151,8 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
     counts <- .columns(counts, cols)
     new <- .applyRecipe(counts, fit@recipe)
     wanted <- if (!is.null(rows)) seq_len(nrow(new$x)) %in% (new$row[rows] + 1L)
-    pred <- .Call(C_predict, fit@param, fit@weights, fit@extras, new$x, fit@recipe$plan, wanted, threads)
+    pred <- .Call(C_predict, fit@param, fit@weights, fit@extras, new$x, fit@recipe$plan, wanted,
+        threads)
     if (isTRUE(fit@recipe$transductive)) .checkSeen(pred, new, counts, class(fit@param))
     else if (anyNA(pred)) .warnUnpredicted(pred, new$row, wanted)
     from <- match(fit@recipe$log, .logs) - 1L

@@ -41,7 +41,8 @@ NULL
 #' @param preset Name of a row of the paper's Table 2, below:
 #'   sets `hidden`, `lambda`, `learning.rate` and `threshold` unless they are
 #'   given.
-#' @param paper The paper's stop rule, `stop = "paper"`, and no other is allowed. What else the paper gives are the rows of `preset`.
+#' @param paper The paper's stop rule, `stop = "paper"`, and no other is allowed. What else the
+#'   paper gives are the rows of `preset`.
 #' @param ... `seed`, `num.threads`.
 #'
 #' @details With X the prepared matrix (genes x cells), Omega its non-zeros and s
@@ -65,7 +66,8 @@ NULL
 #'   * *Result*: the paper returns the model's values everywhere; [infill()]
 #'     keeps what was observed unless `keep = "none"`.
 #'
-#'   The paper's settings as published: `AutoImputeParam(preset = "Blakeley", paper = TRUE)`. Rows of its Table 2:
+#'   The paper's settings as published: `AutoImputeParam(preset = "Blakeley", paper = TRUE)`. Rows
+#'   of its Table 2:
 #'
 #'   | preset | lambda | hidden | learning.rate | threshold |
 #'   | --- | --- | --- | --- | --- |
@@ -125,20 +127,10 @@ setClass("AutoImputeParam", contains = "NetworkParam",
         gene.selection = "character"),
     prototype = list(model = "autoimpute"))
 
-setMethod(".ownProblems", "AutoImputeParam", function(object) {
-    out <- character()
-    if (!.isWhole(object@min.cells) || object@min.cells < 0) out <- c(out, sprintf(
-        "'min.cells' must be one whole number from 0, not %s", .describe(object@min.cells)))
-    if (!identical(object@n.genes, Inf) && (!.isWhole(object@n.genes) || object@n.genes < 1)) {
-        out <- c(out, sprintf("'n.genes' must be one whole number from 1 or Inf, not %s",
-            .describe(object@n.genes)))
-    }
-    if (!.isString(object@gene.selection) || !object@gene.selection %in% .selections) {
-        out <- c(out, sprintf("'gene.selection' must be one of %s, not %s",
-            paste(dQuote(.selections, FALSE), collapse = ", "), .describe(object@gene.selection)))
-    }
-    out
-})
+setMethod(".ownProblems", "AutoImputeParam", function(object) c(
+    .mustBeWhole(object, "min.cells", 0),
+    .mustBeWhole(object, "n.genes", 1, or = Inf),
+    .mustBeOneOf(object, "gene.selection", .selections)))
 
 # Sums of squares over the entries learnt from and held out, as root mean squares.
 setMethod(".shownLoss", "AutoImputeParam", function(param, train, valid, entries) {

@@ -44,7 +44,8 @@ NULL
 #' @param best Keep the weights of the best epoch? By default those of the last.
 #' @param cell.fraction Share of the cells to choose genes and to train on; all
 #'   are filled in.
-#' @param paper Where paper and reference code disagree, the paper: `gene.score = "vmr"`, and `patience = 10`, which is the default.
+#' @param paper Where paper and reference code disagree, the paper: `gene.score = "vmr"`, and
+#'   `patience = 10`, which is the default.
 #' @param ... `seed`, `num.threads`.
 #'
 #' @details With X and Y the logarithms, log(1 + count), of a network's predictors
@@ -101,7 +102,8 @@ DeepImputeParam <- function(hidden = NA, network.size = 512, n.predictors = 5,
     best = FALSE, cell.fraction = 1, paper = FALSE, ...)
 {
     if (isTRUE(paper) && missing(gene.score)) gene.score <- "vmr"
-    .checkPaper(paper, list(gene.score = .first(gene.score), patience = patience, best = best), list(gene.score = "vmr",
+    .checkPaper(paper, list(gene.score = .first(gene.score), patience = patience, best = best),
+        list(gene.score = "vmr",
         patience = 10, best = FALSE))
     .newParam("DeepImputeParam", paper = paper, hidden = hidden, network.size = network.size,
         n.predictors = n.predictors, n.candidates = n.candidates,
@@ -117,10 +119,12 @@ DeepImputeParam <- function(hidden = NA, network.size = 512, n.predictors = 5,
 }
 
 setClassUnion("GeneList", c("NULL", "character", "numeric"))
+.slotWords$GeneList <- "names or positions of genes"
 
 #' @export
 setClass("DeepImputeParam", contains = "NetworkParam",
-    slots = c(paper = "logical", hidden = "numeric", network.size = "numeric", n.predictors = "numeric",
+    slots = c(paper = "logical", hidden = "numeric", network.size = "numeric",
+        n.predictors = "numeric",
         n.candidates = "numeric", correlation = "character", dropout = "numeric",
         output = "character", loss.weights = "character", zero.weight = "numeric",
         min.vmr = "numeric", n.genes = "numeric", genes = "GeneList", gene.score = "character",
@@ -128,33 +132,23 @@ setClass("DeepImputeParam", contains = "NetworkParam",
         cell.fraction = "numeric"),
     prototype = list(model = "deepimpute", stop = "validation", threshold = 0))
 
-setMethod(".ownProblems", "DeepImputeParam", function(object) {
-    out <- character()
-    must <- function(name, ok, what) if (!ok(slot(object, name))) out <<- c(out, sprintf(
-        "'%s' must be %s, not %s", name, what, .describe(slot(object, name))))
-    whole <- function(lo) function(x) .isWhole(x) && x >= lo
-    orInf <- function(f) function(x) identical(x, Inf) || f(x)
-    orNA <- function(f) function(x) length(x) == 1L && (is.na(x) || f(x))
-    oneOf <- function(name, words) must(name, function(x) .isString(x) && x %in% words,
-        paste("one of", paste(dQuote(words, FALSE), collapse = ", ")))
-    must("network.size", whole(1), "one whole number from 1")
-    must("n.predictors", whole(1), "one whole number from 1")
-    must("n.candidates", orInf(whole(1)), "one whole number from 1 or Inf")
-    must("n.genes", orNA(orInf(whole(1))), "one whole number from 1, Inf or NA")
-    must("min.vmr", function(x) .isNumber(x) && x >= 0, "one number from 0")
-    must("cell.fraction", function(x) .isNumber(x) && x > 0 && x <= 1,
-        "one number above 0 and at most 1")
-    oneOf("correlation", c("counts", "log1p"))
-    oneOf("gene.score", c("vmr1", "vmr"))
-    oneOf("order", c("random", "progressive"))
-    oneOf("normalize", c("none", "median"))
-    if (!identical(object@stop, "validation")) out <- c(out, sprintf(
-        "'stop' must be \"validation\", not %s", .describe(object@stop)))
-    g <- object@genes
-    if (!is.null(g) && (is.factor(g) || !length(g) || anyNA(g) || anyDuplicated(g))) out <- c(out,
-        "'genes' must be names or positions of genes, each once, without missing ones")
-    out
-})
+setMethod(".ownProblems", "DeepImputeParam", function(object) c(
+    .mustBeWhole(object, "network.size", 1),
+    .mustBeWhole(object, "n.predictors", 1),
+    .mustBeWhole(object, "n.candidates", 1, or = Inf),
+    .mustBeWhole(object, "n.genes", 1, or = c(Inf, NA)),
+    .must(object, "min.vmr", .isNumber(object@min.vmr) && object@min.vmr >= 0, "one number from 0"),
+    .must(object, "cell.fraction", .isNumber(object@cell.fraction) && object@cell.fraction > 0 &&
+        object@cell.fraction <= 1, "one number above 0 and at most 1"),
+    .mustBeOneOf(object, "correlation", c("counts", "log1p")),
+    .mustBeOneOf(object, "gene.score", c("vmr1", "vmr")),
+    .mustBeOneOf(object, "order", c("random", "progressive")),
+    .mustBeOneOf(object, "normalize", c("none", "median")),
+    .must(object, "stop", identical(object@stop, "validation"), "\"validation\""),
+    if (!.areGenes(object@genes)) c(genes =
+        "'genes' must be names or positions of genes, each once, without missing ones")))
+
+.areGenes <- function(g) is.null(g) || !is.factor(g) && length(g) && !anyNA(g) && !anyDuplicated(g)
 
 # Genes to fill in, best first, as positions; score: 0 for genes that cannot be modelled.
 .targetGenes <- function(param, counts, score) {
@@ -239,11 +233,10 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads,
         target = if (param@normalize == "median") usual else 0, usual = usual, log = "log1p",
         normalize = param@normalize, gene.selection = "deepimpute", selected = used,
         score = score[used], status = status)
-    hidden <- if (anyNA(param@hidden)) { if (size == 512) 256 else max(10, floor(size / 2)) } else
-        param@hidden
+    hidden <- if (!anyNA(param@hidden)) param@hidden else if (size == 512) 256 else max(10, size %/% 2)
+    at <- lapply(unname(sets), function(s) lapply(s, function(g) match(g, used) - 1L))
     recipe$networks <- TRUE
-    recipe$plan <- .planOf(hidden, lapply(unname(sets), function(s) lapply(s, function(g) match(g, used) - 1L)),
-        seq_along(sets))
+    recipe$plan <- .planOf(hidden, at, seq_along(sets))
     new("PreparedCounts", x = .takeGenes(counts, total, recipe, used), recipe = recipe,
         total = total)
 })
@@ -293,7 +286,8 @@ setMethod(".dealt", "DeepImputeParam", function(param, x, n) {
     plan <- x@recipe$plan
     nets <- .networksOf(plan)
     n <- min(n, length(nets))
-    lapply(unname(split(seq_along(nets), ceiling(seq_along(nets) * n / length(nets)))), function(part) {
+    lapply(unname(split(seq_along(nets), ceiling(seq_along(nets) * n / length(nets)))),
+        function(part) {
         x@recipe$plan <- .planOf(plan$hidden, nets[part], plan$network[part])
         x
     })
@@ -317,10 +311,12 @@ setMethod(".joined", "DeepImputeParam", function(param, fits, x) {
     all
 })
 
-# The plan of these networks, list(predictors, targets) of rows from 0; id: for their random streams.
+# The plan of these networks, list(predictors, targets) of rows from 0; id: for their random
+# streams.
 .planOf <- function(hidden, nets, id) {
     each <- function(part) lapply(nets, `[[`, part)
-    list(hidden = as.integer(hidden), network = as.integer(id), n.predictors = lengths(each("predictors")),
+    list(hidden = as.integer(hidden), network = as.integer(id),
+        n.predictors = lengths(each("predictors")),
         n.targets = lengths(each("targets")), predictors = as.integer(unlist(each("predictors"))),
         targets = as.integer(unlist(each("targets"))))
 }

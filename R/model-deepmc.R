@@ -10,8 +10,9 @@ NULL
 #' @param ranks Inner sizes, none larger than the one before: `length(ranks)`
 #'   layers. The paper uses one to three and gives no sizes. They are cut to the
 #'   smaller side of the matrix, with a warning.
-#' @param paper The paper's choices, as far as it gives any: `method = "budget"` with plain steps, no ridge, no weight for zeros,
-#'   no tolerance. The defaults are the same; `TRUE` refuses what departs from them.
+#' @param paper The paper's choices, as far as it gives any: `method = "budget"` with plain steps,
+#'   no ridge, no weight for zeros, no tolerance. The defaults are the same; `TRUE` refuses what
+#'   departs from them.
 #' @param method `"budget"`: plain majorisation steps, a budget of sweeps, which is
 #'   the regulariser. `"converged"`: ridge and acceleration, until
 #'   `tol`; the result does not depend on the budget (a warning says when that was too small), and
@@ -114,8 +115,10 @@ DeepMcParam <- function(ranks = c(30, 10), method = c("budget", "converged"), sw
         if (missing(accelerate)) accelerate <- TRUE
         if (missing(tol)) tol <- 1e-4
     }
-    .checkPaper(paper, list(method = method, step = .first(step), zero.weight = zero.weight, lambda = lambda,
-        accelerate = accelerate, tol = tol, nonneg = nonneg), list(method = "budget", step = "mm", zero.weight = 0,
+    .checkPaper(paper, list(method = method, step = .first(step), zero.weight = zero.weight,
+        lambda = lambda,
+        accelerate = accelerate, tol = tol, nonneg = nonneg),
+        list(method = "budget", step = "mm", zero.weight = 0,
         lambda = 0, accelerate = FALSE, tol = 0, nonneg = FALSE))
     .newParam("DeepMcParam", paper = paper, ranks = ranks, method = method, sweeps = sweeps,
         step = if (missing(step)) "mm" else step,
@@ -127,33 +130,20 @@ DeepMcParam <- function(ranks = c(30, 10), method = c("budget", "converged"), sw
 
 #' @export
 setClass("DeepMcParam", contains = "InfillParam",
-    slots = c(paper = "logical", ranks = "numeric", method = "character", sweeps = "numeric", step = "character",
+    slots = c(paper = "logical", ranks = "numeric", method = "character", sweeps = "numeric",
+        step = "character",
         zero.weight = "numeric", lambda = "numeric", lambda.scale = "numeric",
         accelerate = "logical", tol = "numeric", init = "character", nonneg = "logical",
         min.cells = "numeric", n.genes = "numeric", gene.selection = "character",
         log = "character"),
     prototype = list(model = "deepmc"))
 
-setMethod(".ownProblems", "DeepMcParam", function(object) {
-    out <- character()
-    must <- function(name, ok, what) if (!ok) out <<-
-        c(out, sprintf("'%s' must be %s, not %s", name, what,
-        .describe(slot(object, name))))
-    must("sweeps", length(object@sweeps) == 1L &&
-        (is.na(object@sweeps) || .isWhole(object@sweeps) &&
-        object@sweeps >= 1 && object@sweeps <= 1e4), "one whole number from 1 to 10000 or NA")
-    must("min.cells", .isWhole(object@min.cells) && object@min.cells >= 0,
-        "one whole number from 0")
-    must("n.genes", identical(object@n.genes, Inf) || .isWhole(object@n.genes) &&
-        object@n.genes >= 1,
-        "one whole number from 1 or Inf")
-    must("gene.selection", .isString(object@gene.selection) &&
-        object@gene.selection %in% .selections,
-        paste("one of", paste(dQuote(.selections, FALSE), collapse = ", ")))
-    must("log", .isString(object@log) && object@log %in% c("log2", "log1p"),
-        "one of \"log2\", \"log1p\"")
-    out
-})
+setMethod(".ownProblems", "DeepMcParam", function(object) c(
+    .mustBeWhole(object, "sweeps", 1, 1e4, or = NA),
+    .mustBeWhole(object, "min.cells", 0),
+    .mustBeWhole(object, "n.genes", 1, or = Inf),
+    .mustBeOneOf(object, "gene.selection", .selections),
+    .mustBeOneOf(object, "log", c("log2", "log1p"))))
 
 setMethod(".preparation", "DeepMcParam",
     function(param) list(min.count = if (param@min.cells) 3 else 0,

@@ -2,6 +2,7 @@
 NULL
 
 setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
+.slotWords$GraphOrNULL <- "a matrix, a data.frame of edges or NULL"
 
 #' GraphSCI
 #'
@@ -35,8 +36,9 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #' @param valid.fraction Share of all entries, zeros and others alike, left out of the likelihood.
 #'   They stay in the input.
 #' @param valid.edges Share of the edges held out, in both directions: they are neither in the graph
-#'   nor among its labels. `fitParts(fit, "history")` then has `edge.auc`, every 10 epochs: the probability that
-#'   a held-out edge scores above a random pair of genes that is no edge. For monitoring only.
+#'   nor among its labels. `fitParts(fit, "history")` then has `edge.auc`, every 10 epochs: the
+#'   probability that a held-out edge scores above a random pair of genes that is no edge. For
+#'   monitoring only.
 #' @param patience See `stop`.
 #' @param learning.rate Step size of the first epoch.
 #' @param dropout On the inputs of the graph convolutions.
@@ -78,12 +80,14 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #'   inflation, [geneEdges()] the edges.
 #' @section New cells: The graph network has one weight per cell: only cells of the fit are filled
 #'   in, others are an error.
-#' @section Parts of a fit: `fitParts(fit, "edges", threshold = 0.5, as = "data.frame")`: the gene graph as the latent
-#'   matrix has it, pairs of genes whose probability is above `threshold`: `gene1`, `gene2` (names, or rows of the data), `probability`
-#'   (mean over both directions), most probable first, each pair once; `as = "matrix"`: sparse, symmetric.
-#'   `fitParts(fit, "mean", genes = NULL, cells = NULL)`: of the counts, without size; `"dispersion"`: theta of the negative
-#'   binomial, variance mean + mean^2/theta; `"dropout"`: probability of a zero by inflation (0 with `dist = "nb"`); a
-#'   dense matrix, modelled genes x fitted cells (those with counts); `genes`, `cells`: positions among them, default all.
+#' @section Parts of a fit: `fitParts(fit, "edges", threshold = 0.5, as = "data.frame")`: the gene
+#'   graph as the latent matrix has it, pairs of genes whose probability is above `threshold`:
+#'   `gene1`, `gene2` (names, or rows of the data), `probability` (mean over both directions), most
+#'   probable first, each pair once; `as = "matrix"`: sparse, symmetric. `fitParts(fit, "mean",
+#'   genes = NULL, cells = NULL)`: of the counts, without size; `"dispersion"`: theta of the
+#'   negative binomial, variance mean + mean^2/theta; `"dropout"`: probability of a zero by
+#'   inflation (0 with `dist = "nb"`); a dense matrix, modelled genes x fitted cells (those with
+#'   counts); `genes`, `cells`: positions among them, default all.
 #' @return An object of class `GraphSciParam`. `"history"` of its fit has the parts of the cost,
 #'   `adjacency`, `expression`, `divergence`, `error`, and `penalty`; `valid`, every 10 epochs, is
 #'   the mean negative log-likelihood of the held-out entries.
@@ -138,74 +142,68 @@ setClass("GraphSciParam", contains = "InfillParam",
         n.draws = "numeric", scale = "logical", n.genes = "numeric", n.max = "numeric"),
     prototype = list(model = "graphsci"))
 
-setMethod(".ownProblems", "GraphSciParam", function(object) {
-    out <- character()
-    must <- function(name, ok, what) if (!ok) out <<-
-        c(out, sprintf("'%s' must be %s, not %s", name, what,
-        .describe(slot(object, name))))
-    must("threshold", .isNumber(object@threshold) && object@threshold > 0 && object@threshold < 1,
-        "one number between 0 and 1, both excluded")
-    must("valid.edges", .isNumber(object@valid.edges) && object@valid.edges >= 0 &&
-        object@valid.edges <= 0.5,
-        "one number between 0 and 0.5")
-    must("correlation", .isString(object@correlation) &&
-        object@correlation %in% c("counts", "log1p"),
-        "one of \"counts\", \"log1p\"")
-    must("paper", .isFlag(object@paper), "TRUE or FALSE")
-    must("max.iter", .isWhole(object@max.iter) && object@max.iter >= 1 && object@max.iter <= 1e6,
-        "one whole number from 1 to 1e+06")
-    for (name in c("n.genes", "n.max"))
-        must(name, identical(slot(object, name), Inf) || .isWhole(slot(object, name)) &&
-        slot(object, name) >= 2, "one whole number from 2 or Inf")
-    out
-})
+setMethod(".ownProblems", "GraphSciParam", function(object) c(
+    .must(object, "threshold", .isNumber(object@threshold) && object@threshold > 0 &&
+        object@threshold < 1, "one number between 0 and 1, both excluded"),
+    .must(object, "valid.edges", .isNumber(object@valid.edges) && object@valid.edges >= 0 &&
+        object@valid.edges <= 0.5, "one number between 0 and 0.5"),
+    .mustBeOneOf(object, "correlation", c("counts", "log1p")),
+    .must(object, "paper", .isFlag(object@paper), "TRUE or FALSE"),
+    .mustBeWhole(object, "max.iter", 1, 1e6),
+    .mustBeWhole(object, "n.genes", 2, or = Inf),
+    .mustBeWhole(object, "n.max", 2, or = Inf)))
 
 # The edges that were given, as two vectors of genes of `counts` (an edge may be there once or in
 # both directions).
 .givenEdges <- function(adj, counts) {
-    names <- rownames(counts)
-    bad <- function(...) .stop(paste("'adj'", sprintf(...)))
-    known <- function(genes) {
-        if (is.null(names)) bad("has gene names, and 'x' has none")
-        twice <- intersect(genes, names[duplicated(names)])
-        if (length(twice)) bad("names genes that are there more than once in 'x': %s",
-            .someOf(twice))
-        unknown <- unique(setdiff(genes, names))
-        if (length(unknown)) bad("names genes that are not in 'x': %s", .someOf(unknown))
-        match(genes, names)
-    }
-    if (is.data.frame(adj)) {
-        if (ncol(adj) < 2L) bad("must name two genes in its first two columns, not have %d column",
-            ncol(adj))
-        ends <- lapply(adj[1:2], as.character)
-        if (anyNA(unlist(ends))) bad("must have no missing genes")
-        weight <- if (ncol(adj) > 2L && is.numeric(adj[[3L]])) adj[[3L]] else rep(1, nrow(adj))
-        if (anyNA(weight) || any(weight < 0))
-            bad("must have weights that are neither missing nor negative")
-        return(list(known(ends[[1L]])[weight > 0], known(ends[[2L]])[weight > 0]))
-    }
-    if (nrow(adj) != ncol(adj)) bad("must be square, not %d x %d", nrow(adj), ncol(adj))
+    if (is.data.frame(adj)) return(.listedEdges(adj, counts))
+    if (nrow(adj) != ncol(adj)) .badAdj("must be square, not %d x %d", nrow(adj), ncol(adj))
     if (is.matrix(adj)) {
-        if (!is.numeric(adj) && !is.logical(adj))
-            bad("must hold numbers, not type %s", dQuote(typeof(adj), FALSE))
+        if (!is.numeric(adj) && !is.logical(adj)) .badAdj("must hold numbers, not type %s",
+            dQuote(typeof(adj), FALSE))
         storage.mode(adj) <- "double"
     }
     there <- rownames(adj)
-    if (is.null(there) != is.null(colnames(adj)) || !identical(there, colnames(adj)))
-        bad("must have the same names for rows and columns")
-    if (anyDuplicated(there)) bad("must name each gene once; more than once: %s",
+    if (!identical(there, colnames(adj))) .badAdj("must have the same names for rows and columns")
+    if (anyDuplicated(there)) .badAdj("must name each gene once; more than once: %s",
         .someOf(unique(there[duplicated(there)])))
     adj <- .asSparse(adj)
     adj@Dimnames <- list(NULL, NULL)
-    if (anyNA(adj@x) || any(adj@x < 0))
-        bad("must have weights that are neither missing nor negative")
-    if (!identical(Matrix::t(adj), adj)) bad("must be symmetric")
-    at <- if (!is.null(there)) known(there)
+    .checkEdgeWeights(adj@x)
+    if (!identical(Matrix::t(adj), adj)) .badAdj("must be symmetric")
+    at <- if (!is.null(there)) .namedNodes(there, counts)
         else if (nrow(adj) == nrow(counts)) seq_len(nrow(adj))
-        else bad(
-            "must have one row for each of the %d genes of 'x', not %d (matched by position: there are no names)",
-            nrow(counts), nrow(adj))
+        else .badAdj(
+            paste("must have one row for each of the %d genes of 'x', not %d (matched by position:",
+            "there are no names)"), nrow(counts), nrow(adj))
     list(at[adj@i + 1L], at[rep.int(seq_len(ncol(adj)), diff(adj@p))])
+}
+
+# Edges by name, a row each.
+.listedEdges <- function(adj, counts) {
+    if (ncol(adj) < 2L) .badAdj("must name two genes in its first two columns, not have %d column",
+        ncol(adj))
+    ends <- lapply(adj[1:2], as.character)
+    if (anyNA(unlist(ends))) .badAdj("must have no missing genes")
+    weight <- if (ncol(adj) > 2L && is.numeric(adj[[3L]])) adj[[3L]] else rep(1, nrow(adj))
+    .checkEdgeWeights(weight)
+    lapply(unname(ends), function(genes) .namedNodes(genes, counts)[weight > 0])
+}
+
+.badAdj <- function(...) .stop(paste("'adj'", sprintf(...)))
+
+.checkEdgeWeights <- function(weight) if (anyNA(weight) || any(weight < 0)) .badAdj(
+    "must have weights that are neither missing nor negative")
+
+.namedNodes <- function(genes, counts) {
+    names <- rownames(counts)
+    if (is.null(names)) .badAdj("has gene names, and 'x' has none")
+    twice <- intersect(genes, names[duplicated(names)])
+    if (length(twice)) .badAdj("names genes that are there more than once in 'x': %s",
+        .someOf(twice))
+    unknown <- unique(setdiff(genes, names))
+    if (length(unknown)) .badAdj("names genes that are not in 'x': %s", .someOf(unknown))
+    match(genes, names)
 }
 
 # Neighbours of the chosen genes as list(p, i), from 0, rising, both directions, without loops.
@@ -254,68 +252,83 @@ setMethod(".ownProblems", "GraphSciParam", function(object) {
 
 setMethod(".resumes", "GraphSciParam", function(param) TRUE)
 
-setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, say, before) {
-    if (any(counts@x != round(counts@x)))
+setMethod(".checkInput", "GraphSciParam",
+    function(param, counts, assay.type = NULL, to.fit = TRUE) {
+    if (to.fit && length(.firstBroken(counts)))
         .stop("'x' must hold whole numbers: %s is a distribution of counts",
         if (param@dist == "nb") "the negative binomial" else "the zero-inflated negative binomial",
         class = "infill_scale")
-    genes <- which(tabulate(counts@i + 1L, nrow(counts)) > 0)
+})
+
+setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, say, before) {
+    seen <- tabulate(counts@i + 1L, nrow(counts)) > 0
+    some <- .graphNodes(param, counts, seen)
+    genes <- some$genes
+    x <- counts[genes, some$cells, drop = FALSE]
+    x@Dimnames <- list(NULL, NULL)
+    .checkGraphSize(param, x)
+    total <- Matrix::colSums(x)
+    size <- total / median(total)
+    say("GraphSCI: graph of %d genes", nrow(x))
+    values <- x
+    if (param@correlation == "log1p") values@x <- log1p(values@x / rep.int(size, diff(values@p)))
+    graph <- .holdEdges(.geneGraph(param, counts, genes, values, threads), param@valid.edges, seed)
+    held <- length(graph[[3L]]) / 4
+    edges <- length(graph[[2L]])
+    say("GraphSCI: %d genes, %d cells, %d edges%s; memory about %s", nrow(x), ncol(x), edges / 2,
+        if (held) sprintf(" and %d held out", held) else "",
+        .bytes(.graphSciBytes(param, nrow(x), ncol(x), length(x@x), edges)))
+    status <- ifelse(seen, "not selected", "too few cells")
+    status[genes] <- "modelled"
+    recipe <- list(genes = rownames(counts), kept = seq_len(nrow(counts)) %in% genes, target = 0,
+        usual = median(total), log = "none", normalize = "none", gene.selection = "variance",
+        selected = genes, status = status, transductive = TRUE, cells = some$cells,
+        cell.names = colnames(counts)[some$cells],
+        plan = list(cells = ncol(x), iterations = as.integer(param@max.iter),
+            first = as.integer(graph[[1L]]), neighbours = as.integer(graph[[2L]]),
+            pairs = as.integer(graph[[3L]]), size = as.double(size)))
+    new("PreparedCounts", x = x, recipe = recipe, total = total)
+})
+
+# The genes and cells that are modelled, as positions. seen: has the gene counts?
+.graphNodes <- function(param, counts, seen) {
+    genes <- which(seen)
     cells <- which(diff(counts@p) > 0)
     if (length(cells) < 2L) .stop("'x' must have at least two cells with counts, not %d",
         length(cells))
     if (length(genes) < 2L) .stop("'x' must have at least two genes with counts, not %d",
         length(genes))
     if (length(genes) > param@n.genes) {
-        l <- counts[genes, cells, drop = FALSE]
-        l@x <- log1p(l@x)
-        m <- .Call(C_moments, l, numeric(ncol(l)), 0)
+        logs <- counts[genes, cells, drop = FALSE]
+        logs@x <- log1p(logs@x)
+        m <- .Call(C_moments, logs, numeric(ncol(logs)), 0)
         genes <- sort(genes[order(-m$var)[seq_len(param@n.genes)]])
         cells <- which(diff(counts[genes, , drop = FALSE]@p) > 0)
         if (length(cells) < 2L)
             .stop("'x' must have at least two cells with counts of the %d modelled genes",
-                length(genes))
+            length(genes))
     }
-    empty <- c(nrow(counts) - sum(tabulate(counts@i + 1L, nrow(counts)) > 0),
-        ncol(counts) - length(cells))
+    empty <- c(sum(!seen), ncol(counts) - length(cells))
     if (any(empty > 0))
-        message(sprintf(
-            "%d genes without counts and %d cells without counts of the modelled genes stay as they are",
-        empty[1L], empty[2L]))
-    N <- length(genes)
-    if (N > param@n.max && param@inner == "full")
+        message(sprintf(paste("%d genes without counts and %d cells without counts of the",
+        "modelled genes stay as they are"), empty[1L], empty[2L]))
+    list(genes = genes, cells = cells)
+}
+
+.checkGraphSize <- function(param, x) {
+    if (param@inner != "full") return(invisible())
+    if (nrow(x) > param@n.max)
         .stop(paste("%d genes are more than 'n.max' (%g): their weights need about %s;",
-        "inner = \"edges\" keeps those of the graph only, 'n.genes' models the most variable genes, a larger 'n.max' allows it"),
-        N, param@n.max, .bytes(12 * N^2))
-    x <- counts[genes, cells, drop = FALSE]
-    x@Dimnames <- list(NULL, NULL)
-    total <- Matrix::colSums(x)
-    size <- total / median(total)
-    need <- .graphSciBytes(param, N, ncol(x), length(x@x), 0)
-    if (param@inner == "full" && need > .memoryLimit())
+        "inner = \"edges\" keeps those of the graph only, 'n.genes' models the most variable",
+            "genes, a larger",
+        "'n.max' allows it"), nrow(x), param@n.max, .bytes(12 * as.double(nrow(x))^2))
+    need <- .graphSciBytes(param, nrow(x), ncol(x), length(x@x), 0)
+    if (.exceedsMemory(need))
         .stop(paste("a fit to %d genes x %d cells needs about %s, and %s are free;",
-        "inner = \"edges\" keeps the weights of the graph's edges only, 'n.genes' models the most variable genes"),
-        N, ncol(x), .bytes(need), .bytes(.memoryLimit()))
-    say("GraphSCI: graph of %d genes", N)
-    l <- x
-    if (param@correlation == "log1p") l@x <- log1p(l@x / rep.int(size, diff(l@p)))
-    graph <- .holdEdges(.geneGraph(param, counts, genes, l, threads), param@valid.edges, seed)
-    held <- length(graph[[3L]]) / 4
-    say("GraphSCI: %d genes, %d cells, %d edges%s; memory about %s", N, ncol(x),
-        length(graph[[2L]]) / 2,
-        if (held) sprintf(" and %d held out", held) else "",
-        .bytes(.graphSciBytes(param, N, ncol(x), length(x@x), length(graph[[2L]]))))
-    status <- ifelse(tabulate(counts@i + 1L, nrow(counts)) > 0, "not selected", "too few cells")
-    status[genes] <- "modelled"
-    recipe <- list(genes = rownames(counts), kept = seq_len(nrow(counts)) %in% genes, target = 0,
-        usual = median(total), log = "none",
-        normalize = "none", gene.selection = "variance", selected = genes, status = status,
-        transductive = TRUE,
-        cells = cells, cell.names = colnames(counts)[cells],
-        plan = list(cells = ncol(x), iterations = as.integer(param@max.iter),
-            first = as.integer(graph[[1L]]), neighbours = as.integer(graph[[2L]]),
-            pairs = as.integer(graph[[3L]]), size = as.double(size)))
-    new("PreparedCounts", x = x, recipe = recipe, total = total)
-})
+        "inner = \"edges\" keeps the weights of the graph's edges only, 'n.genes' models the",
+            "most variable genes"),
+        nrow(x), ncol(x), .bytes(need), .bytes(.memoryLimit()))
+}
 
 # W and its moments (of pairs or edges), E0 and X, three tiles for each thread, small matrices. two
 # threads
@@ -351,9 +364,11 @@ setMethod(".finished", "GraphSciParam", function(param, fit) {
 
 setMethod(".ownParts", "GraphSciParam", function(param) list(edges = .geneEdges,
     mean = function(fit, ...) .outputHead(fit, "mean", ...), dispersion = function(fit, ...)
-        .outputHead(fit, "dispersion", ...), dropout = function(fit, ...) .outputHead(fit, "dropout", ...)))
+        .outputHead(fit, "dispersion", ...),
+        dropout = function(fit, ...) .outputHead(fit, "dropout", ...)))
 
-# The gene graph as the latent matrix has it: the probability of a pair is the mean over both directions.
+# The gene graph as the latent matrix has it: the probability of a pair is the mean over both
+# directions.
 .geneEdges <- function(fit, threshold = 0.5, as = c("data.frame", "matrix")) {
     threshold <- .checkNumber(threshold, "threshold", 0, 1)
     as <- .checkChoice(as, "as", c("data.frame", "matrix"))

@@ -2,6 +2,7 @@
 NULL
 
 setClassUnion("EmbeddingOrNULL", c("matrix", "NULL"))
+.slotWords$EmbeddingOrNULL <- "a matrix or NULL"
 
 #' Mean of the nearest cells
 #'
@@ -37,16 +38,11 @@ NeighborMeanParam <- function(k = 30, n.components = 20, embedding = NULL, ...) 
 setClass("NeighborMeanParam", contains = "InfillParam", slots = c(k = "numeric",
     n.components = "numeric", embedding = "EmbeddingOrNULL"), prototype = list(model = "neighbors"))
 
-setMethod(".ownProblems", "NeighborMeanParam", function(object) {
-    z <- object@embedding
-    c(if (!.isWhole(object@n.components) || object@n.components < 1 || object@n.components > 1000)
-        sprintf(
-        "'n.components' must be one whole number between 1 and 1000, not %s",
-        .describe(object@n.components)),
-    if (!is.null(z) && (!is.numeric(z) || !length(z) || !all(is.finite(z)))) sprintf(
-        "'embedding' must be a matrix of finite numbers, cells x coordinates, not %s",
-        .describe(z)))
-})
+setMethod(".ownProblems", "NeighborMeanParam", function(object) c(
+    .mustBeWhole(object, "n.components", 1, 1000),
+    .must(object, "embedding", is.null(object@embedding) || is.numeric(object@embedding) &&
+        length(object@embedding) && all(is.finite(object@embedding)),
+        "a matrix of finite numbers, cells x coordinates")))
 
 setMethod(".preparation", "NeighborMeanParam", function(param)
     list(min.count = 0, min.cells = 0, gene.selection = "none", log = "none"))

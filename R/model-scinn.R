@@ -2,7 +2,9 @@
 NULL
 
 setClassUnion("MatrixOrNULL", c("matrix", "NULL"))
+.slotWords$MatrixOrNULL <- "a matrix or NULL"
 setClassUnion("LabelsOrNULL", c("character", "numeric", "factor", "logical", "NULL"))
+.slotWords$LabelsOrNULL <- "a vector of labels or NULL"
 
 #' scINN
 #'
@@ -76,8 +78,8 @@ setClassUnion("LabelsOrNULL", c("character", "numeric", "factor", "logical", "NU
 #' @return An object of class `ScInnParam`. `fitParts(fit, "history")` has the four losses of each
 #'   epoch as `cluster`, `similarity`, `reconstruction` (1: as good as the gene mean) and `zero`,
 #'   each without its weight; `train` is the weighted sum; `valid` the mean squared error at hidden
-#'   entries. `fitParts(fit, "weights")`: `W1`, `b1`, `W2`, `b2` of the imputation network, `W3` to `b5` of the
-#'   judging one (no `W4`, `b4` with `predictor = "linear"`).
+#'   entries. `fitParts(fit, "weights")`: `W1`, `b1`, `W2`, `b2` of the imputation network, `W3` to
+#'   `b5` of the judging one (no `W4`, `b4` with `predictor = "linear"`).
 #' @references Tran, Tran, Nguyen, Nguyen (2021). Single-cell RNA sequencing data
 #'   imputation using similarity preserving network. KSE 2021.
 #' @examples
@@ -142,43 +144,28 @@ setClass("ScInnParam", contains = "InfillParam",
         min.value = "numeric", log = "character", normalize = "character"),
     prototype = list(model = "scinn"))
 
-setMethod(".ownProblems", "ScInnParam", function(object) {
-    out <- character()
-    must <- function(name, ok, what) if (!ok) out <<-
-        c(out, sprintf("'%s' must be %s, not %s", name, what,
-        .describe(slot(object, name))))
-    whole <- function(name, lo, hi, na = FALSE) {
-        v <- slot(object, name)
-        must(name, length(v) == 1L && (na && is.na(v) || .isWhole(v) && v >= lo && v <= hi),
-            sprintf("one whole number from %g to %g%s", lo, hi, if (na) " or NA" else ""))
-    }
-    whole("k", 1, 1000, TRUE)
-    whole("replicates", 1, 100)
-    whole("snapshots", 1, 100)
-    whole("latent.dim", 2, 64, TRUE)
-    whole("hidden", 1, 4096, TRUE)
-    whole("max.iter", 1, 1e6, TRUE)
-    whole("batch.size", 2, 1e6, TRUE)
-    for (name in c("n.filter", "n.genes"))
-        must(name, identical(slot(object, name), Inf) || .isWhole(slot(object, name)) &&
-        slot(object, name) >= 1, "one whole number from 1 or Inf")
-    must("min.value", .isNumber(object@min.value) && is.finite(object@min.value) &&
-        object@min.value >= 0, "one number from 0")
-    must("paper", .isFlag(object@paper), "TRUE or FALSE")
-    must("log", .isString(object@log) && object@log %in% c("auto", "log2", "none"),
-        "one of \"auto\", \"log2\", \"none\"")
-    must("normalize", .isString(object@normalize) && object@normalize %in% c("none", "median"),
-        "one of \"none\", \"median\"")
-    z <- object@latent
-    if (!is.null(z) && (!is.numeric(z) || ncol(z) < 2L)) out <- c(out, sprintf(
-        "'latent' must be a numeric matrix of cells x at least 2 coordinates, not %s",
-        if (is.numeric(z)) sprintf("%d x %d", nrow(z), ncol(z)) else
-        sprintf("a %s matrix", typeof(z))))
-    if (anyNA(object@labels)) out <-
-        c(out, sprintf("'labels' must have no missing labels; %d of %d are NA",
-        sum(is.na(object@labels)), length(object@labels)))
-    out
-})
+setMethod(".ownProblems", "ScInnParam", function(object) c(
+    .mustBeWhole(object, "k", 1, 1000, or = NA),
+    .mustBeWhole(object, "replicates", 1, 100),
+    .mustBeWhole(object, "snapshots", 1, 100),
+    .mustBeWhole(object, "latent.dim", 2, 64, or = NA),
+    .mustBeWhole(object, "hidden", 1, 4096, or = NA),
+    .mustBeWhole(object, "max.iter", 1, 1e6, or = NA),
+    .mustBeWhole(object, "batch.size", 2, 1e6, or = NA),
+    .mustBeWhole(object, "n.filter", 1, or = Inf),
+    .mustBeWhole(object, "n.genes", 1, or = Inf),
+    .must(object, "min.value", .isNumber(object@min.value) && is.finite(object@min.value) &&
+        object@min.value >= 0, "one number from 0"),
+    .must(object, "paper", .isFlag(object@paper), "TRUE or FALSE"),
+    .mustBeOneOf(object, "log", c("auto", "log2", "none")),
+    .mustBeOneOf(object, "normalize", c("none", "median")),
+    .must(object, "latent", is.null(object@latent) || is.numeric(object@latent) &&
+        ncol(object@latent) >= 2L, "a numeric matrix of cells x at least 2 coordinates",
+        if (is.numeric(object@latent)) paste(dim(object@latent), collapse = " x ") else
+            sprintf("a %s matrix", typeof(object@latent))),
+    if (anyNA(object@labels))
+    c(labels = sprintf("'labels' must have no missing labels; %d of %d are NA",
+        sum(is.na(object@labels)), length(object@labels)))))
 
 setMethod(".resumes", "ScInnParam", function(param) TRUE)
 
@@ -194,7 +181,8 @@ setMethod(".shownLoss", "ScInnParam", function(param, train, valid, entries)
         genes = rownames(counts), kept = rep(TRUE, n), target = 0, usual = 1, log = "none",
         normalize = "none",
         gene.selection = "none", selected = 1L, status = rep("not selected", n),
-        plan = list(cells = 0L, clusters = 1L, latent = 1L, hidden = 16L, batch = 2L, iterations = 0L,
+        plan = list(cells = 0L, clusters = 1L, latent = 1L, hidden = 16L, batch = 2L,
+            iterations = 0L,
             labels = integer(), units = numeric())))
 }
 
@@ -204,52 +192,53 @@ setMethod(".prepared", "ScInnParam", function(param, counts, seed, threads, say,
     if (!any(cells >= 3)) return(.nothingToFill(param, counts, "no gene has counts in 3 cells"))
     if (length(counts@x) == prod(dim(counts)))
         return(.nothingToFill(param, counts, "there are no zeros"))
-    if (param@paper)
-        warning(paste(
-            "paper = TRUE: the paper's two losses do not see the size of a filled-in value, so",
-        "magnitudes are not determined by the data; use the result for clusters at most"),
-        call. = FALSE)
+    if (param@paper) warning(paste("paper = TRUE: the paper's two losses do not see the size of a",
+        "filled-in value, so magnitudes are not determined by the data; use the result for",
+            "clusters",
+        "at most"), call. = FALSE)
     scaled <- .scaledCells(param, counts)
     empty <- sum(!scaled$cells)
-    if (empty)
-        warning(sprintf("%d of %d cells have no counts; they stay as they are", empty,
-            ncol(counts)), call. = FALSE)
+    if (empty) warning(sprintf("%d of %d cells have no counts; they stay as they are", empty,
+        ncol(counts)), call. = FALSE)
 
     # of a fit to go on from: module one would come to the same
     one <- before$similarity
     if (!is.null(one) && nrow(one$latent) != ncol(counts))
-        .stop("'resume' was fitted to %d cells, not %d", nrow(one$latent),
-        ncol(counts), class = "infill_mismatch")
+        .stop("'resume' was fitted to %d cells, not %d",
+        nrow(one$latent), ncol(counts), class = "infill_mismatch")
     if (is.null(one)) one <- .similarityOf(param, counts, scaled, threads, say)
-    cluster <- one$cluster[scaled$cells]
-    latent <- one$latent[scaled$cells, , drop = FALSE]
-
     chosen <- scaled$genes[cells[scaled$genes] >= 3]
     if (length(chosen) > param@n.genes) {
         m <- .Call(C_moments, .takeGenes(counts, scaled$total, scaled$recipe, chosen),
             numeric(ncol(counts)), 0)
         chosen <- sort(chosen[order(-m$var)[seq_len(param@n.genes)]])
     }
-    n <- ncol(scaled$x)
+    status <- ifelse(cells >= 3, "not selected", "too few cells")
+    status[chosen] <- "modelled"
+    recipe <- c(list(genes = rownames(counts), kept = cells > 0, normalize = param@normalize,
+        gene.selection = "variance", selected = chosen, status = status, stretched = TRUE,
+        least = param@min.value, similarity = one, plan = .moduleTwoPlan(param, one, scaled$cells)),
+        scaled$recipe)
+    new("PreparedCounts", x = scaled$x[match(chosen, scaled$genes), , drop = FALSE],
+        recipe = recipe, total = scaled$total[scaled$cells])
+})
+
+# Sizes and schedule of the imputation network by the number of cells, and what it is to preserve.
+.moduleTwoPlan <- function(param, one, cells) {
+    cluster <- one$cluster[cells]
+    latent <- one$latent[cells, , drop = FALSE]
+    n <- length(cluster)
     batch <- if (is.na(param@batch.size)) max(32, min(256, round(n / 10))) else param@batch.size
     batch <- min(n, batch)
     epochs <- if (is.na(param@max.iter)) max(2, min(60, floor(6000 / ceiling(n / batch)))) else
         param@max.iter
     hidden <- if (is.na(param@hidden)) max(16, min(64, round(n / 25))) else param@hidden
-    status <- ifelse(cells >= 3, "not selected", "too few cells")
-    status[chosen] <- "modelled"
-    recipe <-
-        c(list(genes = rownames(counts), kept = cells > 0, normalize = param@normalize,
-            gene.selection = "variance",
-        selected = chosen, status = status, stretched = TRUE, least = param@min.value,
-        similarity = one,
-        plan = list(cells = n, clusters = as.integer(max(cluster)), latent = ncol(latent),
-            hidden = as.integer(hidden), batch = as.integer(batch), iterations = as.integer(epochs),
-            labels = as.integer(cluster) - 1L, units = as.double(t(.unitRows(latent))))), scaled$recipe)
-    new("PreparedCounts", x = scaled$x[match(chosen, scaled$genes), , drop = FALSE],
-        recipe = recipe,
-        total = scaled$total[scaled$cells])
-})
+    list(cells = n, clusters = as.integer(max(cluster)), latent = ncol(latent),
+        hidden = as.integer(hidden),
+        batch = as.integer(batch), iterations = as.integer(epochs),
+        labels = as.integer(cluster) - 1L,
+        units = as.double(t(.unitRows(latent))))
+}
 
 # Weights, moments, XI of a batch, the shares of each block of genes, and what goes back to R.
 setMethod(".fitBytes", "ScInnParam", function(param, x, n, keep.state) {

@@ -32,106 +32,132 @@ setClass("NetworkParam", contains = c("InfillParam", "VIRTUAL"),
         batch.size = "numeric", stop = "character", patience = "numeric",
         valid.fraction = "numeric", threshold = "numeric"))
 
-# One line for each slot that is outside what the C core's table of fields allows.
+# One sentence for each slot that is outside what the C core's table of fields allows, named by the
+# slot.
 .fieldProblems <- function(object) {
     if (!nzchar(object@model)) return(character())          # no model of the core
     fields <- .Call(C_fields, object@model)
-    out <- character()
-    for (k in seq_along(fields$name)) {
-        name <- fields$name[k]
-        value <- slot(object, name)
-        words <- strsplit(fields$words[k], "|", fixed = TRUE)[[1L]]
-        range <- sprintf("between %g and %g", fields$lo[k], fields$hi[k])
-        inside <- function(v) v >= fields$lo[k] && v <= fields$hi[k]
-        problem <- switch(fields$kind[k],
-            choice = if (!.isString(value) || !value %in% words)
-                paste("one of", paste(dQuote(words, FALSE), collapse = ", ")),
-            flag = if (!.isFlag(value)) "TRUE or FALSE",
-            int = if (!.isWhole(value) || !inside(value))
-                paste("one whole number", range),
-            real.na = if (length(value) != 1L || !is.na(value) &&
-                !(.isNumber(value) && inside(value)))
-                paste("one number", range, "or NA"),
-            real = if (!.isNumber(value) || !inside(value))
-                paste("one number", range),
-            .vectorProblem(value, lapply(fields, `[[`, k)))
-        if (!is.null(problem)) out <- c(out, sprintf("'%s' must be %s, not %s",
-            name, problem, .describe(value)))
-    }
-    out
+    unlist(lapply(seq_along(fields$name), function(k) {
+        f <- lapply(fields, `[[`, k)
+        what <- .fieldRule(f, slot(object, f$name))
+        .must(object, f$name, is.null(what), what)
+    }))
 }
 
-# The same of a slot that is a vector; f: its row of the table.
-.vectorProblem <- function(value, f) {
+# What a value must be to go with a row of the table; NULL: it does.
+.fieldRule <- function(f, value) {
+    range <- sprintf("between %g and %g", f$lo, f$hi)
+    number <- .isNumber(value) && value >= f$lo && value <= f$hi
+    words <- strsplit(f$words, "|", fixed = TRUE)[[1L]]
+    switch(f$kind,
+        choice = if (!.isString(value) || !value %in% words) .oneOf(words),
+        flag = if (!.isFlag(value)) "TRUE or FALSE",
+        int = if (!number || !.isWhole(value)) paste("one whole number", range),
+        real.na = if (length(value) != 1L || !is.na(value) && !number)
+        paste("one number", range, "or NA"),
+        real = if (!number) paste("one number", range),
+        .vectorRule(f, value))
+}
+
+# The same of a slot that is a vector.
+.vectorRule <- function(f, value) {
     n <- length(value)
-    whole <- f$kind != "reals"
     or.na <- f$kind == "ints.na"
-    ok <- if (or.na && n == 1L && is.na(value)) TRUE else is.numeric(value) && n >= f$least && n <= f$most &&
-        !anyNA(value) && all(value >= f$lo & value <= f$hi) && (!whole || all(value == round(value))) &&
-        (f$words != "falling" || !is.unsorted(-value))
-    if (!ok) sprintf("%g to %g %snumbers between %g and %g%s%s", f$least, f$most, if (whole) "whole " else "", f$lo, f$hi,
-        if (f$words == "falling") ", none larger than the one before" else "", if (or.na) ", or NA" else "")
+    if (or.na && n == 1L && is.na(value)) return(NULL)
+    whole <- f$kind != "reals"
+    falling <- f$words == "falling"
+    inside <- is.numeric(value) && n >= f$least && n <= f$most && !anyNA(value) &&
+        all(value >= f$lo & value <= f$hi)
+    if (inside && (!whole || all(value == round(value))) && (!falling || !is.unsorted(-value)))
+        return(NULL)
+    sprintf("%g to %g %snumbers between %g and %g%s%s", f$least, f$most, if (whole) "whole " else
+        "", f$lo, f$hi,
+        if (falling) ", none larger than the one before" else "", if (or.na) ", or NA" else "")
 }
 
-# What else is wrong with a model's slots. A generic, because validity of a subclass is not asked
-# once that of its superclass has failed, and all mistakes are to be told at once.
+# ---- for .ownProblems() of the models ----
+
+# The sentence about a slot that is not as it must be, or NULL.
+.must <- function(object, name, ok, what, got = .describe(slot(object, name)))
+    if (!isTRUE(ok)) stats::setNames(sprintf("'%s' must be %s, not %s", name, what, got), name)
+
+.oneOf <- function(words) paste("one of", paste(dQuote(words, FALSE), collapse = ", "))
+
+.mustBeOneOf <- function(object, name, words) {
+    v <- slot(object, name)
+    .must(object, name, .isString(v) && v %in% words, .oneOf(words))
+}
+
+# A whole number from lo to hi, or one of `or`: NA, Inf.
+.mustBeWhole <- function(object, name, lo, hi = Inf, or = NULL) {
+    v <- slot(object, name)
+    ok <- length(v) == 1L && (isTRUE(v %in% or) || .isWhole(v) && v >= lo && v <= hi)
+    .must(object, name, ok, paste0("one whole number ", if (is.finite(hi))
+        sprintf("between %g and %g", lo, hi) else
+        sprintf("from %g", lo), if (length(or))
+        paste0(if (length(or) > 1L) ", " else " or ", paste(or, collapse = " or "))))
+}
+
+# ---- validity ----
+
+# What else is wrong with a model's slots: sentences by slot. A generic, because validity of a
+# subclass is not asked once that of its superclass has failed, and all mistakes are to be told at
+# once.
 setGeneric(".ownProblems", function(object) character())
 
+.problems <- function(object) c(.fieldProblems(object), .ownProblems(object),
+    .must(object, "seed", length(object@seed) == 1L && (is.na(object@seed) ||
+        .isWhole(object@seed) && object@seed >= 0 && object@seed <= 2^53),
+        "NA or one whole number between 0 and 2^53"),
+    .must(object, "num.threads", length(object@num.threads) == 1L && (is.na(object@num.threads) ||
+        .isWhole(object@num.threads) && object@num.threads >= 1), "NA or one whole number from 1"))
+
 setValidity("InfillParam", function(object) {
-    out <- c(.fieldProblems(object), .ownProblems(object))
-    if (length(object@seed) != 1L || (!is.na(object@seed) &&
-        !(.isWhole(object@seed) && object@seed >= 0 && object@seed <= 2^53))) {
-        out <- c(out, sprintf(
-            "'seed' must be NA or one whole number between 0 and 2^53, not %s",
-            .describe(object@seed)))
-    }
-    if (length(object@num.threads) != 1L || (!is.na(object@num.threads) &&
-        !(.isWhole(object@num.threads) && object@num.threads >= 1))) {
-        out <- c(out, sprintf(
-            "'num.threads' must be NA or one whole number from 1, not %s",
-            .describe(object@num.threads)))
-    }
+    out <- unname(.problems(object))
     if (length(out)) out else TRUE
 })
 
+# What a slot of this class must be, in words; a model's file adds those of its class unions.
+.slotWords <-
+    list2env(list(numeric = "a number", character = "a string", logical = "TRUE or FALSE"))
+
 # new() with the package's own errors, all of an object's mistakes at once.
-# NA is given as a logical by hand; slots are numeric.
 .newParam <- function(.class, ...) {
     args <- list(...)
-    known <- setdiff(slotNames(.class), "model")
-    if (length(args) && (is.null(names(args)) || !all(nzchar(names(args))))) {
-        .stop("%s(): arguments after the first ones must be named", .class)
-    }
-    unknown <- setdiff(names(args), known)
-    if (length(unknown)) {
-        near <- lapply(unknown, agrep, x = known, value = TRUE)
-        .stop(paste(sprintf("%s() has no argument '%s'%s", .class, unknown, vapply(near,
-            function(n) if (length(n)) sprintf("; did you mean '%s'?", n[1L]) else "", "")),
-            collapse = "\n"))
-    }
+    .checkNames(.class, args)
     slots <- getSlots(.class)
     problems <- character()
     for (name in names(args)) {
-        if (slots[[name]] == "numeric" && is.logical(args[[name]]) &&
-            all(is.na(args[[name]]))) args[[name]] <- as.double(args[[name]])
-        if (!is(args[[name]], slots[[name]])) {
-            problems <- c(problems, sprintf("'%s' must be %s, not %s", name,
-                switch(slots[[name]], numeric = "a number", character = "a string",
-                    logical = "TRUE or FALSE", GeneList = "names or positions of genes",
-                    MatrixOrNULL = "a matrix or NULL", LabelsOrNULL = "a vector of labels or NULL",
-                    GraphOrNULL = "a matrix, a data.frame of edges or NULL",
-                    ListOrNULL = "a list or NULL", slots[[name]]),
-                .describe(args[[name]])))
-            args[[name]] <- NULL
-        }
+        v <- args[[name]]
+        # NA is given as a logical by hand; slots are numeric
+        if (slots[[name]] == "numeric" && is.logical(v) && all(is.na(v))) args[[name]] <- v <-
+            as.double(v)
+        if (is(v, slots[[name]])) next
+        what <- .slotWords[[slots[[name]]]]
+        problems <-
+            c(problems, sprintf("'%s' must be %s, not %s", name, if (is.null(what))
+                slots[[name]] else what,
+            .describe(v)))
+        args[[name]] <- NULL
     }
     object <- new(.class)
     for (name in names(args)) slot(object, name, check = FALSE) <- args[[name]]
-    valid <- validObject(object, test = TRUE)
-    if (!isTRUE(valid)) problems <- c(problems,
-        valid[sub("^'([^']*)'.*", "\\1", valid) %in% names(args)])
+    found <- .problems(object)
+    problems <- c(problems, found[names(found) %in% names(args)])
     if (length(problems)) .stop(paste(problems, collapse = "\n"))
     object
+}
+
+# Are these arguments of the constructor?
+.checkNames <- function(.class, args) {
+    known <- setdiff(slotNames(.class), "model")
+    if (length(args) && (is.null(names(args)) || !all(nzchar(names(args))))) .stop(
+        "%s(): arguments after the first ones must be named", .class)
+    unknown <- setdiff(names(args), known)
+    if (!length(unknown)) return(invisible())
+    near <- lapply(unknown, agrep, x = known, value = TRUE)
+    .stop(paste(sprintf("%s() has no argument '%s'%s", .class, unknown, vapply(near, function(n)
+        if (length(n)) sprintf("; did you mean '%s'?", n[1L]) else "", "")), collapse = "\n"))
 }
 
 #' @rdname InfillParam
@@ -158,9 +184,12 @@ setMethod("show", "InfillParam", function(object) {
 # paper = TRUE: what was chosen is the paper's.
 .checkPaper <- function(paper, chosen, papers) {
     if (!.isFlag(paper)) .stop("'paper' must be TRUE or FALSE, not %s", .describe(paper))
-    other <- if (paper) Filter(function(n) !identical(as.vector(chosen[[n]]), papers[[n]]), names(papers))
-    if (length(other)) .stop("paper = TRUE sets %s: leave out one or the other", paste(sprintf("%s = %s", other,
-        vapply(papers[other], function(v) if (is.character(v)) dQuote(v, FALSE) else format(v), "")), collapse = ", "))
+    other <- if (paper) Filter(function(n) !identical(as.vector(chosen[[n]]), papers[[n]]),
+        names(papers))
+    if (length(other)) .stop("paper = TRUE sets %s: leave out one or the other",
+        paste(sprintf("%s = %s", other,
+        vapply(papers[other], function(v) if (is.character(v)) dQuote(v, FALSE) else format(v),
+            "")), collapse = ", "))
 }
 
 # An argument whose default is several words: the first of them where it is untouched.

@@ -2,6 +2,7 @@
 NULL
 
 setClassUnion("ListOrNULL", c("list", "NULL"))
+.slotWords$ListOrNULL <- "a list or NULL"
 
 #' The posterior: what models expect and what was seen, with error bars
 #'
@@ -89,7 +90,8 @@ StackParam <- function(priors = NULL, loss = c("poisson", "masked"), fraction = 
     if (is.function(priors))
         .stop("'priors' must be parameters of models, not a function; call it: DeepMcParam()")
     if (is(loss, "InfillParam"))
-        .stop("'loss' must be a string, not %s; several priors go into one list: StackParam(list(...))", .describe(loss))
+        .stop(paste("'loss' must be a string, not %s; several priors go into one list:",
+            "StackParam(list(...))"), .describe(loss))
     .newParam("StackParam", priors = priors, loss = .first(loss), fraction = fraction,
         repeats = repeats, n.entries = n.entries,
         refit = refit, min.gain = min.gain, ...)
@@ -101,33 +103,30 @@ setClass("StackParam", contains = "InfillParam",
     repeats = "numeric", n.entries = "numeric", refit = "logical", min.gain = "numeric"),
     prototype = list(model = ""))
 
-setMethod(".ownProblems", "StackParam", function(object) {
-    out <- character()
-    must <- function(name, ok, what, got = .describe(slot(object, name))) if (!ok) out <<-
-        c(out, sprintf("'%s' must be %s, not %s", name,
-        what, got))
+setMethod(".ownProblems", "StackParam", function(object) c(
+    .priorsProblem(object),
+    .mustBeOneOf(object, "loss", c("poisson", "masked")),
+    .must(object, "fraction", .isNumber(object@fraction) && object@fraction > 0 &&
+        object@fraction <= 0.5,
+        "one number above 0 and at most 0.5"),
+    .mustBeWhole(object, "repeats", 1, 100),
+    .mustBeWhole(object, "n.entries", 100, 1e9),
+    .must(object, "min.gain", .isNumber(object@min.gain) && object@min.gain >= 0 &&
+        object@min.gain <= 1,
+        "one number from 0 to 1"),
+    .must(object, "refit", .isFlag(object@refit), "TRUE or FALSE")))
+
+.priorsProblem <- function(object) {
     p <- object@priors
     bad <- if (!is.null(p)) p[!vapply(p, is, TRUE, "InfillParam")]
-    must("priors", is.null(p) || length(p) && !length(bad),
-        "NULL or a list of parameters of models",
-        if (!length(bad)) "an empty list" else
-        paste0(.describe(bad[[1L]]), if (is(bad[[1L]], "InfillFit"))
-            "; priors are fitted anew, give its parameters: fit@param"))
-    if (!length(bad) && any(vapply(p, is, TRUE, "StackParam"))) out <- c(out,
-        "'priors' must not hold a StackParam: a stack of stacks would weigh the same molecules twice; put its priors here instead")
-    must("loss", .isString(object@loss) && object@loss %in% c("poisson", "masked"),
-        "one of \"poisson\", \"masked\"")
-    must("fraction", .isNumber(object@fraction) && object@fraction > 0 && object@fraction <= 0.5,
-        "one number above 0 and at most 0.5")
-    must("repeats", .isWhole(object@repeats) && object@repeats >= 1 && object@repeats <= 100,
-        "one whole number from 1 to 100")
-    must("n.entries", .isWhole(object@n.entries) && object@n.entries >= 100 &&
-        object@n.entries <= 1e9, "one whole number from 100 to 1e+09")
-    must("min.gain", .isNumber(object@min.gain) && object@min.gain >= 0 && object@min.gain <= 1,
-        "one number from 0 to 1")
-    must("refit", .isFlag(object@refit), "TRUE or FALSE")
-    out
-})
+    if (length(bad) || !is.null(p) && !length(p)) return(.must(object, "priors", FALSE,
+        "NULL or a list of parameters of models", if (!length(bad)) "an empty list" else
+            paste0(.describe(bad[[1L]]), if (is(bad[[1L]], "InfillFit"))
+                "; priors are fitted anew, give its parameters: fit@param")))
+    if (any(vapply(p, is, TRUE, "StackParam")))
+        c(priors = paste("'priors' must not hold a StackParam: a stack",
+        "of stacks would weigh the same molecules twice; put its priors here instead"))
+}
 
 #' @rdname StackParam
 #' @export
@@ -195,6 +194,7 @@ setMethod(".checkInput", "StackParam", function(param, counts, assay.type = NULL
     k <- if (param@loss == "poisson") .firstBroken(counts)
     if (length(k))
         .stop(paste("'x' (assay \"%s\") must hold whole numbers: there are no molecules to",
-        "hold out of %s. FPKM, TPM and logarithms will not do; loss = \"masked\" hides whole entries"),
+        "hold out of %s. FPKM, TPM and logarithms will not do; loss = \"masked\" hides whole",
+            "entries"),
         assay.type, format(counts@x[k]), class = "infill_scale")
 }

@@ -70,7 +70,7 @@ static int is_na(SEXP value)
 static int read_vector(SEXP value, const Field *f, void *at)
 {
     if (f->kind == P_INTS_NA && is_na(value)) { *(Ints *) at = (Ints) { 0, NULL }; return 1; }
-    if (f->kind != P_REALS) return read_ints(value, at);
+    if (f->kind != P_REALS) return Rf_xlength(value) >= f->least && read_ints(value, at);
     if (TYPEOF(value) != REALSXP) return 0;
     *(Reals *) at = (Reals) { (size_t) Rf_xlength(value), REAL(value) };
     return 1;

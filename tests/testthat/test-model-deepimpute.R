@@ -47,7 +47,7 @@ test_that("several hidden layers: their weights, threads, workers, a pause", {
     half <- fitInfill(counts, p(max.iter = 3), seed = 1, keep.state = TRUE)
     expect_identical(fitInfill(counts, p(), resume = half)@weights, deep@weights)
     for (bad in list(c(4, 0), c(2.5, 3), rep(3, 9), c(3, NA), numeric()))
-        expect_error(DeepImputeParam(hidden = bad), "'hidden' must be whole numbers",
+        expect_error(DeepImputeParam(hidden = bad), "'hidden' must be 1 to 8 whole numbers",
         class = "infill_error")
 })
 
