@@ -233,7 +233,8 @@ setMethod(".prepared", "DeepImputeParam", function(param, counts, seed, threads,
         target = if (param@normalize == "median") usual else 0, usual = usual, log = "log1p",
         normalize = param@normalize, gene.selection = "deepimpute", selected = used,
         score = score[used], status = status)
-    hidden <- if (!anyNA(param@hidden)) param@hidden else if (size == 512) 256 else max(10, size %/% 2)
+    hidden <- param@hidden
+    if (anyNA(hidden)) hidden <- if (size == 512) 256 else max(10, size %/% 2)
     at <- lapply(unname(sets), function(s) lapply(s, function(g) match(g, used) - 1L))
     recipe$networks <- TRUE
     recipe$plan <- .planOf(hidden, at, seq_along(sets))
