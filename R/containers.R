@@ -108,18 +108,40 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
     if (is.matrix(x)) as.matrix(counts) else counts
 }
 
+# Has x assays, and can one more be put beside them?
+.isExperiment <- function(x) is(x, "SummarizedExperiment") || is(x, "Seurat")
+
+# Can it hold standard deviations beside a result?
+.holdsSd <- function(x) is(x, "SummarizedExperiment")
+
+.storeSd <- function(x, sd, name) {
+    assay(x, paste0(name, ".sd"), withDimnames = FALSE) <- sd
+    x
+}
+
+# The name that a result would have which `assay.type` speaks of.
+.lookedAt <- function(x, assay.type) if (is(x, "Seurat")) SeuratObject::DefaultAssay(x) else
+    assay.type
+
+# What infill() noted of the result `name`.
+.noteOf <- function(x, name) {
+    if (is(x, "SummarizedExperiment")) metadata(x)[[name]]
+    else if (is(x, "Seurat")) SeuratObject::Misc(x, slot = name)
+    else attr(x, "infill")
+}
+
 # What infill() put into x as `name`; x itself when it is a matrix.
 .resultOf <- function(x, name, arg) {
     seurat <- is(x, "Seurat")
-    if (!seurat && !is(x, "SummarizedExperiment")) {
-        if (!is.null(name)) .checkOnCounts(attr(x, "infill"), arg)
+    if (!.isExperiment(x)) {
+        if (!is.null(name)) .checkOnCounts(.noteOf(x), arg)
         return(x)
     }
     there <- if (seurat) SeuratObject::Assays(x) else assayNames(x)
     if (!.isString(name) || !name %in% there)
         .stop("'name' must be an assay of '%s' (%s), not %s", arg,
         paste(dQuote(there, FALSE), collapse = ", "), .describe(name))
-    .checkOnCounts(if (seurat) SeuratObject::Misc(x, slot = name) else metadata(x)[[name]], arg)
+    .checkOnCounts(.noteOf(x, name), arg)
     if (seurat) .seuratCounts(x[[name]], "counts") else assay(x, name, withDimnames = FALSE)
 }
 
@@ -129,6 +151,28 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
         "'%s' must be on the scale of counts, and infill() made it with output = \"%s\"; use",
         "output = \"counts\" (or take infill()'s note away, if they are counts again)"), arg,
         note$output, class = "infill_scale")
+}
+
+# Latent and clusters of module one of scINN in the places that a container has for such.
+.storeSimilarity <- function(x, one, name) {
+    rest <- one[setdiff(names(one), c("latent", "cluster"))]
+    if (is(x, "Seurat")) {
+        .needs("SeuratObject", "a Seurat object")
+        latent <- one$latent
+        key <- paste0(gsub("[^A-Za-z0-9]", "", name), "_")
+        dimnames(latent) <- list(colnames(x), paste0(key, seq_len(ncol(latent))))
+        latent[is.na(latent)] <- 0
+        x[[name]] <- SeuratObject::CreateDimReducObject(embeddings = latent, key = key,
+            assay = SeuratObject::DefaultAssay(x), misc = rest)
+        x[[paste0(name, ".cluster")]] <- unname(one$cluster)
+        return(x)
+    }
+    if (!is(x, "SummarizedExperiment")) return(one)
+    colData(x)[[name]] <- factor(unname(one$cluster))
+    metadata(x)[[name]] <- rest
+    if (is(x, "SingleCellExperiment")) SingleCellExperiment::reducedDim(x, name) <- one$latent
+    else metadata(x)[[name]]$latent <- one$latent
+    x
 }
 
 suppressMessages({

@@ -248,7 +248,7 @@ clusterSeparability <- function(x, labels, by = c("overall", "type"), assay.type
 #' silhouetteWidth(x, rep(1:2, each = 20))
 #' @export
 silhouetteWidth <- function(x, labels, per.point = FALSE, num.threads = NULL) {
-    if (length(dim(x)) != 2L || !nrow(x) || is(x, "SummarizedExperiment") || is(x, "Seurat")) .stop(
+    if (length(dim(x)) != 2L || !nrow(x) || .isExperiment(x)) .stop(
         "'x' must be a matrix of points x dimensions, not %s", .describe(x))
     x <- as.matrix(x)
     if (!is.numeric(x) || any(!is.finite(x))) .stop("'x' must hold finite numbers")

@@ -65,7 +65,7 @@ smoothingGauge <- function(x, filled = x, labels = NULL, n.genes = 1000, min.cel
     n.genes <- .checkNumber(n.genes, "n.genes", 1, 1e9, whole = TRUE)
     min.cells <- .checkNumber(min.cells, "min.cells", 3, 1e9, whole = TRUE)
     seed <- .seed(seed)
-    if (missing(filled) && !is(x, "SummarizedExperiment") && !is(x, "Seurat")) .stop(
+    if (missing(filled) && !.isExperiment(x)) .stop(
         "'filled' must be given where 'x' is no experiment that holds it")
     counts <- .checkCounts(.counts(x, assay.type))
     filled <- .filledOf(filled, name, "filled", dim(counts))

@@ -13,7 +13,7 @@
 
 # Values that need not be counts: a matrix-like of genes x cells.
 .matrixOf <- function(x, assay.type, arg) {
-    if (is(x, "SummarizedExperiment") || is(x, "Seurat")) return(.counts(x, assay.type, arg))
+    if (.isExperiment(x)) return(.counts(x, assay.type, arg))
     .filledOf(x, NULL, arg)
 }
 

@@ -139,7 +139,7 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
         "models expect; use keep = \"posterior\""))
     if (how$output == "logcounts") .stop(
         "'sd' is on the scale of counts: output = \"counts\" or \"normcounts\", not \"logcounts\"")
-    if (!is(x, "SummarizedExperiment")) .stop(
+    if (!.holdsSd(x)) .stop(
         "'sd' adds an assay, and 'x' is %s; posteriorSd() gives a matrix", .describe(x))
 }
 
@@ -223,7 +223,5 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
     note <- c(list(model = class(fit@param)[1L], output = how$output, keep = how$keep,
         seed = fit@seed, version = fit@version), .note(fit))
     out <- .store(x, values, how$name, status, note)
-    if (sd) assay(out, paste0(how$name, ".sd"), withDimnames = FALSE) <-
-        .fill(counts, fit, c(how, what = "sd"), threads)
-    out
+    if (sd) .storeSd(out, .fill(counts, fit, c(how, what = "sd"), threads), how$name) else out
 }

@@ -80,10 +80,7 @@ genesAgainstBulk <- function(x, labels, truth, test = c("wilcoxon", "t"),
     alpha <- .checkNumber(alpha, "alpha", 0, 1)
     given <- x
     x <- .matrixOf(x, assay.type, "x")
-    if (scale == "log1p") .checkOnCounts(if (is(given, "SummarizedExperiment"))
-        metadata(given)[[assay.type]] else if (is(given, "Seurat"))
-        SeuratObject::Misc(given, slot = SeuratObject::DefaultAssay(given)) else
-        attr(given, "infill"), "x")
+    if (scale == "log1p") .checkOnCounts(.noteOf(given, .lookedAt(given, assay.type)), "x")
     g <- .twoGroups(labels, ncol(x))
     truth <- .perGene(truth, x, "truth")
     if (!is.logical(truth)) .stop("'truth' must be TRUE, FALSE or NA for each gene, not %s",

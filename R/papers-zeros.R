@@ -36,7 +36,7 @@ NULL
 zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.type = "counts",
     name = "infilled") {
     counts <- .checkCounts(.counts(x, assay.type))
-    if (missing(filled) && !is(x, "SummarizedExperiment") && !is(x, "Seurat")) .stop(
+    if (missing(filled) && !.isExperiment(x)) .stop(
         "'filled' must be given where 'x' is no experiment that holds it")
     filled <- .filledOf(filled, name, "filled", dim(counts))
     threshold <- .checkNumber(threshold, "threshold", 0, Inf)

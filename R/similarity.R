@@ -259,24 +259,3 @@ similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", see
     if (!all(cells)) x <- x[, cells, drop = FALSE]
     list(x = x, genes = genes, cells = cells, stretch = stretch, total = total, recipe = recipe)
 }
-
-.storeSimilarity <- function(x, one, name) {
-    rest <- one[setdiff(names(one), c("latent", "cluster"))]
-    if (is(x, "Seurat")) {
-        .needs("SeuratObject", "a Seurat object")
-        latent <- one$latent
-        key <- paste0(gsub("[^A-Za-z0-9]", "", name), "_")
-        dimnames(latent) <- list(colnames(x), paste0(key, seq_len(ncol(latent))))
-        latent[is.na(latent)] <- 0
-        x[[name]] <- SeuratObject::CreateDimReducObject(embeddings = latent, key = key,
-            assay = SeuratObject::DefaultAssay(x), misc = rest)
-        x[[paste0(name, ".cluster")]] <- unname(one$cluster)
-        return(x)
-    }
-    if (!is(x, "SummarizedExperiment")) return(one)
-    colData(x)[[name]] <- factor(unname(one$cluster))
-    metadata(x)[[name]] <- rest
-    if (is(x, "SingleCellExperiment")) SingleCellExperiment::reducedDim(x, name) <- one$latent
-    else metadata(x)[[name]]$latent <- one$latent
-    x
-}

@@ -177,6 +177,9 @@ SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, 
     SEXP state = PROTECT(want ? Rf_allocVector(REALSXP, (R_xlen_t) n_state) : R_NilValue);
     f.weights = REAL(weights);
     f.state = want ? REAL(state) : NULL;
+    /* zeros, should a fit have nothing to do */
+    memset(f.weights, 0, n * sizeof(double));
+    if (want) memset(f.state, 0, n_state * sizeof(double));
     if (resumes) memcpy(f.weights, from.weights, n * sizeof(double));
     if (resumes && want) memcpy(f.state, from.state, n_state * sizeof(double));
     Arena a = r_arena();
@@ -212,6 +215,7 @@ SEXP C_predict(SEXP param, SEXP weights, SEXP extras, SEXP x, SEXP plan, SEXP wa
     SEXP out = PROTECT(Rf_allocMatrix(REALSXP, genes, p.x.ncol));
     Arena a = r_arena();
     p.out = REAL(out);
+    if (p.wanted) memset(p.out, 0, (size_t) genes * (size_t) p.x.ncol * sizeof(double));
     r_status(o.m->predict(&a, o.params, &p));
     UNPROTECT(1);
     return out;

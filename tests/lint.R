@@ -83,6 +83,15 @@ touches <- function(e) {
     out
 }
 
+# Containers are known in one file.
+containers <- c("SummarizedExperiment", "SingleCellExperiment", "Seurat", "Assay")
+knows <- function(e) {
+    out <- character()
+    walk(e, function(call) if (heads(call) %in% c("is", "inherits") && length(call) > 2L && is.character(call[[3L]]) &&
+        call[[3L]] %in% containers) out <<- c(out, call[[3L]]))
+    c(out, grep("^SeuratObject$", all.names(e), value = TRUE))
+}
+
 passed <- failed <- 0L
 judge <- function(rule, where, bad) {
     if (length(bad)) {
@@ -102,6 +111,7 @@ for (f in names(code)) {
     many <- mine[mine$paths > most$paths, ]
     judge(sprintf("at most %d paths", most$paths), f, if (nrow(many)) sprintf("%s: %d", many$name, many$paths))
     judge("no circle among files", f, if (f %in% circle) paste("leans on", paste(intersect(leans[[f]], circle), collapse = ", ")))
+    if (f != "containers.R") judge("containers are known in containers.R", f, unique(unlist(lapply(as.list(code[[f]]), knows))))
     if (f %in% pipeline) judge("no class or slot of a model in the pipeline", f, unique(unlist(lapply(as.list(code[[f]]), touches))))
 }
 if ("figures" %in% commandArgs(TRUE)) {

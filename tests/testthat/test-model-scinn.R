@@ -178,3 +178,10 @@ test_that("odd data", {
     expect_identical(nrow(fitParts(fit, "history")), 0L)
     expect_identical(plain(infill(x, fit)), x + 0)
 })
+
+test_that("a fit with nothing to fill in has weights of zero, the same ones every time", {
+    full <- matrix(3, 12, 15)
+    fits <- lapply(1:2, function(k) suppressMessages(fitInfill(full, ScInnParam(), seed = 1)))
+    expect_identical(fits[[1]]@weights, fits[[2]]@weights)
+    expect_true(all(fits[[1]]@weights == 0))
+})
