@@ -27,7 +27,7 @@ NULL
 #'   classes, both on what a model makes of the molecules that were not held out; `NULL`: not
 #'   computed.
 #' @param assay.type Assay of an experiment that holds the counts.
-#' @param seed Number that fixes everything; `NA`: drawn from R's generator.
+#' @param seed Number that fixes everything; `NULL`: drawn from R's generator.
 #' @param num.threads Threads of each fit.
 #' @param BPPARAM A \pkg{BiocParallel} back end: fits are dealt out to its workers. The same numbers
 #'   as without.

@@ -18,7 +18,7 @@ NULL
 #' @param n.genes Genes looked at: those detected in most cells, from 4.
 #' @param cut Pairs of genes whose |Pearson r| is above this count as correlated,
 #'   from 0 to 1.
-#' @param seed Number that fixes the shuffle, the halves and the fit; `NA`: drawn
+#' @param seed Number that fixes the shuffle, the halves and the fit; `NULL`: drawn
 #'   from R's generator.
 #' @param assay.type Assay of an experiment.
 #' @return A data.frame of class `permutationCheck` with a row for each test and

@@ -14,7 +14,8 @@ NULL
 #' @param assay.type Assay of an experiment (layer of a Seurat object) that holds
 #'   the counts.
 #' @param seed Number that fixes every random choice; overrides the `seed` of
-#'   `param`. `NA`: drawn from R's generator, and recorded in the fit.
+#'   `param`. `NULL`: that of `param`, where that is `NA` drawn from R's generator, and recorded in
+#'   the fit.
 #' @param num.threads Threads; overrides `param`. Default
 #'   `getOption("infill.threads", 1)`. The result does not depend on it.
 #' @param progress Show a progress line on the message stream?
@@ -26,8 +27,9 @@ NULL
 #'   `checkpoint.every` iterations. If it exists, the fit goes on from it; it is
 #'   removed when the fit is done.
 #' @param checkpoint.every Iterations between two checkpoints.
-#' @param BPPARAM A \pkg{BiocParallel} back end, whose workers train the networks
-#'   of a model that has several ([DeepImputeParam()]); the same bits as without.
+#' @param BPPARAM A \pkg{BiocParallel} back end, whose workers fit the networks of a model that has
+#'   several ([DeepImputeParam()]) and the priors of [StackParam()]; the same bits as without. A
+#'   model of one network is fitted as without it.
 #' @param check.scale Refuse values that look like logarithms?
 #' @return An [InfillFit-class].
 #' @section Errors: of class `infill_error`; `infill_diverged` when the loss is

@@ -48,7 +48,7 @@ setMethod("show", "MaskedCounts", function(object) {
 #' @param scheme How to choose; see Schemes.
 #' @param fraction Part of the non-zeros (`"uniform"`) or of the molecules
 #'   (`"molecules"`) to hide, above 0 and below 1; not used by the others.
-#' @param seed Number that fixes the choice; `NA`: drawn from R's generator.
+#' @param seed Number that fixes the choice; `NULL`: drawn from R's generator.
 #' @param assay.type Assay (layer) to mask.
 #' @param n.entries Entries to hide of each gene (`"logistic.gene"`) or cell
 #'   (`"logistic.cell"`), a whole number from 1; not used by the others.

@@ -76,8 +76,8 @@ setClassUnion("GraphOrNULL", c("matrix", "Matrix", "data.frame", "NULL"))
 #'     draws Z and uses moving averages that are never updated (`eval = "reference"`).
 #'
 #'   *Scale.* The mean is on the scale of the counts: [infill()] multiplies by the cell's total over
-#'   the median total; `output = "normcounts"` does not. [graphSciParts()] has dispersion and zero
-#'   inflation, [geneEdges()] the edges.
+#'   the median total; `output = "normcounts"` does not. [fitParts()] has dispersion, zero
+#'   inflation and the edges.
 #' @section New cells: The graph network has one weight per cell: only cells of the fit are filled
 #'   in, others are an error.
 #' @section Parts of a fit: `fitParts(fit, "edges", threshold = 0.5, as = "data.frame")`: the gene

@@ -51,7 +51,7 @@ NULL
 #'   of log(rate) that gives the probability of dropout; a negative shape drops
 #'   low rates. `dropout.shape = NULL`: no dropout.
 #' @param rates Keep the Poisson rates too? They are dense: 8 bytes an entry.
-#' @param seed Number that fixes all draws; `NA`: drawn from R's generator.
+#' @param seed Number that fixes all draws; `NULL`: drawn from R's generator.
 #' @param num.threads Threads; the result does not depend on it.
 #'
 #' @return A SingleCellExperiment with
