@@ -54,7 +54,8 @@ static void folded(void)
     Arena a = new_arena();
     gs_take(&a, &n);
     gs_ready(&n);
-    Result r = gs_result(NEW(double, weights_of(&s, N)), NULL, (size_t) N, (size_t) M, &p);
+    Result r = gs_result(NEW(double, weights_of(&s, N)), NEW(double, 3 * M), (size_t) N, (size_t) M,
+                         &p);
     take(&n, &r);
     CHECK(isfinite(gs_held(&n, &r)));
     n.noise = n.drop = 0;

@@ -68,7 +68,7 @@ static void fits(void)
         clear();
     }
     for (int k = 0; model_at(k); k++) {
-        if (model_at(k)->max_iter) continue;             /* the baselines */
+        if (model_at(k)->max_iter || model_at(k)->plan_fields) continue;     /* the baselines */
         setup = (Setup) { .m = model_at(k) };
         fit = new_fit(&setup, sparse_of(random_matrix(9, 8, 0.5), 9, 8));
         weights = NEW(double, 9);
