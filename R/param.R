@@ -40,7 +40,7 @@ setClass("NetworkParam", contains = c("InfillParam", "VIRTUAL"),
     unlist(lapply(seq_along(fields$name), function(k) {
         f <- lapply(fields, `[[`, k)
         what <- .fieldRule(f, slot(object, f$name))
-        .must(object, f$name, is.null(what), what)
+        if (!is.null(what)) .must(object, f$name, FALSE, what)
     }))
 }
 

@@ -70,7 +70,8 @@ setMethod(".fitTo", "StackParam",
     job <- list(param = param, counts = counts, how = how, given = given, masked = masked,
         priors = priors,
         usable = names(priors), mean.param = GeneMeanParam(), halves = list())
-    for (name in names(priors)) {
+    # the default ones are as they were made
+    for (name in if (!is.null(param@priors)) names(priors)) {
         valid <- validObject(priors[[name]], test = TRUE)
         if (isTRUE(valid)) next
         .leftOut(name, paste(valid, collapse = "\n"))
