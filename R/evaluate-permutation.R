@@ -59,7 +59,7 @@ NULL
 #' counts <- matrix(rpois(60 * 50, 2), 60)
 #' permutationCheck(counts, GeneMeanParam(), seed = 1)
 #' flat <- function(counts) counts * 0 + rowMeans(counts)
-#' verdict(permutationCheck(counts, flat, seed = 1))
+#' permutationCheck(counts, flat, seed = 1)$verdict
 #' @export
 permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NULL,
     assay.type = "counts") {

@@ -15,8 +15,8 @@ NULL
 #' @param scale Scale of the correlations: `"log1p"` or `"counts"`.
 #' @param seed Number that fixes noise and fits; `NULL`: drawn from R's generator.
 #' @param ... Passed on to [infill()], such as `keep = "none"`.
-#' @param BPPARAM A \pkg{BiocParallel} back end: fits are dealt out to its workers. The same numbers as
-#'   without.
+#' @param BPPARAM A \pkg{BiocParallel} back end: fits are dealt out to its workers. The same numbers
+#'   as without.
 #' @param assay.type Assay, when an experiment is given.
 #' @return A data.frame with one row for each fraction and method (`"raw"`: nothing
 #'   filled in; then those of `params`): `fraction`, `zeros` (the share reached),
