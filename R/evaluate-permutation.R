@@ -33,7 +33,7 @@ NULL
 #'     like size) are compared in the remaining genes, and the other way round. This is what happens
 #'     when cells are clustered and markers are looked for.
 #'
-#'   `verdict(x)` is the worst of them: `"red"` where more than 1 % are false after
+#'   `verdict` is the worst of them: `"red"` where more than 1 % are false after
 #'   filling in, and more than before; `"yellow"` above 0.1 %; else `"green"`.
 #' @details All values are log1p(value / size), with the sizes (total over median
 #'   total) of the shuffled counts, before and after: filled-in values that do not
