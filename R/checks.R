@@ -61,6 +61,29 @@
     x
 }
 
+# Nothing may be left in `...`: what a function does not know is named, not swallowed. f: as it is
+# called in the message; `.also`: arguments that it hands on.
+.strict <- function(f, ..., .also = character()) {
+    if (!...length()) return(invisible())
+    given <- ...names()
+    if (is.null(given)) given <- character(...length())
+    own <- setdiff(names(formals(sys.function(sys.parent()))), "...")
+    .onlyKnown(f, given, .also, c(own, .also))
+}
+
+# given: names of arguments; known: those that may be there; near: those that may have been meant.
+.onlyKnown <- function(f, given, known, near = known) {
+    if (!all(nzchar(given))) .stop("%s: arguments after the first ones must be named", f)
+    unknown <- setdiff(given, known)
+    if (!length(unknown)) return(invisible())
+    meant <- vapply(unknown, function(name) {
+        like <- c(near[startsWith(near, name)],
+            if (nchar(name) > 2L) agrep(name, near, value = TRUE))
+        if (length(like)) sprintf("; did you mean '%s'?", like[1L]) else ""
+    }, "")
+    .stop(paste(sprintf("%s has no argument '%s'%s", f, unknown, meant), collapse = "\n"))
+}
+
 .needs <- function(package, what) {
     if (!requireNamespace(package, quietly = TRUE)) {
         .stop("%s needs the package %s, which is not installed", what,

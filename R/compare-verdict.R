@@ -126,6 +126,7 @@ NULL
 
 #' @export
 print.InfillComparison <- function(x, ...) {
+    .strict("print()", ...)
     s <- x$settings
     cat(sprintf("InfillComparison: %d genes x %d cells, %s, %d repeat%s, seed %.0f\n", s$genes,
         s$cells, .heldOutWords(x), s$repeats,
@@ -154,4 +155,4 @@ print.InfillComparison <- function(x, ...) {
 }
 
 #' @export
-as.data.frame.InfillComparison <- function(x, ...) x$table
+as.data.frame.InfillComparison <- function(x, ...) as.data.frame(x$table, ...)

@@ -26,6 +26,7 @@ NULL
 #'   classes, on 20 principal components of the 1,000 most variable genes) and the silhouette of the
 #'   classes, both on what a model makes of the molecules that were not held out; `NULL`: not
 #'   computed.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type Assay of an experiment that holds the counts.
 #' @param seed Number that fixes everything; `NULL`: drawn from R's generator.
 #' @param num.threads Threads of each fit.
@@ -71,9 +72,10 @@ NULL
 #' @export
 compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), repeats = 3,
     fraction = 0.1, scheme = c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"),
-    n.entries = 10, posterior = FALSE, labels = NULL, assay.type = "counts", seed = NULL,
+    n.entries = 10, posterior = FALSE, labels = NULL, ..., assay.type = "counts", seed = NULL,
     num.threads = NULL, BPPARAM = NULL, progress = interactive(), check.scale = TRUE)
 {
+    .strict("compareInfill()", ...)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
     spec <- .comparisonSpec(counts, repeats, fraction, scheme, n.entries, labels, seed, num.threads,
         progress, BPPARAM)

@@ -114,10 +114,11 @@ calibrationTable <- function(m, filled, by = c("gene", "value"), entries = c("al
 }
 
 #' @param x A `CalibrationTable`.
-#' @param y,... Not used.
+#' @param ... Nothing: an argument here is an error.
 #' @rdname calibrationTable
 #' @export
-plot.CalibrationTable <- function(x, y, ...) {
+plot.CalibrationTable <- function(x, ...) {
+    .strict("plot()", ...)
     .needs("ggplot2", "plot()")
     d <- as.data.frame(x)
     d <- d[d$predicted > 0 & d$observed > 0, ]

@@ -154,6 +154,7 @@ clusterAgreement <- function(labels, clusters,
 #' @param labels Type of each cell, without `NA`; at least two types.
 #' @param by `"overall"`: medians over all pairs. `"type"`: for each type, the
 #'   median over its own pairs, and over the pairs of its cells with all others.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type Assay of an experiment.
 #' @param max.pairs Medians over at most so many pairs are exact. Of a longer list
 #'   of pairs, one is taken at random out of each of `max.pairs` even stretches.
@@ -174,9 +175,10 @@ clusterAgreement <- function(labels, clusters,
 #' clusterSeparability(log1p(x), rep(c("a", "b"), each = 10))
 #' clusterSeparability(log1p(x), rep(c("a", "b"), each = 10), by = "type")
 #' @export
-clusterSeparability <- function(x, labels, by = c("overall", "type"), assay.type = "counts",
-    max.pairs = 2e6, seed = NULL, num.threads = NULL)
+clusterSeparability <- function(x, labels, by = c("overall", "type"), ...,
+    assay.type = "counts", max.pairs = 2e6, seed = NULL, num.threads = NULL)
 {
+    .strict("clusterSeparability()", ...)
     by <- .checkChoice(by, "by", c("overall", "type"))
     max.pairs <- .checkNumber(max.pairs, "max.pairs", 1, 1e9, whole = TRUE)
     seed <- .seed(seed)

@@ -17,6 +17,7 @@ NULL
 #'
 #' @param x Non-negative numbers, or genes x cells in any container that [infill()]
 #'   takes.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type Assay of an experiment.
 #' @return One number, or one per gene, named like the rows of `x`:
 #'   sum_i (2 i - n - 1) x_(i) / (n sum x), with x_(1) to x_(n) the values in rising
@@ -27,7 +28,8 @@ NULL
 #' giniCoefficient(c(0, 0, 0, 1))
 #' giniCoefficient(matrix(rpois(200, 1), 5, 40))
 #' @export
-giniCoefficient <- function(x, assay.type = "counts") {
+giniCoefficient <- function(x, ..., assay.type = "counts") {
+    .strict("giniCoefficient()", ...)
     if (is.atomic(x) && is.null(dim(x))) {
         x <- .finite(x, "x")
         if (length(b <- which(x < 0)))

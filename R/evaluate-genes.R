@@ -10,6 +10,7 @@ NULL
 #' @param x Genes x cells, non-negative, on the scale of counts: any container
 #'   that [infill()] takes.
 #' @param labels Group of each cell; `NA`: not used. One group when missing.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type Assay of an experiment.
 #' @return Genes x labels; `NA` where a gene's mean is 0 or a group has one cell.
 #' @references Talwar et al. (2018), Scientific Reports 8:16329.
@@ -17,7 +18,8 @@ NULL
 #' counts <- matrix(rpois(200, 5), 20, 10)
 #' head(geneCv(counts, rep(c("a", "b"), 5)), 3)
 #' @export
-geneCv <- function(x, labels = NULL, assay.type = "counts") {
+geneCv <- function(x, labels = NULL, ..., assay.type = "counts") {
+    .strict("geneCv()", ...)
     m <- .checkCounts(.counts(x, assay.type), FALSE)
     if (is.null(labels)) labels <- rep("all", ncol(m))
     if (length(labels) != ncol(m)) .stop("'labels' must have %d labels, not %d", ncol(m),

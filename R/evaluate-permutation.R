@@ -147,10 +147,11 @@ permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NUL
 }
 
 #' @export
-as.data.frame.PermutationCheck <- function(x, ...) x$tests
+as.data.frame.PermutationCheck <- function(x, ...) as.data.frame(x$tests, ...)
 
 #' @export
 print.PermutationCheck <- function(x, ...) {
+    .strict("print()", ...)
     words <- c(pairs = sprintf("pairs of genes correlated (|r| > %g)", x$cut),
         genes = "genes different between random halves",
         markers = "genes different between halves that others suggest")

@@ -7,7 +7,7 @@ NULL
 #'   scheme `"molecules"`, which hides parts of entries: see [calibrationTable()]).
 #' @param filled What a model says: a vector as long as `truth`, or for masked
 #'   counts what [infill()] made of [maskedData()], on the count scale.
-#' @param ... For the method for masked counts: the arguments below.
+#' @param ... For the method for masked counts: the arguments below. Any other is an error.
 #' @param by `"overall"`, `"gene"` or `"cell"`.
 #' @param scale Scale on which errors are taken: `"log2"` or `"log1p"` of the
 #'   value divided by the cell's size factor (total of the masked counts over the
@@ -32,8 +32,10 @@ NULL
 #' @rdname recoveryError
 #' @aliases recoveryError
 #' @export
-setMethod("recoveryError", c("numeric", "numeric"), function(truth, filled)
-    .recovery(truth, filled))
+setMethod("recoveryError", c("numeric", "numeric"), function(truth, filled, ...) {
+    .strict("recoveryError() of numbers", ...)
+    .recovery(truth, filled)
+})
 
 #' @rdname recoveryError
 #' @export
@@ -79,10 +81,11 @@ setMethod("recoveryError", c("ANY", "ANY"), function(truth, filled, ...) .stop(p
 
 #' @rdname recoveryError
 #' @export
-setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, filled,
+setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, filled, ...,
     by = c("overall", "gene", "cell"), scale = c("log2", "log1p", "counts", "log1p.twice"),
     subset.row = NULL, name = "infilled")
 {
+    .strict("recoveryError()", ...)
     by <- .checkChoice(by, "by", c("overall", "gene", "cell"))
     scale <- .checkChoice(scale, "scale", c("log2", "log1p", "counts", "log1p.twice"))
     if (truth@scheme == "molecules")

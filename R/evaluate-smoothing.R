@@ -18,6 +18,7 @@ NULL
 #' @param min.cells Entries a gene must have in a cluster for its ranks to count.
 #' @param seed Number that fixes the halves and the clusters; `NULL`: drawn from
 #'   R's generator.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type,name Assays of counts and result, when experiments are given.
 #' @return A `SmoothingGauge`, a list: `verdict`; `genes` (also by `as.data.frame()`), a data.frame
 #'   with one row per gene; `clusters`, their number; `seed`. Columns of `genes`:
@@ -59,9 +60,9 @@ NULL
 #' smoothingGauge(counts, counts * 0 + rowMeans(counts), seed = 1)
 #' @export
 smoothingGauge <- function(x, filled = x, labels = NULL, n.genes = 1000, min.cells = 10,
-    seed = NULL,
-    assay.type = "counts", name = "infilled")
+    seed = NULL, ..., assay.type = "counts", name = "infilled")
 {
+    .strict("smoothingGauge()", ...)
     n.genes <- .checkNumber(n.genes, "n.genes", 1, 1e9, whole = TRUE)
     min.cells <- .checkNumber(min.cells, "min.cells", 3, 1e9, whole = TRUE)
     seed <- .seed(seed)
@@ -179,10 +180,11 @@ smoothingGauge <- function(x, filled = x, labels = NULL, n.genes = 1000, min.cel
 }
 
 #' @export
-as.data.frame.SmoothingGauge <- function(x, ...) x$genes
+as.data.frame.SmoothingGauge <- function(x, ...) as.data.frame(x$genes, ...)
 
 #' @export
 print.SmoothingGauge <- function(x, ...) {
+    .strict("print()", ...)
     g <- x$genes
     told <- function(v, what) if (all(is.na(v))) sprintf("  %s: no gene can be judged\n", what)
         else sprintf("  %s: median %.2f (quartiles %.2f and %.2f) of %d genes\n", what,

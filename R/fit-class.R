@@ -30,8 +30,7 @@ NULL
 #' @param what Which part. Of every fit: `"weights"`, `"history"`, `"genes"`. Of
 #'   [DeepImputeParam()]: `"networks"`. Of [ScInnParam()]: `"similarity"`. Of [GraphSciParam()]:
 #'   `"edges"`, `"mean"`, `"dispersion"`, `"dropout"`. See there.
-#' @param ... Of some parts: see the page of the model. `plot()`: not used.
-#' @param y Not used.
+#' @param ... Of some parts: see the page of the model. An unknown argument is an error.
 #' @return `fitParts()`: `"weights"`, a list of numeric matrices, or one such list for each of
 #'   several networks; `"history"`, the
 #'   data.frame of the slot; `"genes"`, positions of the modelled genes
@@ -80,8 +79,10 @@ fitParts <- function(fit, what = "weights", ...) {
     what <- if (.isString(what) && what %in% all) what else
         .stop("'what' must be one of %s for a fit of %s, not %s",
         paste(dQuote(all, FALSE), collapse = ", "), class(fit@param), .describe(what))
+    given <- if (is.null(...names())) character(...length()) else ...names()
+    .onlyKnown(sprintf("fitParts(fit, \"%s\")", what), given,
+        if (what %in% names(own)) names(formals(own[[what]]))[-1L] else character())
     if (what %in% names(own)) return(own[[what]](fit, ...))
-    if (...length()) .stop("fitParts(fit, \"%s\") takes nothing else", what)
     switch(what, weights = .weightsOf(fit), history = fit@history, genes = .modelledGenes(fit))
 }
 

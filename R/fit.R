@@ -10,7 +10,7 @@ NULL
 #'   SummarizedExperiment, a SingleCellExperiment or a Seurat object; or what
 #'   [prepareCounts()] made of them, which is then used as it is.
 #' @param param An [InfillParam-class], such as [AutoImputeParam()].
-#' @param ... For methods: the arguments below.
+#' @param ... For methods: the arguments below. Any other is an error.
 #' @param assay.type Assay of an experiment (layer of a Seurat object) that holds
 #'   the counts.
 #' @param seed Number that fixes every random choice; overrides the `seed` of
@@ -45,11 +45,12 @@ NULL
 #' @rdname fitInfill
 #' @aliases fitInfill
 #' @export
-setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = "counts",
-    seed = NULL, num.threads = NULL, progress = interactive(), resume = NULL,
+setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, ...,
+    assay.type = "counts", seed = NULL, num.threads = NULL, progress = interactive(), resume = NULL,
     keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500,
     BPPARAM = NULL, check.scale = TRUE)
 {
+    .strict("fitInfill()", ...)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
     .checkInput(param, counts, assay.type)
     .fitChecked(counts, param, seed, num.threads, progress, resume, keep.state, checkpoint,
@@ -58,12 +59,13 @@ setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, assay.type = 
 
 #' @rdname fitInfill
 #' @export
-setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param,
+setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param, ...,
     seed = NULL, num.threads = NULL, progress = interactive(), resume = NULL,
     keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500, BPPARAM = NULL)
 {
     how <- .control(param, seed, num.threads, progress, resume, keep.state, checkpoint,
         checkpoint.every, BPPARAM)
+    .strict("fitInfill()", ...)
     if (is.null(.preparation(param)) && is.null(x@recipe$plan)) .stop(paste(
         "'x' must be counts, not what prepareCounts() returns: %s prepares them itself"),
         class(param))

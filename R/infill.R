@@ -14,7 +14,7 @@ NULL
 #' @param param An [InfillParam-class] to fit, such as [AutoImputeParam()], or an
 #'   [InfillFit-class].
 #' @param ... For the method that fits: `seed`, `progress`, `checkpoint` and the
-#'   other arguments of [fitInfill()].
+#'   other arguments of [fitInfill()]. An argument that neither knows is an error.
 #' @param assay.type Assay of an experiment (layer of a Seurat object) that holds
 #'   the counts.
 #' @param output Scale of the result: `"counts"` (that of `x`), `"normcounts"`
@@ -67,6 +67,7 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
     nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
     sd = FALSE, num.threads = NULL, check.scale = TRUE)
 {
+    .strict("infill()", ..., .also = names(formals(.fitChecked))[-(1:2)])
     how <- .how(output, keep, nonneg, name, as, param)
     asked <- how$keep == "posterior" && !is.null(.lacksPosterior(param))
     if (how$keep == "posterior") param <- .withPosterior(param)
@@ -80,12 +81,13 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
 
 #' @rdname infill
 #' @export
-setMethod("infill", c("ANY", "InfillFit"), function(x, param, assay.type = "counts",
+setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = "counts",
     output = c("counts", "normcounts", "logcounts"),
     keep = c("observed", "none", "max", "posterior"),
     nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
     sd = FALSE, num.threads = NULL, check.scale = TRUE)
 {
+    .strict("infill() of a fit", ...)
     fit <- param
     how <- .how(output, keep, nonneg, name, as, fit@param)
     threads <- .threads(num.threads, fit@param)

@@ -49,6 +49,7 @@ setMethod("show", "MaskedCounts", function(object) {
 #' @param fraction Part of the non-zeros (`"uniform"`) or of the molecules
 #'   (`"molecules"`) to hide, above 0 and below 1; not used by the others.
 #' @param seed Number that fixes the choice; `NULL`: drawn from R's generator.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type Assay (layer) to mask.
 #' @param n.entries Entries to hide of each gene (`"logistic.gene"`) or cell
 #'   (`"logistic.cell"`), a whole number from 1; not used by the others.
@@ -96,9 +97,10 @@ setMethod("show", "MaskedCounts", function(object) {
 #' maskCounts(counts, "molecules", seed = 1)
 #' @export
 maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell", "molecules",
-    "exponential.cell"), fraction = 0.1, seed = NULL, assay.type = "counts", n.entries = 10,
+    "exponential.cell"), fraction = 0.1, seed = NULL, ..., assay.type = "counts", n.entries = 10,
     check.scale = TRUE)
 {
+    .strict("maskCounts()", ...)
     scheme <- .checkChoice(scheme, "scheme", .schemes)
     if (!.isNumber(fraction) || fraction <= 0 || fraction >= 1) {
         .stop("'fraction' must be one number above 0 and below 1, not %s", .describe(fraction))

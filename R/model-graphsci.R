@@ -362,10 +362,12 @@ setMethod(".finished", "GraphSciParam", function(param, fit) {
     fit
 })
 
-setMethod(".ownParts", "GraphSciParam", function(param) list(edges = .geneEdges,
-    mean = function(fit, ...) .outputHead(fit, "mean", ...), dispersion = function(fit, ...)
-        .outputHead(fit, "dispersion", ...),
-        dropout = function(fit, ...) .outputHead(fit, "dropout", ...)))
+setMethod(".ownParts", "GraphSciParam", function(param) {
+    head <- function(what) function(fit, genes = NULL, cells = NULL)
+        .outputHead(fit, what, genes, cells)
+    list(edges = .geneEdges, mean = head("mean"), dispersion = head("dispersion"),
+        dropout = head("dropout"))
+})
 
 # The gene graph as the latent matrix has it: the probability of a pair is the mean over both
 # directions.
@@ -399,7 +401,7 @@ setMethod(".ownParts", "GraphSciParam", function(param) list(edges = .geneEdges,
 }
 
 # One of the three heads at some modelled genes and fitted cells.
-.outputHead <- function(fit, what, genes = NULL, cells = NULL) {
+.outputHead <- function(fit, what, genes, cells) {
     w <- .weightsOf(fit)
     pick <- function(at, n, arg) {
         if (is.null(at)) return(seq_len(n))

@@ -13,6 +13,7 @@ NULL
 #' @param fish FISH counts, genes x cells (other cells), with gene names. `NA`: not
 #'   measured in that cell.
 #' @param housekeeping Name of the housekeeping gene, in both.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type Assay, when an experiment is given.
 #' @return A list of two data.frames. `genes`, one row for each gene in both but the
 #'   housekeeping one: `gene`, `cells`, `cells.fish`, `gini`, `gini.fish`, `ks`: the
@@ -28,7 +29,8 @@ NULL
 #' x <- matrix(rpois(800, level / 3), 4, dimnames = list(names(level), NULL))
 #' giniAgainstFish(x, fish)
 #' @export
-giniAgainstFish <- function(x, fish, housekeeping = "GAPDH", assay.type = "counts") {
+giniAgainstFish <- function(x, fish, housekeeping = "GAPDH", ..., assay.type = "counts") {
+    .strict("giniAgainstFish()", ...)
     x <- .matrixOf(x, assay.type, "x")
     fish <- .filledOf(fish, NULL, "fish")
     if (!.isString(housekeeping)) .stop("'housekeeping' must be the name of a gene, not %s",

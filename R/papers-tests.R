@@ -14,6 +14,7 @@ NULL
 #' @param test `"wilcoxon"`: rank sum, normal approximation with corrections for
 #'   ties and continuity; `"t"`: unequal variances.
 #' @param logged Are the values logarithms already (of base 2)?
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type Assay, when an experiment is given.
 #' @return A data.frame with one row per gene (named like the genes): `statistic`
 #'   (W or t), `p.value` (two-sided), `adjusted` (Benjamini and Hochberg), `log.fc`:
@@ -27,7 +28,10 @@ NULL
 #' counts <- matrix(rpois(2000, 5), 50, 40)
 #' head(geneTests(counts, rep(c("a", "b"), 20)), 3)
 #' @export
-geneTests <- function(x, labels, test = c("wilcoxon", "t"), logged = FALSE, assay.type = "counts") {
+geneTests <- function(x, labels, test = c("wilcoxon", "t"), logged = FALSE, ...,
+    assay.type = "counts")
+{
+    .strict("geneTests()", ...)
     test <- .checkChoice(test, "test", c("wilcoxon", "t"))
     .checkFlag(logged, "logged")
     x <- .matrixOf(x, assay.type, "x")
@@ -58,6 +62,7 @@ geneTests <- function(x, labels, test = c("wilcoxon", "t"), logged = FALSE, assa
 #' @param scale What is tested: `"log1p"` of value over size factor (total of the
 #'   cell over the median total), or values as they are.
 #' @param alpha Genes with an adjusted p below this are called, from 0 to 1.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type Assay, when an experiment is given.
 #' @return A data.frame with one row: `genes` and `true` (known ones, and of them
 #'   differential ones), `called`, `auc` (of -log p; needs both kinds of genes),
@@ -72,9 +77,9 @@ geneTests <- function(x, labels, test = c("wilcoxon", "t"), logged = FALSE, assa
 #' genesAgainstBulk(counts, labels, truth = 1:50 <= 10)
 #' @export
 genesAgainstBulk <- function(x, labels, truth, test = c("wilcoxon", "t"),
-    scale = c("log1p", "none"), alpha = 0.05,
-    assay.type = "counts")
+    scale = c("log1p", "none"), alpha = 0.05, ..., assay.type = "counts")
 {
+    .strict("genesAgainstBulk()", ...)
     test <- .checkChoice(test, "test", c("wilcoxon", "t"))
     scale <- .checkChoice(scale, "scale", c("log1p", "none"))
     alpha <- .checkNumber(alpha, "alpha", 0, 1)

@@ -17,7 +17,6 @@ NULL
 #'   or their bounds. Genes with none are a bin of their own, the first.
 #' @param threshold Filled-in values up to this count as zeros.
 #' @param assay.type,name Assays of counts and result, when experiments are given.
-#' @param y Not used.
 #' @param ... Further results of the same counts and bins, named by the method.
 #' @param label What `x` is called in the picture.
 #' @return A `ZerosByBulk`, a data.frame with one row per bin: `bin` (0: no bulk expression),
@@ -33,8 +32,10 @@ NULL
 #' zeros
 #' if (requireNamespace("ggplot2", quietly = TRUE)) plot(zeros)
 #' @export
-zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.type = "counts",
-    name = "infilled") {
+zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, ...,
+    assay.type = "counts", name = "infilled")
+{
+    .strict("zerosByBulk()", ...)
     counts <- .checkCounts(.counts(x, assay.type))
     if (missing(filled) && !.isExperiment(x)) .stop(
         "'filled' must be given where 'x' is no experiment that holds it")
@@ -96,7 +97,7 @@ zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, assay.typ
 
 #' @rdname zerosByBulk
 #' @export
-plot.ZerosByBulk <- function(x, y, ..., label = "after") {
+plot.ZerosByBulk <- function(x, ..., label = "after") {
     .needs("ggplot2", "plot()")
     zeros <- c(stats::setNames(list(x), label), list(...))
     if (!all(vapply(zeros, inherits, TRUE, "ZerosByBulk")) || !all(nzchar(names(zeros))) ||

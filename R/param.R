@@ -151,13 +151,8 @@ setValidity("InfillParam", function(object) {
 # Are these arguments of the constructor?
 .checkNames <- function(.class, args) {
     known <- setdiff(slotNames(.class), "model")
-    if (length(args) && (is.null(names(args)) || !all(nzchar(names(args))))) .stop(
-        "%s(): arguments after the first ones must be named", .class)
-    unknown <- setdiff(names(args), known)
-    if (!length(unknown)) return(invisible())
-    near <- lapply(unknown, agrep, x = known, value = TRUE)
-    .stop(paste(sprintf("%s() has no argument '%s'%s", .class, unknown, vapply(near, function(n)
-        if (length(n)) sprintf("; did you mean '%s'?", n[1L]) else "", "")), collapse = "\n"))
+    given <- if (is.null(names(args))) character(length(args)) else names(args)
+    .onlyKnown(paste0(.class, "()"), given, known)
 }
 
 #' @rdname InfillParam

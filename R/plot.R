@@ -3,7 +3,8 @@ NULL
 
 #' @rdname InfillFit-class
 #' @export
-plot.InfillFit <- function(x, y, ...) {
+plot.InfillFit <- function(x, ...) {
+    .strict("plot()", ...)
     .needs("ggplot2", "plot()")
     fit <- x
     if (!nrow(fit@history)) .stop("'x' is a fit of a model without training (%s)", class(fit@param))
@@ -65,6 +66,7 @@ plot.InfillFit <- function(x, y, ...) {
 #' @param embedding `"pca"`, `"umap"` (package \pkg{uwot}) or `"tsne"` (package \pkg{Rtsne}). The
 #'   last two start at random: always at the same random numbers, and R's generator is left as it
 #'   was. Distances between groups mean little in them.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type,name Assays, when experiments are given.
 #' @return A ggplot2 object; with `type = "cv"` its data has `gene`, `group`, `when` and `cv`. A
 #'   gene whose mean in a class is 0 before or after is left out there.
@@ -75,8 +77,9 @@ plot.InfillFit <- function(x, y, ...) {
 #'     plotBeforeAfter(counts, infill(counts, GeneMeanParam()), rep(c("a", "b"), 20), type = "cv")
 #' @export
 plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n.genes = 1000,
-    embedding = c("pca", "umap", "tsne"), assay.type = "counts", name = "infilled")
+    embedding = c("pca", "umap", "tsne"), ..., assay.type = "counts", name = "infilled")
 {
+    .strict("plotBeforeAfter()", ...)
     .needs("ggplot2", "plotBeforeAfter()")
     type <- .checkChoice(type, "type", c("cells", "cv"))
     embedding <- .checkChoice(embedding, "embedding", c("pca", "umap", "tsne"))

@@ -20,7 +20,7 @@ NULL
 #'   prediction, before (best single prior) and after.
 #' @slot perfect Loss of a perfect prediction.
 #' @param object,x A `StackFit`.
-#' @param ... Not used.
+#' @param ... Nothing: an unknown argument is an error.
 #' @return `plot()`: a ggplot, held-out against predicted molecules by tenth of the prediction,
 #'   logarithmic axes.
 #' @examples

@@ -95,6 +95,7 @@ setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows =
 #' @param genes,cells Names or positions in `x`; `NULL`: all.
 #' @param predictive Quantiles of a new count of the same entry at the same depth (negative
 #'   binomial, sequencing noise included), not of its rate?
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type,num.threads As in [infill()].
 #' @section Coverage: Intervals hold what they say where the model of one entry does (one theta for
 #'   all): measured 88 to 91 % for 90 %. Predictive intervals of held-out molecules hold at least
@@ -111,9 +112,10 @@ setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows =
 #' posteriorQuantiles(x, fit, c(0.05, 0.95), genes = "gene2", cells = 1:4)
 #' @export
 posteriorSd <- function(x, fit, output = c("counts", "normcounts"),
-    as = c("auto", "matrix", "delayed"), assay.type = "counts",
+    as = c("auto", "matrix", "delayed"), genes = NULL, ..., assay.type = "counts",
     num.threads = NULL)
 {
+    .strict("posteriorSd()", ...)
     .checkStack(fit)
     how <- .how(.checkChoice(output, "output", c("counts", "normcounts")), "posterior", TRUE, "sd",
         as, fit@param)
@@ -124,9 +126,9 @@ posteriorSd <- function(x, fit, output = c("counts", "normcounts"),
 #' @rdname posteriorSd
 #' @export
 posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL, cells = NULL,
-    predictive = FALSE, assay.type = "counts",
-    num.threads = NULL)
+    predictive = FALSE, ..., assay.type = "counts", num.threads = NULL)
 {
+    .strict("posteriorQuantiles()", ...)
     .checkStack(fit)
     .checkFlag(predictive, "predictive")
     if (!is.numeric(probs) || !length(probs) || anyNA(probs) || any(probs < 0 | probs > 1)) .stop(

@@ -150,6 +150,9 @@ setMethod("show", "StackFit", function(object) {
 
 #' @rdname StackFit-class
 #' @export
-plot.StackFit <- function(x, ...) .plotDeciles(cbind(x@deciles, panel = x@deciles$when),
-    if (x@param@loss == "poisson") "molecules" else "logarithms",
-    "Calibration: held out against predicted")
+plot.StackFit <- function(x, ...) {
+    .strict("plot()", ...)
+    .plotDeciles(cbind(x@deciles, panel = x@deciles$when),
+        if (x@param@loss == "poisson") "molecules" else "logarithms",
+        "Calibration: held out against predicted")
+}

@@ -50,6 +50,7 @@ setMethod("dimnames", "PreparedCounts", function(x) dimnames(x@x))
 #'
 #' @param x Counts, genes x cells: a matrix, a sparse Matrix, a DelayedMatrix, a
 #'   SummarizedExperiment, a SingleCellExperiment or a Seurat object.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type Assay of an experiment (layer of a Seurat object) to use.
 #' @param min.count,min.cells A gene is kept when at least `min.cells` cells
 #'   hold at least `min.count` of its molecules or reads. Default 3 in 3, the
@@ -91,11 +92,12 @@ setMethod("dimnames", "PreparedCounts", function(x) dimnames(x@x))
 #' p
 #' max(abs(restoreCounts(p) - counts[p@recipe$selected, ]))
 #' @export
-prepareCounts <- function(x, assay.type = "counts", min.count = 3, min.cells = 3,
+prepareCounts <- function(x, ..., assay.type = "counts", min.count = 3, min.cells = 3,
     gene.selection = c("dispersion", "dispersion.signed", "cv", "vmr", "none"),
     n.genes = 1000, vmr.threshold = NULL, normalize = c("median", "none"),
     log = c("log2", "log1p", "none"), check.scale = TRUE)
 {
+    .strict("prepareCounts()", ...)
     counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
     .prepare(counts, .checkNumber(min.count, "min.count", 0, 1e9),
         .checkNumber(min.cells, "min.cells", 0, 1e9, TRUE),

@@ -11,7 +11,7 @@ NULL
 #'   (first repeat).
 #' @param task `"molecules"` or `"entries"`; default: the first that there is and that the picture
 #'   needs.
-#' @param ... Not used.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param file Name of the HTML file to write; an existing one is replaced.
 #' @param title Title of the page.
 #' @return `plot()`: a ggplot. `reportInfill()`: `file`, invisibly; one page that needs no other
@@ -24,6 +24,7 @@ NULL
 #' @export
 plot.InfillComparison <- function(x, type = c("comparison", "recovery", "calibration", "training"),
     task = NULL, ...) {
+    .strict("plot()", ...)
     .needs("ggplot2", "plot()")
     type <- .checkChoice(type, "type", c("comparison", "recovery", "calibration", "training"))
     task <- .taskOf(x, type, task)

@@ -134,6 +134,7 @@ NULL
 #' @param x Counts as for [fitInfill()], or an [InfillFit-class] of [ScInnParam()]:
 #'   what it used is returned.
 #' @param param A [ScInnParam()]; only the arguments of module one matter.
+#' @param ... Nothing: an unknown argument is an error.
 #' @param assay.type,seed,num.threads,progress,check.scale As in [fitInfill()].
 #' @param name Name of what is added to an experiment.
 #' @return For a matrix, or a fit: a list of `latent` (cells x coordinates; `NA` for a
@@ -165,10 +166,11 @@ NULL
 #' one <- similarityModule(counts, ScInnParam(log = "log2"), seed = 1)
 #' table(one$cluster, group)
 #' @export
-similarityModule <- function(x, param = ScInnParam(), assay.type = "counts", seed = NULL,
+similarityModule <- function(x, param = ScInnParam(), ..., assay.type = "counts", seed = NULL,
     num.threads = NULL,
     progress = interactive(), name = "similarity", check.scale = TRUE)
 {
+    .strict("similarityModule()", ...)
     if (is(x, "InfillFit")) {
         if (is.null(x@recipe$similarity))
             .stop("'x' must be counts or a fit of ScInnParam that had something to fill in")

@@ -29,10 +29,10 @@ NULL
 #' @aliases InfillTuning-class
 #' @export
 tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = FALSE,
-    assay.type = "counts", seed = NULL, num.threads = NULL, BPPARAM = NULL,
-    progress = interactive(),
-    check.scale = TRUE)
+    ..., assay.type = "counts", seed = NULL, num.threads = NULL, BPPARAM = NULL,
+    progress = interactive(), check.scale = TRUE)
 {
+    .strict("tuneInfill()", ...)
     if (!is(param, "InfillParam"))
         .stop("'param' must be the parameters of a model, such as DeepMcParam(), not %s",
             .describe(param))
@@ -98,6 +98,7 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
 
 #' @export
 print.InfillTuning <- function(x, ...) {
+    .strict("print()", ...)
     s <- x$settings
     cat(sprintf("InfillTuning of %s%s: %d repeats, %g %% of the molecules held out, seed %.0f\n",
         s$model,
@@ -140,10 +141,11 @@ print.InfillTuning <- function(x, ...) {
         c(c(preset, changed)[setdiff(c(names(preset), names(changed)), names(values))], values)))
 }
 
-#' @param y,... Not used.
+#' @param ... Nothing: an unknown argument is an error.
 #' @rdname tuneInfill
 #' @export
-plot.InfillTuning <- function(x, y, ...) {
+plot.InfillTuning <- function(x, ...) {
+    .strict("plot()", ...)
     .needs("ggplot2", "plot()")
     d <- x$table
     names <- x$settings$grid

@@ -79,3 +79,49 @@ test_messages("all-zero rows and columns are no error", {
     says(infill(zeros, param, seed = 1))
     says(fitInfill(handPrepared(matrix(0, 2, 2)), param, seed = 1))
 })
+
+test_messages("an argument that nobody knows is named, in one spelling everywhere", {
+    counts <- tinyCounts()
+    sce <- SingleCellExperiment::SingleCellExperiment(list(counts = counts, soupx = counts))
+    param <- DeepMcParam(sweeps = 2)
+    fit <- fitInfill(sce, param, seed = 1)
+    bad(infill(sce, param, assay = "soupx"))
+    bad(infill(sce, param, ass = "nonsense", seeed = 1))
+    bad(infill(sce, fit, assay = "soupx"))
+    bad(infill(sce, fit, seed = 1))
+    bad(infill(sce, param, "soupx"))
+    bad(fitInfill(sce, param, assay = "soupx"))
+    bad(fitInfill(prepareCounts(sce), param, assay = "soupx"))
+    bad(compareInfill(sce, assay = "soupx"))
+    bad(maskCounts(sce, assay = "soupx"))
+    bad(prepareCounts(sce, assay = "soupx"))
+    bad(permutationCheck(sce, param, assay = "soupx"))
+    bad(fitParts(fit, "history", n = 3))
+    bad(fitParts(fit, "genes", 3))
+    bad(plot(fit, 3))
+    bad(recoveryError(1:2, 1:2, b = "gene"))
+    m <- maskCounts(sce, seed = 1)
+    bad(recoveryError(m, counts, subset = 1))
+})
+
+# Each takes `...` for a generic's sake, or for other arguments: none may swallow.
+test_that("every function with dots looks at what is in them", {
+    ns <- asNamespace("infill")
+    exported <- mget(getNamespaceExports(ns), ns, mode = "function", ifnotfound = list(NULL))
+    all <- c(exported, mget(ls(ns, pattern = "^(plot|print|as[.]data[.]frame)[.]"), ns))
+    for (generic in c("infill", "fitInfill", "recoveryError")) all <- c(all,
+        lapply(findMethods(generic, where = ns), function(m) {
+            inner <- body(m)
+            # the method proper is within, where its arguments differ from the generic's
+            if (identical(inner[[1L]], quote(`{`)) && length(inner) > 1L &&
+                identical(inner[[2L]][[1L]], quote(`<-`))) eval(inner[[2L]][[3L]]) else m@.Data
+        }))
+    dots <- Filter(function(f) is.function(f) && "..." %in% names(formals(f)), all)
+    # the last ones hand on to who looks himself
+    looks <- function(f) any(c(".strict", ".newParam", ".onlyKnown", "standardGeneric", "infill",
+        "as.data.frame") %in% all.names(body(f)))
+    expect_gt(length(dots), 30)
+    # handed to workers; further results; an error whatever comes
+    expect_setequal(names(Filter(Negate(looks), dots)),
+        c("bulkDropout", "plot.ZerosByBulk", "ANY#ANY"))
+})
