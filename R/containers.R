@@ -1,5 +1,6 @@
-# The only file that knows what counts may come in. .counts() gives a dgCMatrix of genes x cells
-# with its names, unchecked; .store() puts a matrix of the same shape beside what came.
+# The only files that know what counts may come in: this one, and containers-seurat.R for Seurat
+# objects. .counts() gives a dgCMatrix of genes x cells with its names, unchecked; .store() puts a
+# matrix of the same shape beside what came.
 #' @include AllGenerics.R
 NULL
 
@@ -68,81 +69,57 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
     x
 })
 
-# SeuratObject is only suggested: an S4 class of another package is named here and dispatch finds
-# these methods as soon as that package is loaded. Version 5 says `layer` where version 4 said
-# `slot`.
-.seuratFive <- function() packageVersion("SeuratObject") >= "5.0.0"
-
-.seuratCounts <- function(x, assay.type, arg = "x") {
-    .needs("SeuratObject", "a Seurat object")
-    m <- tryCatch(if (.seuratFive()) SeuratObject::GetAssayData(x, layer = assay.type)
-        else SeuratObject::GetAssayData(x, slot = assay.type), error = function(e) NULL)
-    if (!length(m))
-        .stop("'assay.type' must name data of the default assay of '%s'; %s is empty or not there",
-        arg, .describe(assay.type))
-    .counts(m, arg = arg)
-}
-
-.seuratStore <- function(x, values, name, status, note) {
-    .needs("SeuratObject", "a Seurat object")
-    values <- .asSparse(as.matrix(values))
-    dimnames(values) <- list(rownames(x), colnames(x))
-    a <- SeuratObject::CreateAssayObject(counts = values)
-    x[[name]] <- a
-    SeuratObject::Misc(x, slot = name) <- c(note, list(status = status))
-    x
-}
+# ---- questions of a container: the answer for a matrix, and a method for each container ----
 
 # `counts` in the place and the container that .counts() took them from.
-.replaceCounts <- function(x, counts, assay.type) {
-    if (is(x, "SummarizedExperiment")) {
-        assay(x, assay.type, withDimnames = FALSE) <- counts
-        return(x)
-    }
-    if (is(x, "Seurat")) {
-        return(if (.seuratFive()) SeuratObject::SetAssayData(x, layer = assay.type,
-            new.data = counts)
-            else SeuratObject::SetAssayData(x, slot = assay.type, new.data = counts))
-    }
+setGeneric(".replaceCounts", function(x, counts, assay.type) {
     if (is(x, "DelayedMatrix")) return(DelayedArray(counts))
     if (is.matrix(x)) as.matrix(counts) else counts
-}
+})
+setMethod(".replaceCounts", "SummarizedExperiment", function(x, counts, assay.type) {
+    assay(x, assay.type, withDimnames = FALSE) <- counts
+    x
+})
 
-# Has x assays, and can one more be put beside them?
-.isExperiment <- function(x) is(x, "SummarizedExperiment") || is(x, "Seurat")
+# The names of its assays; NULL: it is a matrix, and nothing can be put beside it.
+setGeneric(".assaysOf", function(x) NULL)
+setMethod(".assaysOf", "SummarizedExperiment", function(x) as.character(assayNames(x)))
+.isExperiment <- function(x) !is.null(.assaysOf(x))
 
 # Can it hold standard deviations beside a result?
-.holdsSd <- function(x) is(x, "SummarizedExperiment")
+setGeneric(".holdsSd", function(x) FALSE)
+setMethod(".holdsSd", "SummarizedExperiment", function(x) TRUE)
 
-.storeSd <- function(x, sd, name) {
+setGeneric(".storeSd", function(x, sd, name) standardGeneric(".storeSd"))
+setMethod(".storeSd", "SummarizedExperiment", function(x, sd, name) {
     assay(x, paste0(name, ".sd"), withDimnames = FALSE) <- sd
     x
-}
+})
 
 # The name that a result would have which `assay.type` speaks of.
-.lookedAt <- function(x, assay.type) if (is(x, "Seurat")) SeuratObject::DefaultAssay(x) else
-    assay.type
+setGeneric(".lookedAt", function(x, assay.type) assay.type)
 
 # What infill() noted of the result `name`.
-.noteOf <- function(x, name) {
-    if (is(x, "SummarizedExperiment")) metadata(x)[[name]]
-    else if (is(x, "Seurat")) SeuratObject::Misc(x, slot = name)
-    else attr(x, "infill")
-}
+setGeneric(".noteOf", function(x, name) attr(x, "infill"))
+setMethod(".noteOf", "SummarizedExperiment", function(x, name) metadata(x)[[name]])
+
+# The values of an assay that .assaysOf() names.
+setGeneric(".valuesOf", function(x, name) standardGeneric(".valuesOf"))
+setMethod(".valuesOf", "SummarizedExperiment", function(x, name)
+    assay(x, name, withDimnames = FALSE))
 
 # What infill() put into x as `name`; x itself when it is a matrix.
 .resultOf <- function(x, name, arg) {
-    seurat <- is(x, "Seurat")
     if (!.isExperiment(x)) {
         if (!is.null(name)) .checkOnCounts(.noteOf(x), arg)
         return(x)
     }
-    there <- if (seurat) SeuratObject::Assays(x) else assayNames(x)
+    there <- .assaysOf(x)
     if (!.isString(name) || !name %in% there)
         .stop("'name' must be an assay of '%s' (%s), not %s", arg,
         paste(dQuote(there, FALSE), collapse = ", "), .describe(name))
     .checkOnCounts(.noteOf(x, name), arg)
-    if (seurat) .seuratCounts(x[[name]], "counts") else assay(x, name, withDimnames = FALSE)
+    .valuesOf(x, name)
 }
 
 # What infill() noted beside a result: who judges counts cannot judge logarithms.
@@ -154,33 +131,15 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
 }
 
 # Latent and clusters of module one of scINN in the places that a container has for such.
-.storeSimilarity <- function(x, one, name) {
-    rest <- one[setdiff(names(one), c("latent", "cluster"))]
-    if (is(x, "Seurat")) {
-        .needs("SeuratObject", "a Seurat object")
-        latent <- one$latent
-        key <- paste0(gsub("[^A-Za-z0-9]", "", name), "_")
-        dimnames(latent) <- list(colnames(x), paste0(key, seq_len(ncol(latent))))
-        latent[is.na(latent)] <- 0
-        x[[name]] <- SeuratObject::CreateDimReducObject(embeddings = latent, key = key,
-            assay = SeuratObject::DefaultAssay(x), misc = rest)
-        x[[paste0(name, ".cluster")]] <- unname(one$cluster)
-        return(x)
-    }
-    if (!is(x, "SummarizedExperiment")) return(one)
+setGeneric(".storeSimilarity", function(x, one, name) one)
+setMethod(".storeSimilarity", "SummarizedExperiment", function(x, one, name) {
     colData(x)[[name]] <- factor(unname(one$cluster))
-    metadata(x)[[name]] <- rest
+    metadata(x)[[name]] <- .asideOf(one)
     if (is(x, "SingleCellExperiment")) SingleCellExperiment::reducedDim(x, name) <- one$latent
     else metadata(x)[[name]]$latent <- one$latent
     x
-}
-
-suppressMessages({
-    setMethod(".counts", "Seurat",
-        function(x, assay.type, arg = "x") .seuratCounts(x, assay.type, arg))
-    setMethod(".store", "Seurat", function(x, values, name, status, note)
-        .seuratStore(x, values, name, status, note))
 })
+.asideOf <- function(one) one[setdiff(names(one), c("latent", "cluster"))]
 
 .cellLabel <- function(m, j) {
     if (is.null(colnames(m))) sprintf("cell %d", j)

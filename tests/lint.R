@@ -83,7 +83,7 @@ touches <- function(e) {
     out
 }
 
-# Containers are known in one file.
+# Containers are known in containers.R, and containers-seurat.R.
 containers <- c("SummarizedExperiment", "SingleCellExperiment", "Seurat", "Assay")
 knows <- function(e) {
     out <- character()
@@ -111,7 +111,7 @@ for (f in names(code)) {
     many <- mine[mine$paths > most$paths, ]
     judge(sprintf("at most %d paths", most$paths), f, if (nrow(many)) sprintf("%s: %d", many$name, many$paths))
     judge("no circle among files", f, if (f %in% circle) paste("leans on", paste(intersect(leans[[f]], circle), collapse = ", ")))
-    if (f != "containers.R") judge("containers are known in containers.R", f, unique(unlist(lapply(as.list(code[[f]]), knows))))
+    if (!startsWith(f, "containers")) judge("containers are known in containers*.R", f, unique(unlist(lapply(as.list(code[[f]]), knows))))
     if (f %in% pipeline) judge("no class or slot of a model in the pipeline", f, unique(unlist(lapply(as.list(code[[f]]), touches))))
 }
 if ("figures" %in% commandArgs(TRUE)) {
