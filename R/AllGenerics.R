@@ -22,8 +22,8 @@ setGeneric("recoveryError", function(truth, filled, ...)
 setGeneric(".preparation", function(param) NULL)
 
 # Are these (checked) counts something the model can be fitted to (or, to.fit FALSE, a fit applied
-# to)? An error says why not.
-setGeneric(".checkInput", function(param, counts, assay.type = NULL, to.fit = TRUE) invisible())
+# to)? An error says why not. what: how the counts are called in it.
+setGeneric(".checkInput", function(param, counts, what = "'x'", to.fit = TRUE) invisible())
 
 # Counts (a checked dgCMatrix) as the model wants them. A model that decides more than a
 # preparation, or at random, has a method of its own; what it decided is recipe$plan, which the C

@@ -15,7 +15,8 @@
     if (is.numeric(x) && is.null(dim(x)) && length(x) %in% 2:6) return(sprintf("c(%s)",
         paste(vapply(x, format, ""), collapse = ", ")))
     if (is.atomic(x) && is.null(dim(x))) {
-        return(sprintf("a %s vector of length %d", typeof(x), length(x)))
+        return(sprintf("%s vector of length %d", if (is.integer(x)) "an integer" else
+            paste("a", typeof(x)), length(x)))
     }
     sprintf("an object of class %s", dQuote(class(x)[1L], FALSE))
 }
@@ -83,6 +84,10 @@
     }, "")
     .stop(paste(sprintf("%s has no argument '%s'%s", f, unknown, meant), collapse = "\n"))
 }
+
+# The classes that labels name, in an order that is the same in every locale.
+.levelsOf <- function(x) if (is.factor(x)) levels(droplevels(x)) else
+    sort(unique(x[!is.na(x)]), method = "radix")
 
 .needs <- function(package, what) {
     if (!requireNamespace(package, quietly = TRUE)) {

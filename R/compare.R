@@ -76,7 +76,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     num.threads = NULL, BPPARAM = NULL, progress = interactive(), check.scale = TRUE)
 {
     .strict("compareInfill()", ...)
-    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    counts <- .countsOf(x, assay.type, check.scale)
     spec <- .comparisonSpec(counts, repeats, fraction, scheme, n.entries, labels, seed, num.threads,
         progress, BPPARAM)
     .checkFlag(posterior, "posterior")

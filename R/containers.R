@@ -10,14 +10,27 @@ NULL
     x
 }
 
-setMethod(".counts", "ANY", function(x, assay.type, arg = "x") .stop(paste(
-    "'%s' must be a matrix, a sparse Matrix, a DelayedMatrix, a",
-    "SummarizedExperiment, a SingleCellExperiment or a Seurat object",
-    "(genes x cells), not %s"), arg, .describe(x)))
+# SparseArray's classes are known by name: that package is newer than some R's that we run under.
+setMethod(".counts", "ANY", function(x, assay.type, arg = "x") {
+    if (is(x, "SparseMatrix") && length(dim(x)) == 2L) return(.asSparse(.read(x, arg)))
+    .stop(paste("'%s' must be a matrix, a sparse Matrix, an SVT_SparseMatrix, a DelayedMatrix, a",
+        "SummarizedExperiment, a SingleCellExperiment or a Seurat object",
+        "(genes x cells), not %s"), arg, .describe(x))
+})
 
-setMethod(".counts", "data.frame", function(x, assay.type, arg = "x") .stop(paste(
-    "'%s' must be a numeric matrix of genes x cells, not a data.frame;",
-    "as.matrix() makes one of it when all its columns are numbers"), arg))
+# Another package's matrix as a dgCMatrix.
+.read <- function(x, arg) tryCatch(as(x, "dgCMatrix"), error = function(e)
+    .stop("'%s' (%s, %s x %s) could not be read as a sparse matrix: %s", arg, class(x)[1L],
+        nrow(x), ncol(x), conditionMessage(e)))
+
+setMethod(".counts", "data.frame", function(x, assay.type, arg = "x") {
+    words <- which(!vapply(x, function(v) is.numeric(v) || is.logical(v), NA))
+    .stop("'%s' must be a numeric matrix of genes x cells, not a data.frame; %s", arg,
+        if (length(words)) sprintf(paste("its column %s holds no numbers: names of genes are row",
+            "names, m <- as.matrix(x[-%d]); rownames(m) <- x[[%d]]"),
+            dQuote(names(x)[words[1L]], FALSE), words[1L], words[1L])
+        else "as.matrix() makes one of it")
+})
 
 setMethod(".counts", "matrix", function(x, assay.type, arg = "x") {
     if (!is.numeric(x) && !is.logical(x)) .stop("'%s' must hold numbers, not a matrix of type %s",
@@ -25,8 +38,18 @@ setMethod(".counts", "matrix", function(x, assay.type, arg = "x") {
     storage.mode(x) <- "double"
     .asSparse(x)
 })
-setMethod(".counts", "Matrix", function(x, assay.type, arg = "x") .asSparse(x))
+# A slot can be assigned past validity, and Matrix's own code trusts it.
+.checkSparse <- function(x, arg) {
+    valid <- tryCatch(validObject(x, test = TRUE), error = conditionMessage)
+    if (!isTRUE(valid)) .stop("'%s' must be a valid %s: %s", arg, class(x)[1L],
+        paste(valid, collapse = "; "))
+}
+setMethod(".counts", "Matrix", function(x, assay.type, arg = "x") {
+    .checkSparse(x, arg)
+    .asSparse(x)
+})
 setMethod(".counts", "dgCMatrix", function(x, assay.type, arg = "x") {
+    .checkSparse(x, arg)
     if (any(x@x == 0, na.rm = TRUE)) drop0(x) else x
 })
 # The coercion of DelayedArray loses missing values: they are looked for first.
@@ -36,7 +59,7 @@ setMethod(".counts", "DelayedMatrix", function(x, assay.type, arg = "x") {
         .stop(.badCount, arg, "a missing value (NA)", .geneLabel(x, at[1L]), .cellLabel(x, at[2L]),
             class = "infill_scale")
     }
-    .asSparse(as(x, "dgCMatrix"))
+    .asSparse(.read(x, arg))
 })
 
 setMethod(".counts", "SummarizedExperiment", function(x, assay.type, arg = "x") {
@@ -58,11 +81,24 @@ setMethod(".counts", "SummarizedExperiment", function(x, assay.type, arg = "x") 
 }
 
 setMethod(".store", "ANY", function(x, values, name, status, note) {
-    attr(values, "infill") <- note
+    attr(values, "infill") <- structure(c(note, list(sum = .sumOf(values))), class = "InfillNote")
     values
 })
 
+# What a note of a matrix was made for: R keeps attributes through arithmetic.
+.sumOf <- function(x) if (is.matrix(x)) sum(x)
+
+#' @export
+print.InfillNote <- function(x, ...) {
+    .strict("print()", ...)
+    cat(sprintf("filled in by infill(): %s, output \"%s\", keep \"%s\", seed %.0f\n", x$model,
+        x$output, x$keep, x$seed))
+    invisible(x)
+}
+
 setMethod(".store", "SummarizedExperiment", function(x, values, name, status, note) {
+    # standard deviations of a former result are none of this one
+    if (isTRUE(.noteOf(x, name)$sd)) assay(x, .sdName(name)) <- NULL
     assay(x, name, withDimnames = FALSE) <- values
     rowData(x)[[paste0(name, ".status")]] <- status
     metadata(x)[[name]] <- note
@@ -74,6 +110,7 @@ setMethod(".store", "SummarizedExperiment", function(x, values, name, status, no
 # `counts` in the place and the container that .counts() took them from.
 setGeneric(".replaceCounts", function(x, counts, assay.type) {
     if (is(x, "DelayedMatrix")) return(DelayedArray(counts))
+    if (is(x, "SparseMatrix")) return(as(counts, class(x)))
     if (is.matrix(x)) as.matrix(counts) else counts
 })
 setMethod(".replaceCounts", "SummarizedExperiment", function(x, counts, assay.type) {
@@ -86,13 +123,22 @@ setGeneric(".assaysOf", function(x) NULL)
 setMethod(".assaysOf", "SummarizedExperiment", function(x) as.character(assayNames(x)))
 .isExperiment <- function(x) !is.null(.assaysOf(x))
 
+# Of what kind each row is ("Gene Expression", "Antibody Capture"), as 10x's readers note it; NULL:
+# nothing is noted.
+setGeneric(".kindsOf", function(x) NULL)
+setMethod(".kindsOf", "SummarizedExperiment", function(x) {
+    d <- rowData(x)
+    at <- match(c("type", "feature_type", "feature_types"), tolower(names(d)))
+    if (!all(is.na(at))) as.character(d[[at[!is.na(at)][1L]]])
+})
+
 # Can it hold standard deviations beside a result?
 setGeneric(".holdsSd", function(x) FALSE)
 setMethod(".holdsSd", "SummarizedExperiment", function(x) TRUE)
 
 setGeneric(".storeSd", function(x, sd, name) standardGeneric(".storeSd"))
 setMethod(".storeSd", "SummarizedExperiment", function(x, sd, name) {
-    assay(x, paste0(name, ".sd"), withDimnames = FALSE) <- sd
+    assay(x, .sdName(name), withDimnames = FALSE) <- sd
     x
 })
 
@@ -100,13 +146,41 @@ setMethod(".storeSd", "SummarizedExperiment", function(x, sd, name) {
 setGeneric(".lookedAt", function(x, assay.type) assay.type)
 
 # What infill() noted of the result `name`.
-setGeneric(".noteOf", function(x, name) attr(x, "infill"))
+setGeneric(".noteOf", function(x, name) {
+    note <- attr(x, "infill")
+    if (identical(note$sum, .sumOf(x))) note
+})
 setMethod(".noteOf", "SummarizedExperiment", function(x, name) metadata(x)[[name]])
 
 # The values of an assay that .assaysOf() names.
 setGeneric(".valuesOf", function(x, name) standardGeneric(".valuesOf"))
 setMethod(".valuesOf", "SummarizedExperiment", function(x, name)
     assay(x, name, withDimnames = FALSE))
+
+# Did infill() write this?
+.isNote <- function(note) is.list(note) && .isString(note$model) && .isString(note$output)
+
+.sdName <- function(name) paste0(name, ".sd")
+
+# May a result be put into x as `name`? Counts are never replaced, and what somebody else put there
+# is only when that is asked for. Looked at before the fit.
+.checkPlace <- function(x, name, assay.type, sd, overwrite) {
+    .checkFlag(overwrite, "overwrite")
+    there <- .assaysOf(x)
+    if (name %in% there && name %in% .lookedAt(x, assay.type)) .stop(
+        "'name' must not be %s, which holds the counts of 'x'", dQuote(name, FALSE))
+    if (overwrite) return(invisible())
+    note <- if (name %in% there) .noteOf(x, name)
+    foreign <- c(if (name %in% there && !.isNote(note)) name,
+        if (sd && .sdName(name) %in% there && !isTRUE(note$sd)) .sdName(name))
+    if (length(foreign)) .stop(
+        "'name' must not lead to %s, an assay of 'x' that infill() did not make: %s",
+        dQuote(foreign[1L], FALSE), "take another, or overwrite = TRUE")
+}
+
+# Some genes of a container; of one whose assays may differ in their genes: all.
+setGeneric(".onlyRows", function(x, rows) x)
+setMethod(".onlyRows", "SummarizedExperiment", function(x, rows) x[rows, ])
 
 # What infill() put into x as `name`; x itself when it is a matrix.
 .resultOf <- function(x, name, arg) {
@@ -140,36 +214,3 @@ setMethod(".storeSimilarity", "SummarizedExperiment", function(x, one, name) {
     x
 })
 .asideOf <- function(one) one[setdiff(names(one), c("latent", "cluster"))]
-
-.cellLabel <- function(m, j) {
-    if (is.null(colnames(m))) sprintf("cell %d", j)
-    else sprintf("cell %d (%s)", j, dQuote(colnames(m)[j], FALSE))
-}
-.geneLabel <- function(m, i) {
-    if (is.null(rownames(m))) sprintf("gene %d", i)
-    else sprintf("gene %d (%s)", i, dQuote(rownames(m)[i], FALSE))
-}
-
-.badCount <- "'%s' must hold finite, non-negative counts; %s at %s, %s"
-
-# Are these counts? Non-negative, finite, and not logarithms by the look of them.
-.checkCounts <- function(m, check.scale = TRUE, arg = "x") {
-    if (!nrow(m) || !ncol(m)) .stop("'%s' must have genes and cells, not %d x %d", arg, nrow(m),
-        ncol(m))
-    valid <- validObject(m, test = TRUE)
-    if (!isTRUE(valid)) .stop("'%s' must be a valid sparse matrix: %s", arg,
-        paste(valid, collapse = "; "))
-    s <- .Call(C_scan, m)
-    if (s[1L] > 0) {
-        .stop(.badCount, arg, c("a missing value (NA)", "an infinite value",
-            "a negative value")[s[1L]],
-            .geneLabel(m, s[2L]), .cellLabel(m, s[3L]), class = "infill_scale")
-    }
-    if (check.scale && s[4L] == 0 && s[5L] < 30) {
-        .stop(paste("'%s' must hold counts; its values are not whole and none is",
-            "above %.3g, as after a logarithm. Give the counts (of an",
-            "experiment: with 'assay.type'), or set check.scale = FALSE if",
-            "these are counts"), arg, s[5L], class = "infill_scale")
-    }
-    m
-}

@@ -36,7 +36,7 @@ giniCoefficient <- function(x, ..., assay.type = "counts") {
             .stop("'x' must not be negative; value %d is %s", b[1L], format(x[b[1L]]))
         return(.Call(C_gini, .counts(matrix(x)), 1e-8))
     }
-    m <- .checkCounts(.counts(x, assay.type), FALSE)
+    m <- .countsOf(x, assay.type, FALSE, look = FALSE)
     out <- .Call(C_gini, Matrix::t(m), 1e-8)
     names(out) <- rownames(m)
     out

@@ -20,13 +20,13 @@ NULL
 #' @export
 geneCv <- function(x, labels = NULL, ..., assay.type = "counts") {
     .strict("geneCv()", ...)
-    m <- .checkCounts(.counts(x, assay.type), FALSE)
+    m <- .countsOf(x, assay.type, FALSE, look = FALSE)
     if (is.null(labels)) labels <- rep("all", ncol(m))
     if (length(labels) != ncol(m)) .stop("'labels' must have %d labels, not %d", ncol(m),
         length(labels))
     used <- !is.na(labels)
     if (!any(used)) .stop("'labels' must not be all NA")
-    levels <- if (is.factor(labels)) levels(droplevels(labels)) else sort(unique(labels[used]))
+    levels <- .levelsOf(labels)
     code <- match(as.character(labels), as.character(levels)) - 1L
     code[!used] <- -1L
     out <- .Call(C_gene_cv, m, code, tabulate(code + 1L, length(levels)))

@@ -72,7 +72,7 @@ permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NUL
     if ("output" %in% ...names())
         .stop("'output' cannot be chosen: the check needs the scale of counts")
     seed <- .seed(seed)
-    counts <- .checkCounts(.counts(x, assay.type))
+    counts <- .countsOf(x, assay.type)
     if (ncol(counts) < 4L) .stop("'x' must have at least 4 cells to be halved, not %d",
         ncol(counts))
     shuffled <- .shuffled(counts, seed)

@@ -68,7 +68,7 @@ smoothingGauge <- function(x, filled = x, labels = NULL, n.genes = 1000, min.cel
     seed <- .seed(seed)
     if (missing(filled) && !.isExperiment(x)) .stop(
         "'filled' must be given where 'x' is no experiment that holds it")
-    counts <- .checkCounts(.counts(x, assay.type))
+    counts <- .countsOf(x, assay.type)
     filled <- .filledOf(filled, name, "filled", dim(counts))
     if (ncol(counts) < 3L) .stop("'x' must have at least three cells, not %d", ncol(counts))
     rows <- .mostDetected(counts, n.genes)

@@ -51,8 +51,8 @@ setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, ...,
     BPPARAM = NULL, check.scale = TRUE)
 {
     .strict("fitInfill()", ...)
-    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
-    .checkInput(param, counts, assay.type)
+    counts <- .countsOf(x, assay.type, check.scale)
+    .checkInput(param, counts, .inAssay(x, assay.type))
     .fitChecked(counts, param, seed, num.threads, progress, resume, keep.state, checkpoint,
         checkpoint.every, BPPARAM)
 })

@@ -33,7 +33,7 @@ setMethod("extract_array", "InfillSeed", function(x, index) {
     cols <- if (is.null(index[[2L]])) seq_len(ncol(x@counts)) else index[[2L]]
     rows <- index[[1L]]
     out <- matrix(0, if (is.null(rows)) nrow(x@counts) else length(rows), length(cols))
-    for (at in .inBlocks(length(cols), nrow(x@counts)))
+    for (at in .inBlocks(length(cols), max(nrow(out), 1)))
         out[, at] <- .block(x@fit, x@counts, cols[at], x@how, x@threads, rows)
     out
 })

@@ -33,6 +33,12 @@ NULL
 #' @param sd Add the posterior's standard deviation as the assay `<name>.sd`? For [StackParam()] and
 #'   `keep = "posterior"`, and experiments; see [posteriorSd()] for matrices. It is that of the
 #'   posterior, also beside counts that `keep = "observed"` or `"max"` left as they were.
+#' @param genes Names or positions of the genes that are wanted; `NULL`: all. The model is fitted to
+#'   all and only these are filled in: the same bits as in the whole, in a fraction of the time and
+#'   memory. The result has these rows alone, in this order: a matrix, `x[genes, ]` with one more
+#'   assay, or of a Seurat object an assay of these features.
+#' @param overwrite May an assay called `name` that [infill()] did not make be replaced? Its own
+#'   results are replaced, with their standard deviations; the counts never are.
 #' @param nonneg Floor model values at 0? They always are on the count scales;
 #'   `FALSE` gives the raw output of a model on its own log scale.
 #' @param name Name of the new assay.
@@ -65,15 +71,17 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
     output = c("counts", "normcounts", "logcounts"),
     keep = c("observed", "none", "max", "posterior"),
     nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
-    sd = FALSE, num.threads = NULL, check.scale = TRUE)
+    sd = FALSE, genes = NULL, overwrite = FALSE, num.threads = NULL, check.scale = TRUE)
 {
     .strict("infill()", ..., .also = names(formals(.fitChecked))[-(1:2)])
     how <- .how(output, keep, nonneg, name, as, param)
     asked <- how$keep == "posterior" && !is.null(.lacksPosterior(param))
     if (how$keep == "posterior") param <- .withPosterior(param)
     .checkSd(sd, param, x, how)
-    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
-    .checkInput(param, counts, assay.type)
+    .checkPlace(x, how$name, assay.type, sd, overwrite)
+    counts <- .countsOf(x, assay.type, check.scale)
+    how$rows <- .rowsOf(genes, counts)
+    .checkInput(param, counts, .inAssay(x, assay.type))
     fit <- .fitChecked(counts, param, ..., num.threads = num.threads)
     if (asked) .tell(fit)
     .finish(x, counts, fit, how, sd, .threads(num.threads, param))
@@ -85,17 +93,19 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = 
     output = c("counts", "normcounts", "logcounts"),
     keep = c("observed", "none", "max", "posterior"),
     nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
-    sd = FALSE, num.threads = NULL, check.scale = TRUE)
+    sd = FALSE, genes = NULL, overwrite = FALSE, num.threads = NULL, check.scale = TRUE)
 {
     .strict("infill() of a fit", ...)
     fit <- param
     how <- .how(output, keep, nonneg, name, as, fit@param)
     threads <- .threads(num.threads, fit@param)
-    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    counts <- .countsOf(x, assay.type, check.scale)
     asked <- how$keep == "posterior" && !is.null(.lacksPosterior(fit@param))
     wanted <- if (how$keep == "posterior") .withPosterior(fit@param) else fit@param
     .checkSd(sd, wanted, x, how)
-    .checkInput(wanted, counts, assay.type, to.fit = asked)
+    .checkPlace(x, how$name, assay.type, sd, overwrite)
+    how$rows <- .rowsOf(genes, counts)
+    .checkInput(wanted, counts, .inAssay(x, assay.type), to.fit = asked)
     if (asked) {
         fit <- .posteriorOfFit(fit, counts, threads)
         .tell(fit)
@@ -145,45 +155,60 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
         "'sd' adds an assay, and 'x' is %s; posteriorSd() gives a matrix", .describe(x))
 }
 
+# Positions of the genes asked for; NULL: all.
+.rowsOf <- function(genes, counts) if (!is.null(genes))
+    .picked(genes, nrow(counts), rownames(counts), "genes")
+
 # Some cells; all of them are no copy.
 .columns <- function(counts, cols) if (identical(cols, seq_len(ncol(counts)))) counts else
     counts[, cols, drop = FALSE]
 
 setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows = NULL) {
     counts <- .columns(counts, cols)
-    new <- .applyRecipe(counts, fit@recipe)
+    new <- .appliedOnce(counts, fit@recipe, how$shared)
     wanted <- if (!is.null(rows)) seq_len(nrow(new$x)) %in% (new$row[rows] + 1L)
     pred <- .Call(C_predict, fit@param, fit@weights, fit@extras, new$x, fit@recipe$plan, wanted,
         threads)
+    row <- new$row
+    if (!is.null(rows)) {                                    # only these have a row of their own
+        counts <- .rowsOnce(counts, rows, how$shared)
+        row <- c(-1L, ifelse(wanted, cumsum(wanted) - 1L, -1L))[row[rows] + 2L]
+    }
     if (isTRUE(fit@recipe$transductive)) .checkSeen(pred, new, counts, class(fit@param))
-    else if (anyNA(pred)) .warnUnpredicted(pred, new$row, wanted)
+    else if (anyNA(pred)) .warnUnpredicted(pred, row)
     from <- match(fit@recipe$log, .logs) - 1L
     to <- if (how$output != "logcounts") 0L else if (from) from else 1L
     # on the normalised scales every cell is divided by its own size, whatever the model did
     over <- if (how$output == "counts") rep(1, length(cols)) else
         .sizes(new$total, fit@recipe$usual)
-    if (!is.null(rows)) counts <- counts[rows, , drop = FALSE]
-    out <- .Call(C_restore, counts, 0L, pred, if (is.null(rows)) new$row else new$row[rows],
-        new$size,
-        new$stretch, over, c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)),
+    out <- .Call(C_restore, counts, 0L, pred, as.integer(row), new$size, new$stretch, over,
+        c(from, to, match(how$keep, .keeps) - 1L, as.integer(how$nonneg)),
         if (is.null(fit@recipe$least)) 0 else fit@recipe$least)
     dimnames(out) <- .namesOf(counts)
     out
 })
 
+# Some genes, once for all fits that are asked for the same.
+.rowsOnce <- function(counts, rows, shared) {
+    if (is.null(shared)) return(counts[rows, , drop = FALSE])
+    if (!identical(shared$rows, rows)) {
+        shared$rows <- rows
+        shared$some <- counts[rows, , drop = FALSE]
+    }
+    shared$some
+}
+
 # A model that knows the cells of its fit only: others are NaN.
 .checkSeen <- function(pred, new, counts, model) {
-    other <- which(is.nan(pred[1L, ]) & new$total > 0)
+    other <- if (nrow(pred)) which(is.nan(pred[1L, ]) & new$total > 0)
     if (length(other)) .stop(paste("'x' has %d cells that the fit has not seen, the first is %s;",
         "%s() fills in the cells it was fitted to"), length(other), .cellLabel(counts, other[1L]),
         model, class = "infill_mismatch")
 }
 
 # A model may give no value (NaN): that entry stays as it came, and the user is told of it.
-.warnUnpredicted <- function(pred, row, wanted) {
-    at <- setdiff(row, -1L) + 1L
-    if (!is.null(wanted)) at <- intersect(at, which(wanted))
-    n <- sum(is.nan(pred[at, ]))
+.warnUnpredicted <- function(pred, row) {
+    n <- sum(is.nan(pred[setdiff(row, -1L) + 1L, ]))
     if (n) warning(
         sprintf(paste("%d predictions were above twice the largest value of the training",
         "data or not finite; these entries stay as they came"), n), call. = FALSE)
@@ -200,30 +225,42 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
 .fill <- function(counts, fit, how, threads) {
     .checkIntact(fit)
     .matchGenes(counts, fit@recipe)
-    size <- prod(dim(counts))
+    rows <- how$rows
+    how$rows <- NULL
+    height <- if (is.null(rows)) nrow(counts) else length(rows)
+    size <- as.double(height) * ncol(counts)
     if (how$as == "auto") {
         how$as <- if (size > getOption("infill.dense.limit", 2e8)) "delayed" else "matrix"
     }
-    if (how$as == "delayed") return(DelayedArray(new("InfillSeed", fit = fit, counts = counts,
-        how = how, threads = threads)))
+    if (how$as == "delayed") {
+        whole <- DelayedArray(new("InfillSeed", fit = fit, counts = counts, how = how,
+            threads = threads))
+        return(if (is.null(rows)) whole else whole[rows, , drop = FALSE])
+    }
     if (.exceedsMemory(8 * size)) .stop(
         "a dense result of %d x %d needs %s, and %s are free; as = \"delayed\" makes none",
-        nrow(counts), ncol(counts), .bytes(8 * size), .bytes(.memoryLimit()))
-    blocks <- .inBlocks(ncol(counts), nrow(counts))
-    if (length(blocks) == 1L) return(.block(fit, counts, blocks[[1L]], how, threads))
-    out <- matrix(0, nrow(counts), ncol(counts), dimnames = .namesOf(counts))
-    for (cols in blocks) out[, cols] <- .block(fit, counts, cols, how, threads)
+        height, ncol(counts), .bytes(8 * size), .bytes(.memoryLimit()))
+    blocks <- .inBlocks(ncol(counts), height)
+    if (length(blocks) == 1L) return(.block(fit, counts, blocks[[1L]], how, threads, rows))
+    names <- .namesOf(counts)
+    if (!is.null(rows) && !is.null(names[[1L]])) names[[1L]] <- names[[1L]][rows]
+    out <- matrix(0, height, ncol(counts), dimnames = names)
+    for (cols in blocks) out[, cols] <- .block(fit, counts, cols, how, threads, rows)
     out
 }
 
 .finish <- function(x, counts, fit, how, sd, threads) {
     values <- .fill(counts, fit, how, threads)
-    status <- rep("not selected", nrow(values))
-    at <- .matchGenes(values, fit@recipe)
+    status <- rep("not selected", nrow(counts))
+    at <- .matchGenes(counts, fit@recipe)
     there <- !is.na(at)                       # genes that the fit left out may be missing
     status[at[there]] <- fit@recipe$status[there]
     note <- c(list(model = class(fit@param)[1L], output = how$output, keep = how$keep,
-        seed = fit@seed, version = fit@version), .note(fit))
+        seed = fit@seed, version = fit@version), if (sd) list(sd = TRUE), .note(fit))
+    if (!is.null(how$rows)) {
+        status <- status[how$rows]
+        x <- .onlyRows(x, how$rows)
+    }
     out <- .store(x, values, how$name, status, note)
     if (sd) .storeSd(out, .fill(counts, fit, c(how, what = "sd"), threads), how$name) else out
 }

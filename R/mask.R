@@ -107,7 +107,7 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
     }
     n.entries <- .checkNumber(n.entries, "n.entries", 1, 1e9, whole = TRUE)
     seed <- .seed(seed)
-    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale") &&
+    counts <- .countsOf(x, assay.type, .checkFlag(check.scale, "check.scale") &&
         scheme != "molecules")
     k <- if (scheme == "molecules") .firstBroken(counts)
     if (length(k)) .stop("'x' must hold whole counts to hide molecules; %s at %s, %s",
@@ -127,7 +127,8 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
 .schemes <- c("uniform", "logistic.gene", "logistic.cell", "molecules", "exponential.cell")
 
 # Where the first value that is not whole is stored; empty: all are.
-.firstBroken <- function(counts) head(which(counts@x != round(counts@x)), 1L)
+.firstBroken <- function(counts) if (.Call(C_scan, counts)[4L] == 1) integer() else
+    head(which(counts@x != round(counts@x)), 1L)
 
 # Entries of checked counts hidden: the counts that are left, what was hidden, the curve of a
 # logistic scheme, and how many cells lost all they had.

@@ -253,11 +253,11 @@ setMethod(".ownProblems", "GraphSciParam", function(object) c(
 setMethod(".resumes", "GraphSciParam", function(param) TRUE)
 
 setMethod(".checkInput", "GraphSciParam",
-    function(param, counts, assay.type = NULL, to.fit = TRUE) {
+    function(param, counts, what = "'x'", to.fit = TRUE) {
     if (to.fit && length(.firstBroken(counts)))
-        .stop("'x' must hold whole numbers: %s is a distribution of counts",
+        .stop("%s must hold whole numbers: %s is a distribution of counts. %s", what,
         if (param@dist == "nb") "the negative binomial" else "the zero-inflated negative binomial",
-        class = "infill_scale")
+        .brokenAdvice, class = "infill_scale")
 })
 
 setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, say, before) {

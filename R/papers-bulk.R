@@ -34,7 +34,7 @@ bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("lo
     seed = NULL, ..., BPPARAM = NULL, assay.type = "counts")
 {
     scale <- .checkChoice(scale, "scale", c("log1p", "counts"))
-    counts <- .checkCounts(.counts(bulk, assay.type, "bulk"), FALSE, "bulk")
+    counts <- .countsOf(bulk, assay.type, FALSE, "bulk", look = FALSE)
     if (!is.numeric(fraction) || !length(fraction) || anyNA(fraction) ||
         any(fraction <= 0 | fraction >= 1)) .stop(
         "'fraction' must be numbers above 0 and below 1, not %s", .describe(fraction))

@@ -53,5 +53,8 @@ edgesAgainst <- function(edges, reference, genes = NULL) {
     a <- as.character(edges$gene1)
     b <- as.character(edges$gene2)
     if (anyNA(a) || anyNA(b)) .stop("'%s' must have no missing genes", arg)
-    unique(data.frame(a = ifelse(a < b, a, b), b = ifelse(a < b, b, a))[a != b, ])
+    # an order that does not depend on the locale
+    first <- match(a, sort(unique(c(a, b)), method = "radix"))
+    swap <- first > match(b, sort(unique(c(a, b)), method = "radix"))
+    unique(data.frame(a = ifelse(swap, b, a), b = ifelse(swap, a, b))[a != b, ])
 }

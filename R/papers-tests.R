@@ -112,7 +112,7 @@ genesAgainstBulk <- function(x, labels, truth, test = c("wilcoxon", "t"),
         .stop("'labels' must have %d labels, not %s", n, if (is.list(labels))
         .describe(labels) else format(length(labels)))
     used <- !is.na(labels)
-    levels <- if (is.factor(labels)) levels(droplevels(labels)) else sort(unique(labels[used]))
+    levels <- .levelsOf(labels)
     if (length(levels) != 2L)
         .stop("'labels' must have two classes (and NA for cells that are not used), not %d",
             length(levels))

@@ -36,7 +36,7 @@ zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, ...,
     assay.type = "counts", name = "infilled")
 {
     .strict("zerosByBulk()", ...)
-    counts <- .checkCounts(.counts(x, assay.type))
+    counts <- .countsOf(x, assay.type)
     if (missing(filled) && !.isExperiment(x)) .stop(
         "'filled' must be given where 'x' is no experiment that holds it")
     filled <- .filledOf(filled, name, "filled", dim(counts))

@@ -185,16 +185,17 @@ setMethod(".forEntries", "StackParam", function(param) {
     param
 })
 
-setMethod(".checkInput", "StackParam", function(param, counts, assay.type = NULL, to.fit = TRUE) {
+setMethod(".checkInput", "StackParam", function(param, counts, what = "'x'", to.fit = TRUE) {
     if (to.fit && !length(counts@x)) .stop("'x' must have counts: all are 0")
-    .checkWhole(counts, param, assay.type)
+    .checkWhole(counts, param, what)
 })
 
-.checkWhole <- function(counts, param, assay.type) {
+.checkWhole <- function(counts, param, what) {
     k <- if (param@loss == "poisson") .firstBroken(counts)
-    if (length(k))
-        .stop(paste("'x' (assay \"%s\") must hold whole numbers: there are no molecules to",
-        "hold out of %s. FPKM, TPM and logarithms will not do; loss = \"masked\" hides whole",
-            "entries"),
-        assay.type, format(counts@x[k]), class = "infill_scale")
+    if (length(k)) .stop(
+        "%s must hold whole numbers: there are no molecules to hold out of %s. %s", what,
+        format(counts@x[k]), .brokenAdvice, class = "infill_scale")
 }
+
+.brokenAdvice <- paste("Were counts corrected (ambient RNA) or shared out (EM)? Give round(x).",
+    "FPKM, TPM and logarithms will not do")

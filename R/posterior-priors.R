@@ -43,8 +43,9 @@
 
 # Predictions of a prior for cells of counts, dense; genes that it does not model from the gene
 # mean.
-.priorBlock <- function(counts, cols, fit, mean.fit, threads, rows = NULL) {
+.priorBlock <- function(counts, cols, fit, mean.fit, threads, rows = NULL, shared = NULL) {
     how <- .plainly("none")
+    how$shared <- shared                    # of calls with the same counts and cells
     values <- .block(fit, counts, cols, how, threads, rows)
     at <- .matchGenes(counts, fit@recipe)
     if (is.null(rows)) rows <- seq_len(nrow(counts))

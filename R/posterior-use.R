@@ -51,8 +51,9 @@ setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows =
 }
 
 .modelledBlock <- function(known, fit, what, threads, rows) {
+    shared <- new.env(parent = emptyenv())
     priors <- lapply(fit@fits, function(f)
-        .priorBlock(known, seq_len(ncol(known)), f, fit@mean.fit, threads, rows))
+        .priorBlock(known, seq_len(ncol(known)), f, fit@mean.fit, threads, rows, shared))
     b <- fit@coefficients
     if (fit@param@loss == "masked") {
         s <- rep(.sizes(Matrix::colSums(known), fit@recipe$usual), each = nrow(priors[[1L]]))
@@ -62,7 +63,7 @@ setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows =
     }
     # predictions are at the depth of `known`, whatever the priors were fitted to
     depth <- 1 / (1 - fit@param@fraction)
-    if (!is.null(rows)) known <- known[rows, , drop = FALSE]
+    if (!is.null(rows)) known <- .rowsOnce(known, rows, shared)
     .Call(C_stack_apply, unname(priors), known, 0L, unname(b), depth,
         c(what == "mean", what == "sd", what == "prior"),
         threads)[[match(what, c("mean", "sd", "prior"))]]
@@ -76,8 +77,8 @@ setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows =
 }
 
 .moleculesOf <- function(x, fit, assay.type) {
-    counts <- .checkCounts(.counts(x, assay.type), FALSE)
-    .checkWhole(counts, fit@param, assay.type)
+    counts <- .countsOf(x, assay.type, FALSE)
+    .checkWhole(counts, fit@param, .inAssay(x, assay.type))
     counts
 }
 
@@ -108,7 +109,7 @@ setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows =
 #' @examples
 #' x <- simulateCounts(n.genes = 100, n.cells = 60, seed = 1)
 #' fit <- fitInfill(x, StackParam(), seed = 1)
-#' posteriorSd(x, fit)[1:3, 1:4]
+#' posteriorSd(x, fit, genes = 1:3)[, 1:4]
 #' posteriorQuantiles(x, fit, c(0.05, 0.95), genes = "gene2", cells = 1:4)
 #' @export
 posteriorSd <- function(x, fit, output = c("counts", "normcounts"),
@@ -120,7 +121,9 @@ posteriorSd <- function(x, fit, output = c("counts", "normcounts"),
     how <- .how(.checkChoice(output, "output", c("counts", "normcounts")), "posterior", TRUE, "sd",
         as, fit@param)
     how$what <- "sd"
-    .fill(.moleculesOf(x, fit, assay.type), fit, how, .threads(num.threads, fit@param))
+    counts <- .moleculesOf(x, fit, assay.type)
+    how$rows <- .rowsOf(genes, counts)
+    .fill(counts, fit, how, .threads(num.threads, fit@param))
 }
 
 #' @rdname posteriorSd
@@ -145,7 +148,7 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     out <- array(0, c(length(g), length(cell), length(probs)),
         list(rownames(counts)[g], colnames(counts)[cell], probs))
     unknown <- !g %in% .matchGenes(counts, fit@recipe)
-    for (at in .inBlocks(length(cell), nrow(counts))) {
+    for (at in .inBlocks(length(cell), length(g))) {
         mu <- .stackBlock(.columns(counts, cell[at]), fit, "prior", threads, g)
         # genes that the fit does not know, or had no counts of: as they are
         lost <- matrix(unknown, length(g), length(at)) | mu == 0
@@ -165,10 +168,17 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
 
 # Names or positions of n things as positions.
 .picked <- function(at, n, names, arg) {
-    all <- stats::setNames(seq_len(n), names)
-    out <- if (is.null(at)) all else if (is.factor(at) || is.list(at)) NA else all[at]
-    if (anyNA(out)) .stop("'%s' must be names or positions of %s of 'x', not %s", arg, arg,
-        if (is.character(at) && length(at) > 1L) .someOf(dQuote(at[is.na(out)], FALSE)) else
-        .describe(at))
-    unname(out)
+    if (is.null(at)) return(seq_len(n))
+    out <- if (is.character(at)) match(at, names)
+        else if (is.logical(at) && length(at) == n) which(at)
+        else if (is.numeric(at) && all(at %in% c(seq_len(n), -seq_len(n)))) tryCatch(
+            seq_len(n)[at], error = function(e) NA) else NA
+    if (!length(out) || anyNA(out)) .stop("'%s' must be names or positions of %s of 'x', not %s",
+        arg, arg, if (is.character(at) && length(at) > 1L)
+            .someOf(dQuote(at[is.na(out)], FALSE)) else .describe(at))
+    twice <- if (is.character(at)) intersect(at, names[duplicated(names)])
+    if (length(twice)) .stop(
+        "'%s' must be told apart by name, and 'x' has more than one of %s: give positions", arg,
+        .someOf(dQuote(twice, FALSE)))
+    out
 }

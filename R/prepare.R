@@ -98,7 +98,7 @@ prepareCounts <- function(x, ..., assay.type = "counts", min.count = 3, min.cell
     log = c("log2", "log1p", "none"), check.scale = TRUE)
 {
     .strict("prepareCounts()", ...)
-    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    counts <- .countsOf(x, assay.type, check.scale)
     .prepare(counts, .checkNumber(min.count, "min.count", 0, 1e9),
         .checkNumber(min.cells, "min.cells", 0, 1e9, TRUE),
         .checkChoice(gene.selection, "gene.selection", .selections),
@@ -249,6 +249,19 @@ restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
     }
     new
 }
+
+# The same once for all fits that want the same of these counts. shared: an environment, or NULL.
+.appliedOnce <- function(counts, recipe, shared) {
+    if (is.null(shared)) return(.applyRecipe(counts, recipe))
+    recipe <- recipe[intersect(.applied, names(recipe))]
+    for (s in shared$applied) if (identical(s$recipe, recipe)) return(s$new)
+    new <- .applyRecipe(counts, recipe)
+    shared$applied <- c(shared$applied, list(list(recipe = recipe, new = new)))
+    new
+}
+# what .applyRecipe() reads of a recipe
+.applied <- c("genes", "kept", "selected", "status", "target", "usual", "log", "normalize",
+    "stretched")
 
 # The largest logarithm of each cell, over all genes; 1 for a cell without counts.
 .stretches <- function(counts, total, recipe) {

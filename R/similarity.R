@@ -109,7 +109,7 @@ NULL
         .moduleOne(x, param, seed, threads, say)
     } else list(latent = unname(given.z), cluster = NULL, genes = NULL)
     if (!is.null(given.c)) {
-        one$cluster <- as.integer(factor(given.c))
+        one$cluster <- match(as.character(given.c), as.character(.levelsOf(given.c)))
         one[c("k", "agreement", "mean.agreement")] <- NULL        # of partitions that are not used
     }
     else if (is.null(one$cluster)) {
@@ -179,7 +179,7 @@ similarityModule <- function(x, param = ScInnParam(), ..., assay.type = "counts"
     if (!is(param, "ScInnParam")) .stop("'param' must be a ScInnParam, not %s", .describe(param))
     if (!.isString(name) || !nzchar(name)) .stop("'name' must be a name, not %s", .describe(name))
     .checkFlag(progress, "progress")
-    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    counts <- .countsOf(x, assay.type, check.scale)
     param <- .fixed(param, seed, NULL)
     scaled <- .scaledCells(param, counts)
     out <- .similarityOf(param, counts, scaled, .threads(num.threads, param), if (progress)

@@ -43,7 +43,7 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
         "'grid' must be a named list of values, such as list(n.genes = c(500, 1000)), not %s",
         .describe(grid))
     params <- .gridParams(param, grid)
-    counts <- .checkCounts(.counts(x, assay.type), .checkFlag(check.scale, "check.scale"))
+    counts <- .countsOf(x, assay.type, check.scale)
     spec <- .comparisonSpec(counts, repeats, fraction, "uniform", 10, NULL, seed, num.threads,
         progress, BPPARAM)
     .checkTasks("molecules", counts, given = TRUE)
@@ -150,7 +150,7 @@ plot.InfillTuning <- function(x, ...) {
     d <- x$table
     names <- x$settings$grid
     shown <- function(v) if (is.list(v)) factor(.gridText(v)) else if (is.character(v))
-        factor(v) else v
+        factor(v, unique(v)) else v
     d$x <- shown(d[[names[1L]]])
     d$rest <- if (length(names) > 1L) do.call(paste, c(lapply(names[-1L], function(n)
         sprintf("%s %s", n, shown(d[[n]]))), sep = ", ")) else ""

@@ -62,8 +62,14 @@ static Status mean_predict(Arena *a, const void *params, const Predict *p)
 {
     (void) a; (void) params;
     size_t G = (size_t) p->x.nrow;
-    for (int c = 0; c < p->x.ncol; c++)
-        for (size_t g = 0; g < G; g++) p->out[(size_t) c * G + g] = p->weights[g];
+    if (!p->wanted) {
+        for (int c = 0; c < p->x.ncol; c++)
+            for (size_t g = 0; g < G; g++) p->out[(size_t) c * G + g] = p->weights[g];
+        return ST_OK;
+    }
+    for (size_t g = 0; g < G; g++)
+        if (p->wanted[g])
+            for (int c = 0; c < p->x.ncol; c++) p->out[(size_t) c * G + g] = p->weights[g];
     return ST_OK;
 }
 

@@ -187,7 +187,7 @@ static Status predict(Arena *a, const void *params, const Predict *job)
     int n = job->x.ncol, T = job->threads, rN = d.r[d.N];
     mf_take_left(a, &d);
     double *normal = ARENA(a, double, (size_t) d.R * (size_t) d.R);
-    int *known = ARENA(a, int, n);
+    int *known = ARENA(a, int, n), *want = ARENA(a, int, d.r[0]);
     if (a->failed) return ST_NOMEM;
     const double *Z = from_natural(&d, job->weights);
     const double *summary = job->extras + 2 * (size_t) plan->cells
@@ -208,14 +208,14 @@ static Status predict(Arena *a, const void *params, const Predict *job)
         }
     }
     tick_idle(job->tick);
+    int genes = 0;
+    for (int g = 0; g < d.r[0]; g++) if (!job->wanted || job->wanted[g]) want[genes++] = g;
     PARALLEL_FOR(T)
     for (int c = 0; c < n; c++) {
         double *out = job->out + (size_t) c * (size_t) d.r[0];
         const double *z = d.Z + (size_t) c * (size_t) d.R;
-        for (int g = 0; g < d.r[0]; g++)
-            out[g] = !job->wanted || job->wanted[g]
-                         ? mf_dot(d.L + (size_t) g * (size_t) d.R, z, (size_t) d.R)
-                         : 0;
+        for (int k = 0; k < genes; k++)
+            out[want[k]] = mf_dot(d.L + (size_t) want[k] * (size_t) d.R, z, (size_t) d.R);
     }
     return ST_OK;
 }

@@ -6,10 +6,11 @@
 /* ---- preprocessing (prep_counts.c) ---- */
 typedef enum { LOG_NONE, LOG_2, LOG_1P } Log;
 typedef enum { KEEP_NONE, KEEP_OBSERVED, KEEP_MAX } Keep;
-typedef enum { CELLS_OK, CELLS_MISSING, CELLS_INFINITE, CELLS_NEGATIVE } BadValue;
-/* The first entry that is no finite, non-negative number (row and col filled), and whether all
- * entries are whole. */
-BadValue prep_scan(const Sparse *s, int *row, int *col, int *whole, double *largest);
+typedef enum { CELLS_OK, CELLS_MISSING, CELLS_INFINITE, CELLS_NEGATIVE, CELLS_HUGE } BadValue;
+/* How near whole numbers the entries are: all are (WHOLE), but for a millionth (NEARLY), not. */
+typedef enum { BROKEN, WHOLE, NEARLY } Wholeness;
+/* The first entry that is no number from 0 to 2^53 (row and col filled), or how whole all are. */
+BadValue prep_scan(const Sparse *s, int *row, int *col, Wholeness *whole, double *largest);
 /* at_least[g]: cells in which gene g has at least `min_count`. */
 void prep_detected(const Sparse *s, double min_count, int *at_least);
 /* total[c]: sum over the genes with keep[g] != 0. */

@@ -4,9 +4,9 @@
 #include <string.h>
 #include "prep.h"
 
-BadValue prep_scan(const Sparse *s, int *row, int *col, int *whole, double *largest)
+BadValue prep_scan(const Sparse *s, int *row, int *col, Wholeness *whole, double *largest)
 {
-    *whole = 1;
+    *whole = WHOLE;
     *largest = 0;
     for (int c = 0; c < s->ncol; c++)
         for (int k = s->p[c]; k < s->p[c + 1]; k++) {
@@ -15,7 +15,10 @@ BadValue prep_scan(const Sparse *s, int *row, int *col, int *whole, double *larg
             if (isnan(v)) return CELLS_MISSING;
             if (isinf(v)) return CELLS_INFINITE;
             if (v < 0) return CELLS_NEGATIVE;
-            if (v != floor(v)) *whole = 0;
+            if (v > 9007199254740992.0) return CELLS_HUGE;
+            if (v == floor(v)) ;
+            else if (fabs(v - rint(v)) > 1e-6 * fmax(1, v)) *whole = BROKEN;
+            else if (*whole == WHOLE) *whole = NEARLY;
             if (v > *largest) *largest = v;
         }
     return CELLS_OK;
@@ -82,12 +85,33 @@ static double unlogged(double v, Log log_)
     return log_ == LOG_2 ? exp2(v) - 1 : log_ == LOG_1P ? expm1(v) : v;
 }
 
+/* Do the genes that stay keep their order? */
+static int in_order(const int *row, int n)
+{
+    for (int g = 0, last = -1; g < n; g++) {
+        if (row[g] < 0) continue;
+        if (row[g] < last) return 0;
+        last = row[g];
+    }
+    return 1;
+}
+
 /* The new rows are in any order, so entries are dealt out by new row first and then back to the
- * columns. */
+ * columns, unless they are in order anyway. */
 Status prep_take(Arena *a, const Sparse *s, const int *row, int n_rows, const double *total,
                  double target, Log log, const int *out_p, int *out_i, double *out_x)
 {
     size_t n = (size_t) out_p[s->ncol];
+    if (in_order(row, s->nrow)) {
+        for (int c = 0, to = 0; c < s->ncol; c++)
+            for (int k = s->p[c]; k < s->p[c + 1]; k++) {
+                int r = row[s->i[k]];
+                if (r < 0 || s->x[k] == 0) continue;
+                out_i[to] = r;
+                out_x[to++] = logged(scaled(s->x[k], total[c], target), log);
+            }
+        return ST_OK;
+    }
     int *start = ARENA(a, int, n_rows + 1), *col = ARENA(a, int, n), *next = ARENA(a, int, s->ncol);
     double *val = ARENA(a, double, n);
     if (a->failed) return ST_NOMEM;

@@ -200,7 +200,36 @@ SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, 
 
 /* ---- predict ---- */
 
-/* extras: named list of matrices; wanted: NULL or a flag for each gene of x */
+/* The wanted genes only, n of them: of some cells at a time, so that what is not wanted is never
+ * held for all. */
+static void predict_some(const Model *m, const void *params, Predict *p, size_t n, double *out)
+{
+    Sparse x = p->x;
+    size_t genes = (size_t) x.nrow;
+    int step = genes > 4000000 ? 1 : (int) (4000000 / genes);
+    if (step > x.ncol) step = x.ncol;
+    double *block = (double *) R_alloc(genes * (size_t) step, sizeof(double));
+    int *start = (int *) R_alloc((size_t) step + 1, sizeof(int));
+    size_t *want = (size_t *) R_alloc(n, sizeof(size_t));
+    for (size_t g = 0, k = 0; g < genes; g++) if (p->wanted[g]) want[k++] = g;
+    memset(block, 0, genes * (size_t) step * sizeof(double));
+    void *top = vmaxget();
+    for (int from = 0; from < x.ncol; from += step) {
+        int cells = x.ncol - from < step ? x.ncol - from : step, first = x.p[from];
+        for (int c = 0; c <= cells; c++) start[c] = x.p[from + c] - first;
+        p->x = (Sparse) { x.nrow, cells, start, x.i + first, x.x + first };
+        p->out = block;
+        Arena a = r_arena();
+        r_status(m->predict(&a, params, p));
+        vmaxset(top);
+        for (size_t c = 0; c < (size_t) cells; c++)
+            for (size_t k = 0; k < n; k++)
+                out[((size_t) from + c) * n + k] = block[c * genes + want[k]];
+    }
+}
+
+/* extras: named list of matrices; wanted: NULL, or a flag for each gene of x, and the result has
+ * these alone */
 SEXP C_predict(SEXP param, SEXP weights, SEXP extras, SEXP x, SEXP plan, SEXP wanted, SEXP threads)
 {
     Opened o;
@@ -212,11 +241,14 @@ SEXP C_predict(SEXP param, SEXP weights, SEXP extras, SEXP x, SEXP plan, SEXP wa
     p.plan = o.plan;
     p.weights = r_numbers(weights, model_weights(o.m, o.params, genes, o.plan), FIT, "weights");
     p.extras = read_extras(&o, genes, extras);
-    SEXP out = PROTECT(Rf_allocMatrix(REALSXP, genes, p.x.ncol));
-    Arena a = r_arena();
-    p.out = REAL(out);
-    if (p.wanted) memset(p.out, 0, (size_t) genes * (size_t) p.x.ncol * sizeof(double));
-    r_status(o.m->predict(&a, o.params, &p));
+    int n = genes;
+    if (p.wanted) for (int g = 0; g < genes; g++) n -= !p.wanted[g];
+    SEXP out = PROTECT(Rf_allocMatrix(REALSXP, n, p.x.ncol));
+    if (!p.wanted) {
+        Arena a = r_arena();
+        p.out = REAL(out);
+        r_status(o.m->predict(&a, o.params, &p));
+    } else if (n) predict_some(o.m, o.params, &p, (size_t) n, REAL(out));
     UNPROTECT(1);
     return out;
 }

@@ -6,7 +6,8 @@
 SEXP C_scan(SEXP x)
 {
     Sparse s = r_sparse_unchecked(x);
-    int row = 0, col = 0, whole = 1;
+    int row = 0, col = 0;
+    Wholeness whole = WHOLE;
     double largest = 0;
     BadValue bad = prep_scan(&s, &row, &col, &whole, &largest);
     SEXP out = PROTECT(Rf_allocVector(REALSXP, 5));

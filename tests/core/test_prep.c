@@ -210,10 +210,21 @@ static void scan(void)
     double x[6] = { 1, 2, 3, 4, 5, 6 }, largest;
     const int p[4] = { 0, 2, 2, 6 }, i[6] = { 0, 3, 0, 1, 2, 3 };
     Sparse s = { 4, 3, p, i, x };
-    int row, col, whole;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && whole && largest == 6);
+    int row, col;
+    Wholeness whole;
+    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && whole == WHOLE && largest == 6);
+    x[3] = 4 - 9e-7;
+    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && whole == NEARLY);
+    x[0] = 1.1;
+    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && whole == BROKEN);
+    x[0] = 1;
+    x[3] = 4 + 5e-6;
+    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && whole == BROKEN);
     x[3] = 4.5;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && !whole && largest == 6);
+    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && whole == BROKEN && largest == 6);
+    x[3] = 9.1e15;
+    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_HUGE && row == 1 && col == 2);
+    x[3] = 4;
     x[5] = NAN;
     CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_MISSING && row == 3 && col == 2);
     x[4] = -INFINITY;
@@ -223,7 +234,7 @@ static void scan(void)
     x[1] = -1;
     CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_NEGATIVE && row == 3 && col == 0);
     Sparse empty = { 4, 0, p, i, x };
-    CHECK(prep_scan(&empty, &row, &col, &whole, &largest) == CELLS_OK && whole && largest == 0);
+    CHECK(prep_scan(&empty, &row, &col, &whole, &largest) == CELLS_OK && whole == WHOLE && largest == 0);
 }
 
 /* ---- nearest genes ---- */

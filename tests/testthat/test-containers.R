@@ -38,9 +38,11 @@ test_that("matrices of every kind give the same bits", {
         expect_identical(plain(out), filled)
         expect_identical(fitInfill(x, param, seed = 1)@weights, fit@weights)
     }
-    expect_identical(attr(infill(counts, fit), "infill"),
-        list(model = "AutoImputeParam", output = "counts", keep = "observed", seed = 1,
-        version = as.character(packageVersion("infill"))))
+    note <- attr(infill(counts, fit), "infill")
+    expect_identical(unclass(note)[1:5], list(model = "AutoImputeParam", output = "counts",
+        keep = "observed", seed = 1, version = as.character(packageVersion("infill"))))
+    expect_output(print(note), "^filled in by infill[(][)]: AutoImputeParam, .*$")
+    expect_length(capture.output(print(note)), 1L)
 })
 
 test_that("symmetric and logical matrices are taken for what they mean", {
@@ -133,17 +135,15 @@ test_that("names are not needed, and come back as they were", {
     expect_silent(infill(x, param, seed = 1))
 })
 
-test_that("duplicated and missing names are kept as they are", {
+test_that("duplicated and empty names are kept as they are", {
     odd <- counts
     rownames(odd)[2:3] <- rownames(odd)[1]
-    rownames(odd)[5] <- NA
+    rownames(odd)[5] <- ""
     colnames(odd)[2] <- colnames(odd)[1]
     out <- infill(odd, param, seed = 1)
     expect_identical(dimnames(out), dimnames(odd))
     expect_identical(unname(plain(out)), unname(filled))
     expect_identical(infill(odd, fitInfill(odd, param, seed = 1)), out)
-    # SummarizedExperiment itself takes no NA
-    rownames(odd)[5] <- "five"
     x <- SummarizedExperiment(list(counts = odd))
     back <- infill(x, param, seed = 1)
     expect_identical(dimnames(back), dimnames(x))
@@ -223,4 +223,49 @@ test_messages("the experiment without the assay asked for", {
     bad(geneCv(x))
     expect_error(infill(SummarizedExperiment(list(counts = as.data.frame(counts))), param),
         class = "infill_error")
+})
+
+test_that("a second result replaces the first and its standard deviations", {
+    sce <- SingleCellExperiment::SingleCellExperiment(list(counts = counts))
+    stack <- StackParam(GeneMeanParam())
+    a <- infill(sce, stack, sd = TRUE, seed = 1)
+    expect_identical(assayNames(a), c("counts", "infilled", "infilled.sd"))
+    again <- infill(a, stack, sd = TRUE, seed = 2)
+    expect_identical(assayNames(again), assayNames(a))
+    expect_false(identical(assay(again, "infilled.sd"), assay(a, "infilled.sd")))
+    for (b in list(infill(a, param, seed = 1), infill(a, stack, output = "logcounts", seed = 1)))
+        expect_identical(assayNames(b), c("counts", "infilled"))
+    # a standard deviation that somebody else put there is left alone
+    assay(sce, "infilled.sd") <- counts
+    expect_identical(assayNames(infill(sce, param, seed = 1)),
+        c("counts", "infilled.sd", "infilled"))
+})
+
+test_messages("counts and what others made are not replaced", {
+    x <- SummarizedExperiment(list(counts = counts, soupx = counts, infilled.sd = counts))
+    stack <- StackParam(GeneMeanParam())
+    mean <- GeneMeanParam()
+    bad(infill(x, mean, name = "counts"))
+    bad(infill(x, mean, name = "counts", overwrite = TRUE))
+    bad(infill(x, mean, name = "soupx"))
+    bad(infill(x, stack, sd = TRUE))
+    bad(infill(x, mean, overwrite = NA))
+    out <- infill(x, mean, name = "soupx", overwrite = TRUE)
+    expect_identical(assay(out, "soupx"), plain(infill(counts, mean)))
+    expect_identical(assay(out, "counts"), counts)
+    expect_identical(assay(infill(out, mean, name = "soupx", keep = "none"), "soupx"),
+        plain(infill(counts, mean, keep = "none")))
+})
+
+test_that("the note of a matrix does not outlive arithmetic", {
+    logs <- infill(counts, GeneMeanParam(), output = "logcounts")
+    expect_error(smoothingGauge(counts, logs), "logcounts", class = "infill_scale")
+    expect_s3_class(smoothingGauge(counts, 2^logs - 1, seed = 1), "SmoothingGauge")
+    filled <- infill(counts, GeneMeanParam())
+    expect_null(infill:::.noteOf(log1p(filled)))
+    expect_null(infill:::.noteOf(filled[1:3, ]))
+    expect_identical(infill:::.noteOf(filled)$output, "counts")
+    late <- infill(counts, GeneMeanParam(), as = "delayed")
+    expect_identical(infill:::.noteOf(late)$output, "counts")
+    expect_null(infill:::.noteOf(log1p(late)))
 })

@@ -130,8 +130,9 @@ test_messages("arguments of fitInfill", {
         resume = ended), "infill_mismatch")
     expect_error(fitInfill(counts, param, seed = numeric()), "seed", class = "infill_error")
     expect_error(fitInfill(counts, param, seed = c(NA, 1)), "seed", class = "infill_error")
-    bad(fitInfill(prepareCounts(matrix(2e38, 3, 4), log = "none", normalize = "none"),
-        smallParam(hidden = 4, learning.rate = 10), seed = 1), "infill_diverged")
+    large <- prepareCounts(matrix(5, 3, 4), log = "none", normalize = "none")
+    large@x@x[] <- 2e38
+    bad(fitInfill(large, smallParam(hidden = 4, learning.rate = 10), seed = 1), "infill_diverged")
 })
 
 test_messages("more than memory allows", {

@@ -178,3 +178,47 @@ test_messages("data that do not fit the fit", {
     bad(infill(many[31:60, ], fitInfill(many, smallParam(hidden = 4, min.cells = 1), seed = 1)),
         "infill_mismatch")
 })
+
+test_messages("some genes are the whole's, in the order asked for", {
+    counts <- smallCounts()
+    counts[, 7] <- 0
+    stack <- StackParam(list(GeneMeanParam(), DeepMcParam(ranks = 3, n.genes = Inf, min.cells = 0)),
+        min.gain = 0)
+    genes <- c(40, 2, 17, 60, 3)
+    for (param in list(smallParam(n.genes = 40), stack, DeepMcParam(sweeps = 3, ranks = c(8, 4)),
+        NeighborMeanParam(k = 5, n.components = 4), DeepImputeParam(max.iter = 3, n.genes = 40),
+        ScInnParam(max.iter = 3), GraphSciParam(max.iter = 3))) {
+        fit <- suppressWarnings(fitInfill(counts, param, seed = 1))
+        for (output in c("counts", "logcounts")) {
+            some <- function(g, ...) plain(suppressWarnings(infill(counts, fit, output = output,
+                genes = g, ...)))
+            whole <- plain(suppressWarnings(infill(counts, fit, output = output)))
+            expect_identical(some(genes), whole[genes, ])
+            expect_identical(some(rownames(counts)[genes]), whole[genes, ])
+            expect_identical(some(9), whole[9, , drop = FALSE])
+            expect_identical(as.matrix(some(genes, as = "delayed")), whole[genes, ])
+        }
+    }
+    fit <- suppressWarnings(fitInfill(counts, stack, seed = 1))
+    expect_identical(posteriorSd(counts, fit, genes = genes), posteriorSd(counts, fit)[genes, ])
+    sce <- SingleCellExperiment::SingleCellExperiment(list(counts = counts))
+    out <- infill(sce, fit, genes = genes, sd = TRUE)
+    expect_identical(dimnames(out), dimnames(counts[genes, ]))
+    expect_identical(SummarizedExperiment::assay(out, "infilled"),
+        plain(infill(counts, fit))[genes, ])
+    expect_identical(SummarizedExperiment::assay(out, "infilled.sd"),
+        plain(posteriorSd(counts, fit))[genes, ])
+    expect_identical(SummarizedExperiment::rowData(out)$infilled.status,
+        SummarizedExperiment::rowData(infill(sce, fit))$infilled.status[genes])
+    bad(infill(counts, fit, genes = "nobody"))
+    bad(infill(counts, fit, genes = c(1, 61)))
+    bad(infill(counts, fit, genes = 1.5))
+    bad(infill(counts, fit, genes = 1i))
+    bad(infill(counts, fit, genes = mean))
+    bad(infill(counts, fit, genes = integer()))
+    bad(infill(counts, fit, genes = NA))
+    bad(posteriorSd(counts, fit, genes = 0))
+    rownames(counts)[2] <- rownames(counts)[1]
+    bad(infill(counts, GeneMeanParam(), genes = rownames(counts)[1]))
+    expect_identical(nrow(infill(counts, GeneMeanParam(), genes = 1)), 1L)
+})

@@ -86,7 +86,7 @@ test_that("counts only: not whole, negative, missing, all zero", {
         quote(infill(x / 2 + 100, svd3, keep = "posterior")),
         quote(infill(x / 2, fitInfill(x, svd3, seed = 1), keep = "posterior", check.scale = FALSE)),
         quote(fitInfill(log1p(x) * 50, StackParam()))))
-        expect_error(eval(code), "(assay \"counts\") must hold whole numbers", fixed = TRUE,
+        expect_error(eval(code), "'x' must hold whole numbers", fixed = TRUE,
             class = "infill_scale")
     se <- SummarizedExperiment::SummarizedExperiment(list(fpkm = x * 1.5 + 100))
     expect_error(infill(se, StackParam(), assay.type = "fpkm"), "\"fpkm\"", class = "infill_scale")

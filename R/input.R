@@ -1,0 +1,99 @@
+# The door for counts: what is no count matrix is refused here, what looks odd is said here.
+#' @include containers.R
+NULL
+
+# The counts of what a user hands over, checked. look: is it worth a word that the rows seem not to
+# be the genes of one kind?
+.countsOf <- function(x, assay.type = "counts", check.scale = TRUE, arg = "x", look = TRUE) {
+    .checkFlag(check.scale, "check.scale")
+    m <- .checkCounts(.counts(x, assay.type, arg), check.scale, arg)
+    if (look) .lookAtRows(m, .kindsOf(x), arg)
+    m
+}
+
+# An assay is named in messages where there is one.
+.inAssay <- function(x, assay.type, arg = "x") if (.isExperiment(x))
+    sprintf("'%s' (assay %s)", arg, dQuote(paste(assay.type, collapse = "/"), FALSE)) else
+    sprintf("'%s'", arg)
+
+.cellLabel <- function(m, j) {
+    if (is.null(colnames(m))) sprintf("cell %d", j)
+    else sprintf("cell %d (%s)", j, dQuote(colnames(m)[j], FALSE))
+}
+.geneLabel <- function(m, i) {
+    if (is.null(rownames(m))) sprintf("gene %d", i)
+    else sprintf("gene %d (%s)", i, dQuote(rownames(m)[i], FALSE))
+}
+
+.badCount <- "'%s' must hold finite, non-negative counts; %s at %s, %s"
+
+# Are these counts? Numbers from 0 to 2^53, and not logarithms by the look of them. Counts that are
+# whole but for a millionth (single precision, a product by 1) are made whole.
+.checkCounts <- function(m, check.scale = TRUE, arg = "x") {
+    if (!nrow(m) || !ncol(m)) .stop("'%s' must have genes and cells, not %d x %d", arg, nrow(m),
+        ncol(m))
+    for (side in 1:2) if (anyNA(m@Dimnames[[side]])) .stop(
+        "'%s' must name all its %s or none; %s %d has no name (NA)", arg,
+        c("genes", "cells")[side], c("gene", "cell")[side], which(is.na(m@Dimnames[[side]]))[1L])
+    s <- .Call(C_scan, m)
+    if (s[1L] > 0) .stop(.badCount, arg, c("a missing value (NA)", "an infinite value",
+        "a negative value", "a value above 2^53")[s[1L]],
+        .geneLabel(m, s[2L]), .cellLabel(m, s[3L]), class = "infill_scale")
+    if (s[4L] == 2) {
+        m@x <- round(m@x)
+        return(drop0(m))
+    }
+    if (check.scale && s[4L] == 0 && s[5L] < 30) .stop(paste(
+        "'%s' must hold counts; its values are not whole and none is above %.3g. Are they",
+        "logarithms? Give the counts (of an experiment: with 'assay.type'). Were counts corrected",
+        "or shared out? Give round(x). check.scale = FALSE takes them as they are"), arg, s[5L],
+        class = "infill_scale")
+    m
+}
+
+# ---- rows that are not what rows should be: warnings ----
+
+.lookAtRows <- function(m, kinds, arg) {
+    said <- c(.turned(dimnames(m), arg), .otherKind(m, kinds, arg))
+    for (text in said) warning(warningCondition(text, class = "infill_rows", call = NULL))
+}
+
+# Cells x genes? Barcodes of droplets as row names, or names that only genes have as column names.
+.turned <- function(names, arg) {
+    some <- function(v) v[unique(round(seq(1, length(v), length.out = min(length(v), 200))))]
+    barcode <- "(^|[^A-Za-z])[ACGT]{12,}([^A-Za-z]|$)"
+    gene <- "^(ENS[A-Z]*G[0-9]{11}|(MT|mt)-[A-Za-z0-9]+|ACTB|Actb|GAPDH|Gapdh|MALAT1|Malat1)"
+    rows <- grep(barcode, some(names[[1L]]), value = TRUE)
+    cols <- grep(gene, names[[2L]], value = TRUE)
+    if (length(rows) && length(rows) > length(some(names[[1L]])) / 2) sprintf(paste(
+        "'%s' seems to be cells x genes: its row names, such as %s, look like the barcodes of",
+        "cells. Genes must be the rows: t(x)"), arg, dQuote(rows[1L], FALSE))
+    else if (length(cols) && !any(grepl(gene, names[[1L]]))) sprintf(paste(
+        "'%s' seems to be cells x genes: its column names, such as %s, look like names of genes.",
+        "Genes must be the rows: t(x)"), arg, dQuote(cols[1L], FALSE))
+}
+
+# Antibodies, hashtags or spike-ins among genes: where they hold most molecules, the sizes of cells
+# are theirs.
+.otherKind <- function(m, kinds, arg) {
+    total <- Matrix::rowSums(m)
+    share <- function(at) sum(total[at]) / max(sum(total), 1e-300)
+    no.genes <- "antibod|crispr|custom|multiplex|hashtag|^adt|^hto|peaks|spike|ercc"
+    at <- grepl(no.genes, kinds, ignore.case = TRUE)
+    if (any(at) && !all(at)) return(sprintf(paste(
+        "'%s' has %d rows of another kind than genes (%s); they hold %.0f %% of all molecules, and",
+        "are taken for genes. splitAltExps() of SingleCellExperiment sets them aside"), arg,
+        sum(at), paste(dQuote(unique(kinds[at]), FALSE), collapse = ", "), 100 * share(at)))
+    tag <- "TotalSeq|TotalA|(^|[-_.])(ADT|HTO|CITE|Antibody)([-_.]|$)|[-_]protein$|^ERCC-[0-9]{5}$"
+    at <- grep(tag, rownames(m))
+    if (length(at) && length(at) < nrow(m) && share(at) > 0.2) return(sprintf(paste(
+        "'%s' has %d rows that look like antibodies, hashtags or spike-ins, such as %s; they hold",
+        "%.0f %% of all molecules, and the sizes of cells follow them. Give the genes alone:",
+        "x[-grep(...), ]"), arg, length(at), dQuote(rownames(m)[at[1L]], FALSE), 100 * share(at)))
+    few <- head(order(-total), 20L)
+    if (nrow(m) >= 500L && share(few) > 0.7) sprintf(paste(
+        "20 of the %d rows of '%s' hold %.0f %% of all molecules (%s), and the sizes of cells",
+        "follow them. If they are no genes (antibodies, hashtags), give the genes alone"),
+        nrow(m), arg, 100 * share(few), if (is.null(rownames(m))) paste("row", few[1L], "most") else
+            paste(.someOf(rownames(m)[few], 3L)))
+}
