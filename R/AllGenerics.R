@@ -104,5 +104,5 @@ setGeneric(".tidings", function(fit) NULL)
 
 setGeneric(".counts", function(x, assay.type, arg = "x") standardGeneric(".counts"),
     signature = "x")
-setGeneric(".store", function(x, values, name, status, note)
+setGeneric(".store", function(x, values, name, status, note, assay.type)
     standardGeneric(".store"))

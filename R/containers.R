@@ -80,7 +80,7 @@ setMethod(".counts", "SummarizedExperiment", function(x, assay.type, arg = "x") 
     if (!all(vapply(names, is.null, TRUE))) names
 }
 
-setMethod(".store", "ANY", function(x, values, name, status, note) {
+setMethod(".store", "ANY", function(x, values, name, status, note, assay.type) {
     attr(values, "infill") <- structure(c(note, list(sum = .sumOf(values))), class = "InfillNote")
     values
 })
@@ -96,7 +96,7 @@ print.InfillNote <- function(x, ...) {
     invisible(x)
 }
 
-setMethod(".store", "SummarizedExperiment", function(x, values, name, status, note) {
+setMethod(".store", "SummarizedExperiment", function(x, values, name, status, note, assay.type) {
     # standard deviations of a former result are none of this one
     if (isTRUE(.noteOf(x, name)$sd)) assay(x, .sdName(name)) <- NULL
     assay(x, name, withDimnames = FALSE) <- values
@@ -136,11 +136,27 @@ setMethod(".kindsOf", "SummarizedExperiment", function(x) {
 setGeneric(".holdsSd", function(x) FALSE)
 setMethod(".holdsSd", "SummarizedExperiment", function(x) TRUE)
 
-setGeneric(".storeSd", function(x, sd, name) standardGeneric(".storeSd"))
-setMethod(".storeSd", "SummarizedExperiment", function(x, sd, name) {
+setGeneric(".storeSd", function(x, sd, name, assay.type) standardGeneric(".storeSd"))
+setMethod(".storeSd", "SummarizedExperiment", function(x, sd, name, assay.type) {
     assay(x, .sdName(name), withDimnames = FALSE) <- sd
     x
 })
+
+.sdName <- function(name) paste0(name, ".sd")
+
+# The name of an assay that a container makes of a name; a message when it is another.
+setGeneric(".nameIn", function(x, name) name)
+.sayName <- function(x, name) {
+    valid <- .nameIn(x, name)
+    if (valid != name) message(sprintf(
+        "'name' is %s, which is no name for an assay of 'x': the result is the assay %s",
+        dQuote(name, FALSE), dQuote(valid, FALSE)))
+    valid
+}
+
+# Why a result beside these counts must be held in memory, to follow "the result is"; NULL: it can
+# be a DelayedMatrix, too.
+setGeneric(".onlyHeld", function(x, assay.type) NULL)
 
 # The name that a result would have which `assay.type` speaks of.
 setGeneric(".lookedAt", function(x, assay.type) assay.type)
@@ -189,6 +205,7 @@ setMethod(".onlyRows", "SummarizedExperiment", function(x, rows) x[rows, ])
         return(x)
     }
     there <- .assaysOf(x)
+    if (.isString(name)) name <- .nameIn(x, name)
     if (!.isString(name) || !name %in% there)
         .stop("'name' must be an assay of '%s' (%s), not %s", arg,
         paste(dQuote(there, FALSE), collapse = ", "), .describe(name))

@@ -47,11 +47,11 @@ calibrationTable <- function(m, filled, by = c("gene", "value"), entries = c("al
     by <- .checkChoice(by, "by", c("gene", "value"))
     entries <- .checkChoice(entries, "entries", c("all", "zeros"))
     bins <- .checkNumber(bins, "bins", 1, 1000, whole = TRUE)
-    kept <- .counts(m@x, m@assay.type)
+    kept <- .keptOf(m)
     filled <- .filledOf(filled, name, "filled", dim(kept))
-    if (!is.null(subset.row)) m <- .onlyGenes(m, subset.row)
+    if (!is.null(subset.row)) m <- .onlyGenes(m, kept, subset.row)
     mean <- Matrix::rowMeans(kept)
-    genes <- which(mean > 0 & seq_along(mean) %in% .genesOf(m, subset.row))
+    genes <- which(mean > 0 & seq_along(mean) %in% .genesOf(kept, subset.row))
     if (!length(genes))
         .stop("'m' must have genes with counts that are not held out; none are left")
     test <- sparseMatrix(i = m@row, j = m@col, x = m@value, dims = dim(kept))
@@ -107,9 +107,9 @@ calibrationTable <- function(m, filled, by = c("gene", "value"), entries = c("al
     out[n > 0, , drop = FALSE]
 }
 
-.genesOf <- function(m, subset.row) {
-    genes <- seq_len(nrow(m@x))
-    names(genes) <- rownames(m@x)
+.genesOf <- function(kept, subset.row) {
+    genes <- seq_len(nrow(kept))
+    names(genes) <- rownames(kept)
     if (is.null(subset.row)) genes else genes[subset.row]
 }
 

@@ -62,9 +62,9 @@ setMethod("recoveryError", c("ANY", "ANY"), function(truth, filled, ...) .stop(p
 }
 
 # The hidden entries of some genes.
-.onlyGenes <- function(m, subset.row) {
-    genes <- seq_len(nrow(m@x))
-    names(genes) <- rownames(m@x)
+.onlyGenes <- function(m, kept, subset.row) {
+    genes <- seq_len(nrow(kept))
+    names(genes) <- rownames(kept)
     genes <- if (is.factor(subset.row) || is.list(subset.row)) NA else genes[subset.row]
     if (anyNA(genes))
         .stop(paste("'subset.row' must be names, positions or a logical vector of genes of the",
@@ -92,18 +92,18 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, filled, ...
         .stop(paste("'truth' must be a mask that hides whole entries, not one of scheme",
         "\"molecules\", whose entries keep a part of theirs; calibrationTable() judges what was",
             "filled in by it"))
+    kept <- .keptOf(truth)
     filled <- .resultOf(filled, name, "filled")
-    if (length(dim(filled)) != 2L || !identical(dim(filled), dim(truth@x))) {
-        .stop("'filled' must be %d x %d like the masked counts, not %s", nrow(truth@x),
-            ncol(truth@x),
+    if (length(dim(filled)) != 2L || any(dim(filled) != dim(kept))) {
+        .stop("'filled' must be %d x %d like the masked counts, not %s", nrow(kept), ncol(kept),
             if (length(dim(filled)) == 2L) paste(dim(filled), collapse = " x ")
             else .describe(filled))
     }
-    if (!is.null(subset.row)) truth <- .onlyGenes(truth, subset.row)
+    if (!is.null(subset.row)) truth <- .onlyGenes(truth, kept, subset.row)
     t <- truth@value
     p <- as.double(filled[cbind(truth@row, truth@col)])
     if (scale != "counts") {
-        total <- Matrix::colSums(.counts(truth@x, truth@assay.type))
+        total <- Matrix::colSums(kept)
         size <- total / median(total[total > 0])
         size[size == 0] <- 1
         log <- switch(scale, log2 = function(v) log2(v + 1), log1p = log1p,
@@ -112,7 +112,7 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, filled, ...
         p <- log(pmax(p, 0) / size[truth@col])
     }
     out <- .recovery(t, p, switch(by, gene = truth@row, cell = truth@col))
-    names <- switch(by, gene = rownames(truth@x), cell = colnames(truth@x))
+    names <- switch(by, gene = rownames(kept), cell = colnames(kept))
     if (!is.null(names) && !anyDuplicated(names)) rownames(out) <- names[as.integer(rownames(out))]
     out
 })

@@ -11,8 +11,8 @@ NULL
 #'   [prepareCounts()] made of them, which is then used as it is.
 #' @param param An [InfillParam-class], such as [AutoImputeParam()].
 #' @param ... For methods: the arguments below. Any other is an error.
-#' @param assay.type Assay of an experiment (layer of a Seurat object) that holds
-#'   the counts.
+#' @param assay.type Assay of an experiment that holds the counts; of a Seurat object a layer of the
+#'   default assay, or an assay and a layer, as `c("ADT", "counts")`.
 #' @param seed Number that fixes every random choice; overrides the `seed` of
 #'   `param`. `NULL`: that of `param`, where that is `NA` drawn from R's generator, and recorded in
 #'   the fit.

@@ -15,8 +15,8 @@ NULL
 #'   [InfillFit-class].
 #' @param ... For the method that fits: `seed`, `progress`, `checkpoint` and the
 #'   other arguments of [fitInfill()]. An argument that neither knows is an error.
-#' @param assay.type Assay of an experiment (layer of a Seurat object) that holds
-#'   the counts.
+#' @param assay.type Assay of an experiment that holds the counts; of a Seurat object a layer, or an
+#'   assay and a layer (below).
 #' @param output Scale of the result: `"counts"` (that of `x`), `"normcounts"`
 #'   (divided by the cell's size factor: its total over the kept genes, divided
 #'   by the median total) or `"logcounts"` (the logarithm of that plus 1, the
@@ -58,6 +58,24 @@ NULL
 #' @section New cells: A fit is applied to other cells by gene names (by position
 #'   where there are none). Genes that the fit needs and `x` lacks are named in
 #'   the error; genes that the fit does not know are passed through.
+#' @section Seurat objects: `assay.type` is a layer (slot) of the default assay, or an assay and a
+#'   layer of it: `assay.type = c("ADT", "counts")`, in this and in every function that takes a
+#'   Seurat object. `"counts"` of a split or merged assay are all its layers `counts.*`, filled
+#'   together and split again in the result (a gene that one of them lacks counts as 0 there, as
+#'   `JoinLayers()` has it, and stays out of that layer); `"counts.ctrl"` is that layer alone, and
+#'   the result then an assay of its cells.
+#'
+#'   The result is an assay of the class that the counts are in, `Assay` or `Assay5`. With `output`
+#'   `"counts"` or `"normcounts"` its values are in `counts`: run `NormalizeData()` on it before
+#'   anything is drawn or compared. An `Assay5` has no `data` until then; an `Assay` cannot be
+#'   without, and has there what `NormalizeData()` makes by default, never unlogged counts. With
+#'   `output = "logcounts"` they are in `data`, and natural logarithms, as Seurat takes them to be
+#'   when it computes fold changes. `sd = TRUE` adds the assay `<name>.sd`, with them in `data`.
+#'   `Misc(x, name)` holds what `metadata()` does elsewhere, and the status of the genes. A name
+#'   that Seurat does not take (`"in-filled"`) is made valid by its own rule, which a message says.
+#'   An `Assay5` can hold a DelayedMatrix, an `Assay` cannot. Default assay, identities, reductions
+#'   and metadata stay as they are, `nCount_` and `nFeature_` of a result are not added. Tests
+#'   between groups belong on the counts.
 #' @examples
 #' counts <- matrix(rpois(2000, 2), 50, 40)
 #' small <- AutoImputeParam(hidden = 8, max.iter = 30)
@@ -74,7 +92,7 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
     sd = FALSE, genes = NULL, overwrite = FALSE, num.threads = NULL, check.scale = TRUE)
 {
     .strict("infill()", ..., .also = names(formals(.fitChecked))[-(1:2)])
-    how <- .how(output, keep, nonneg, name, as, param)
+    how <- .howIn(.how(output, keep, nonneg, name, as, param), x, assay.type)
     asked <- how$keep == "posterior" && !is.null(.lacksPosterior(param))
     if (how$keep == "posterior") param <- .withPosterior(param)
     .checkSd(sd, param, x, how)
@@ -84,7 +102,7 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
     .checkInput(param, counts, .inAssay(x, assay.type))
     fit <- .fitChecked(counts, param, ..., num.threads = num.threads)
     if (asked) .tell(fit)
-    .finish(x, counts, fit, how, sd, .threads(num.threads, param))
+    .finish(x, counts, fit, how, sd, .threads(num.threads, param), assay.type)
 })
 
 #' @rdname infill
@@ -97,7 +115,7 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = 
 {
     .strict("infill() of a fit", ...)
     fit <- param
-    how <- .how(output, keep, nonneg, name, as, fit@param)
+    how <- .howIn(.how(output, keep, nonneg, name, as, fit@param), x, assay.type)
     threads <- .threads(num.threads, fit@param)
     counts <- .countsOf(x, assay.type, check.scale)
     asked <- how$keep == "posterior" && !is.null(.lacksPosterior(fit@param))
@@ -110,7 +128,7 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = 
         fit <- .posteriorOfFit(fit, counts, threads)
         .tell(fit)
     }
-    .finish(x, counts, fit, how, sd, threads)
+    .finish(x, counts, fit, how, sd, threads, assay.type)
 })
 
 #' @rdname infill
@@ -137,6 +155,20 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
         nonneg = .checkFlag(nonneg, "nonneg"), name = name,
         as = .checkChoice(as, "as", c("auto", "matrix", "delayed")))
 }
+
+# What x makes of it: a valid name, and no DelayedMatrix where there is no place for one.
+.howIn <- function(how, x, assay.type) {
+    how$name <- .sayName(x, how$name)
+    how$only.held <- .onlyHeld(x, assay.type)
+    if (is.null(how$only.held)) return(how)
+    if (how$as == "delayed") .stop(
+        "'as' must not be \"delayed\": the result is %s", how$only.held)
+    how$as <- "matrix"
+    how
+}
+
+# The logarithm of a result with output = "logcounts".
+.logOf <- function(fit) if (fit@recipe$log == "none") "log2" else fit@recipe$log
 
 # The values themselves, on the scale of the counts, as a dense matrix.
 .plainly <- function(keep) list(output = "counts", keep = keep, nonneg = TRUE, name = "infilled",
@@ -237,9 +269,7 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
             threads = threads))
         return(if (is.null(rows)) whole else whole[rows, , drop = FALSE])
     }
-    if (.exceedsMemory(8 * size)) .stop(
-        "a dense result of %d x %d needs %s, and %s are free; as = \"delayed\" makes none",
-        height, ncol(counts), .bytes(8 * size), .bytes(.memoryLimit()))
+    .checkRoom(size, c(height, ncol(counts)), how$only.held)
     blocks <- .inBlocks(ncol(counts), height)
     if (length(blocks) == 1L) return(.block(fit, counts, blocks[[1L]], how, threads, rows))
     names <- .namesOf(counts)
@@ -249,18 +279,33 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
     out
 }
 
-.finish <- function(x, counts, fit, how, sd, threads) {
+# Is there memory for a dense result? A container that takes no dense ones needs twice a sparse copy
+# of it as well.
+.checkRoom <- function(size, shape, only.held = NULL) {
+    need <- size * if (is.null(only.held)) 8 else 8 + 2 * 12
+    if (.exceedsMemory(need)) .stop("a dense result of %d x %d needs %s, and %s are free; %s",
+        shape[1L], shape[2L], .bytes(need), .bytes(.memoryLimit()), if (is.null(only.held))
+        "as = \"delayed\" makes none" else paste("as = \"delayed\" makes none, but this is",
+        only.held))
+    if (!is.null(only.held) && size > .Machine$integer.max) .stop(
+        "a result of %d x %d has too many values for a sparse matrix; it is %s", shape[1L],
+        shape[2L], only.held)
+}
+
+.finish <- function(x, counts, fit, how, sd, threads, assay.type) {
     values <- .fill(counts, fit, how, threads)
     status <- rep("not selected", nrow(counts))
     at <- .matchGenes(counts, fit@recipe)
     there <- !is.na(at)                       # genes that the fit left out may be missing
     status[at[there]] <- fit@recipe$status[there]
     note <- c(list(model = class(fit@param)[1L], output = how$output, keep = how$keep,
-        seed = fit@seed, version = fit@version), if (sd) list(sd = TRUE), .note(fit))
+        seed = fit@seed, version = fit@version),
+        if (how$output == "logcounts") list(log = .logOf(fit)), if (sd) list(sd = TRUE), .note(fit))
     if (!is.null(how$rows)) {
         status <- status[how$rows]
         x <- .onlyRows(x, how$rows)
     }
-    out <- .store(x, values, how$name, status, note)
-    if (sd) .storeSd(out, .fill(counts, fit, c(how, what = "sd"), threads), how$name) else out
+    out <- .store(x, values, how$name, status, note, assay.type)
+    if (!sd) return(out)
+    .storeSd(out, .fill(counts, fit, c(how, what = "sd"), threads), how$name, assay.type)
 }

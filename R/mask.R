@@ -27,6 +27,7 @@ setClass("MaskedCounts", slots = c(x = "ANY", row = "integer", col = "integer",
 #' @export
 setMethod("show", "MaskedCounts", function(object) {
     n <- length(object@value)
+    kept <- .keptOf(object)
     share <- sprintf("%g %%", 100 * object@fraction)
     cat(sprintf("MaskedCounts: %s in a %s of %d x %d\n", switch(object@scheme,
         uniform = sprintf("%d non-zeros hidden (%s, uniform)", n, share),
@@ -35,7 +36,7 @@ setMethod("show", "MaskedCounts", function(object) {
         exponential.cell = sprintf("%d non-zeros hidden (1 %% of each cell's, low ones first)", n),
         sprintf("%d non-zeros hidden (%g per %s, logistic)", n, object@n.entries,
             sub("logistic.", "", object@scheme,
-            fixed = TRUE))), class(object@x)[1L], nrow(object@x), ncol(object@x)))
+            fixed = TRUE))), class(object@x)[1L], nrow(kept), ncol(kept)))
 })
 
 #' Hide entries, and keep the answers
@@ -50,7 +51,8 @@ setMethod("show", "MaskedCounts", function(object) {
 #'   (`"molecules"`) to hide, above 0 and below 1; not used by the others.
 #' @param seed Number that fixes the choice; `NULL`: drawn from R's generator.
 #' @param ... Nothing: an unknown argument is an error.
-#' @param assay.type Assay (layer) to mask.
+#' @param assay.type Assay to mask; of a Seurat object a layer, or an assay and a layer, as
+#'   `c("ADT", "counts")`.
 #' @param n.entries Entries to hide of each gene (`"logistic.gene"`) or cell
 #'   (`"logistic.cell"`), a whole number from 1; not used by the others.
 #' @param check.scale Refuse values that look like logarithms?
@@ -243,6 +245,10 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
     }, method = "BFGS", control = list(reltol = 1e-15, maxit = 500))$par
     c(location = best[1L], scale = exp(best[2L]))
 }
+
+# The counts that a mask left: a container need not have the shape of its assay. What there is to
+# say of them was said when they were masked.
+.keptOf <- function(m) suppressMessages(.counts(m@x, m@assay.type))
 
 .checkMasked <- function(x, arg) {
     if (!is(x, "MaskedCounts")) .stop("'%s' must be what maskCounts() returns, not %s", arg,

@@ -51,7 +51,8 @@ setMethod("dimnames", "PreparedCounts", function(x) dimnames(x@x))
 #' @param x Counts, genes x cells: a matrix, a sparse Matrix, a DelayedMatrix, a
 #'   SummarizedExperiment, a SingleCellExperiment or a Seurat object.
 #' @param ... Nothing: an unknown argument is an error.
-#' @param assay.type Assay of an experiment (layer of a Seurat object) to use.
+#' @param assay.type Assay of an experiment to use; of a Seurat object a layer, or an assay and
+#'   a layer, as `c("ADT", "counts")`.
 #' @param min.count,min.cells A gene is kept when at least `min.cells` cells
 #'   hold at least `min.count` of its molecules or reads. Default 3 in 3, the
 #'   rule of the AutoImpute paper.

@@ -98,25 +98,6 @@ test_that("a SingleCellExperiment comes back as one", {
     expect_identical(as.matrix(assay(late, "infilled")), filled)
 })
 
-test_that("a Seurat object comes back with one more assay and the same defaults", {
-    skip_if_not_installed("SeuratObject")
-    x <- SeuratObject::CreateSeuratObject(sparse(counts))
-    for (out in list(infill(x, param, seed = 1), infill(x, fit))) {
-        expect_s4_class(out, "Seurat")
-        expect_setequal(SeuratObject::Assays(out), c("RNA", "infilled"))
-        expect_identical(SeuratObject::DefaultAssay(out), "RNA")
-        expect_identical(out[["RNA"]], x[["RNA"]])
-        expect_identical(out[[]][colnames(x[[]])], x[[]])
-        expect_identical(SeuratObject::Idents(out), SeuratObject::Idents(x))
-        values <- SeuratObject::GetAssayData(out, assay = "infilled", slot = "counts")
-        expect_identical(as.matrix(values), filled)
-        expect_identical(SeuratObject::Misc(out, "infilled")$model, "AutoImputeParam")
-        expect_identical(SeuratObject::Misc(out, "infilled")$status, fit@recipe$status)
-    }
-    expect_identical(prepareCounts(x), prepareCounts(counts))
-    expect_error(infill(x, fit, assay.type = "nothing"), "assay.type", class = "infill_error")
-})
-
 test_that("names are not needed, and come back as they were", {
     bare <- unname(counts)
     out <- infill(bare, param, seed = 1)
@@ -182,11 +163,6 @@ test_that("DeepImpute: containers of every kind give the same bits, and say whic
         counts + 0)) {
         expect_identical(plain(infill(x, few, seed = 1)), filled)
     }
-    skip_if_not_installed("SeuratObject")
-    out <- infill(SeuratObject::CreateSeuratObject(sparse(counts)), few, seed = 1)
-    expect_identical(as.matrix(SeuratObject::GetAssayData(out, assay = "infilled",
-        slot = "counts")), filled)
-    expect_identical(SeuratObject::Misc(out, "infilled")$status, fit@recipe$status)
 })
 
 test_messages("containers and types that are none", {
