@@ -43,10 +43,58 @@
     m <- m - rowMeans(m)
     k <- min(k, dim(m))
     if (nrow(m) <= ncol(m))
-        crossprod(m, eigen(tcrossprod(m), symmetric = TRUE)$vectors[, seq_len(k), drop = FALSE])
+        crossprod(m, .leading(.crossed(m), k)$vectors)
     else {
-        e <- eigen(crossprod(m), symmetric = TRUE)
-        e$vectors[, seq_len(k), drop = FALSE] * rep(sqrt(pmax(e$values[seq_len(k)], 0)),
-            each = ncol(m))
+        e <- .leading(.crossed(t(m)), k)
+        e$vectors * rep(sqrt(pmax(e$values, 0)), each = ncol(m))
     }
+}
+
+# tcrossprod(m) a block of rows at a time, because a product of all of it cannot be interrupted.
+.crossed <- function(m) {
+    out <- matrix(0, nrow(m), nrow(m))
+    .crossRows(m, function(at, r) {
+        out[seq_len(nrow(r)), at] <<- r
+        out[at, seq_len(nrow(r))] <<- t(r)
+    })
+    out
+}
+
+# f(rows, products of all rows up to the last of them with these), block by block of some 2e8
+# products.
+.crossRows <- function(m, f) for (at in .inBlocks(nrow(m), length(m) / 50)) {
+    .Call(C_tick)
+    f(at, tcrossprod(m[seq_len(max(at)), , drop = FALSE], m[at, , drop = FALSE]))
+}
+
+# The first k eigenvectors of a symmetric matrix and their values: by R's eigen(), or, where that
+# would take seconds, by Lanczos' steps, all orthogonal to all before, until the residuals of all k
+# are nothing.
+.leading <- function(a, k) {
+    n <- nrow(a)
+    if (n <= 500) {
+        e <- eigen(a, symmetric = TRUE)
+        return(list(values = e$values[seq_len(k)], vectors = e$vectors[, seq_len(k), drop = FALSE]))
+    }
+    basis <- matrix(0, n, 0)
+    v <- .Call(C_uniforms, n, 1, 2) - 0.5
+    diagonal <- beside <- numeric()
+    repeat {
+        .Call(C_tick)
+        for (twice in 1:2) v <- v - drop(basis %*% crossprod(basis, v))
+        basis <- cbind(basis, v / sqrt(sum(v^2)))
+        j <- ncol(basis)
+        w <- drop(a %*% basis[, j])
+        diagonal[j] <- sum(w * basis[, j])
+        v <- w - drop(basis %*% crossprod(basis, w))
+        beside[j] <- sqrt(sum(v^2))
+        if (j %% 20 && j < n && beside[j] > 1e-12 * max(abs(diagonal))) next
+        small <- diag(diagonal, j)
+        small[cbind(seq_len(j - 1L) + 1L, seq_len(j - 1L))] <- beside[seq_len(j - 1L)]
+        e <- eigen(small, symmetric = TRUE)
+        left <- beside[j] * abs(e$vectors[j, seq_len(min(j, k))])
+        if (j >= k && all(left <= 1e-12 * max(abs(e$values))) || j >= n) break
+        if (!(beside[j] > 1e-12 * max(abs(diagonal)))) v <- .Call(C_uniforms, n, 1, j + 2) - 0.5
+    }
+    list(values = e$values[seq_len(k)], vectors = basis %*% e$vectors[, seq_len(k), drop = FALSE])
 }

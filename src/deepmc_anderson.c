@@ -5,7 +5,7 @@
 void mc_take_anderson(Arena *a, Anderson *w, size_t n)
 {
     w->n = n;
-    w->la = la_take(a, PAIRS);
+    w->la = la_take(a, PAIRS, (Tick) { NULL, NULL });        /* so small that it never ticks */
     w->f = ARENA(a, double, n); w->g = ARENA(a, double, n); w->r = ARENA(a, double, n);
     w->last_g = ARENA(a, double, n); w->last_r = ARENA(a, double, n);
     for (int k = 0; k < PAIRS; k++) {

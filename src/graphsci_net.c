@@ -15,15 +15,22 @@ int gs_is_held(const Net *n, size_t block, size_t cell, uint32_t bits[GENES])
     return 1;
 }
 
-uint32_t gs_held_below(const Net *n) { return (uint32_t) (n->p->valid_fraction * 4294967296.0); }
+uint32_t gs_held_below(const Net *n) { return n->held_below; }
+
+enum { WAVES = 4 };                             /* a tick behind each */
 
 void gs_each(Net *n, size_t things, void (*work)(Net *, size_t from, size_t to, Room *))
 {
-    PARALLEL_FOR(n->T)
-    for (int t = 0; t < n->T; t++) {
-        size_t from, to;
-        share(things, t, n->T, &from, &to);
-        if (from < to) work(n, from, to, n->room + t);
+    for (int wave = 0; wave < WAVES; wave++) {
+        size_t first, last;
+        share(things, wave, WAVES, &first, &last);
+        PARALLEL_FOR(n->T)
+        for (int t = 0; t < n->T; t++) {
+            size_t from, to;
+            share(last - first, t, n->T, &from, &to);
+            if (from < to) work(n, first + from, first + to, n->room + t);
+        }
+        tick_idle(n->tick);
     }
 }
 

@@ -83,6 +83,8 @@ typedef struct {
     /* per tile: edge cost, divergence, squares of W; per block of heads: nll, miss */
     double *sums;
     double *held, n_in, n_held;            /* entries in the likelihood, and left out */
+    Tick tick;                             /* behind each pass of an epoch */
+    uint32_t held_below;                   /* draws below this are left out */
     const Result *now;
     size_t *entry;
     real *ones;

@@ -141,14 +141,25 @@ static void standardise(Net *n)
     }
 }
 
-/* Entries in the likelihood, and left out. */
+/* Entries in the likelihood, and left out: those whose draw is below the share asked for, and at
+ * least the one of the smallest draw, or a small matrix would have nothing to tell when to stop. */
 static void count_held(Net *n)
 {
-    uint32_t bits[GENES], below = gs_held_below(n);
+    uint32_t bits[GENES], least = UINT32_MAX;
+    int smallest = 0;
+    n->held_below = (uint32_t) (n->p->valid_fraction * 4294967296.0);
     for (size_t b = 0; b < head_blocks(n); b++)
         for (size_t c = 0; c < (size_t) n->M; c++)
             if (gs_is_held(n, b, c, bits))
-                for (size_t j = 0; j < genes_here(n, b); j++) n->n_held += bits[j] < below;
+                for (size_t j = 0; j < genes_here(n, b); j++) {
+                    n->n_held += bits[j] < n->held_below;
+                    if (bits[j] < least) { least = bits[j]; smallest = 0; }
+                    smallest += bits[j] == least;
+                }
+    if (n->n_held < 1 && smallest) {
+        n->held_below = least + 1;
+        n->n_held = smallest;
+    }
     n->n_in = (double) n->N * (double) n->M - n->n_held;
 }
 
@@ -160,7 +171,9 @@ static void look_at(Net *n)
     logarithms(n);
     gene_moments(n);
     n->graph = (Neighbours) { n->N, plan->first.at, plan->neighbours.at, n->ones };
+    tick_idle(n->tick);
     standardise(n);
+    tick_idle(n->tick);
     n->cost = (TileCost) { (real) ((NN - edges) / edges), (real) (1 / (2 * (NN - edges))),
                           (real) (1 / NN) };
     if (NN <= edges) n->cost = (TileCost) { 0, 0, (real) (1 / NN) };            /* a single gene */
@@ -172,13 +185,15 @@ static void look_at(Net *n)
 static void glorot(Net *n, int block, size_t rows, size_t cols, size_t ld, size_t tile_rows)
 {
     double r = sqrt(6.0 / (double) (rows + cols));
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < rows; i++) {
+        if (i % 256 == 0) tick_idle(n->tick);
         for (size_t j = 0; j < cols; j++) {
             /* a matrix in tiles of tile_rows x TILE, or rows of ld */
             size_t at = tile_rows ? j / TILE * tile_rows * TILE + i * TILE + j % TILE : i * ld + j;
             double u = rng_unif(n->seed, RNG_INIT_1, (uint64_t) (block + 1) << 44 | (i * cols + j));
             n->w[n->at.at[block] + at] = (real) (r * (2 * u - 1));
         }
+    }
 }
 
 /* The heads' batch norm: at mean and dispersion of each gene, or at 1 and 0. */
@@ -229,6 +244,7 @@ Net gs_net(const GsParams *p, const Fit *f)
     const GsPlan *plan = f->plan;
     Net n = { .p = p, .plan = plan, .y = &f->x, .size = plan->size.at, .seed = f->seed,
               .N = f->x.nrow, .M = f->x.ncol, .tiles = tiles_of(f->x.nrow), .T = f->threads,
+              .tick = f->tick,
               .inner = p->latent == LATENT_INNER, .on_edges = p->inner == INNER_EDGES,
               .inflated = p->dist == DIST_ZINB, .noise = 1, .drop = 1 };
     n.pad = (size_t) n.tiles * TILE;

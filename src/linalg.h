@@ -4,11 +4,16 @@
 #define INFILL_LINALG_H
 #include "core.h"
 
-typedef struct { int n, n_work; double *work, *values, *vectors; int *ints; } LaWork;
+typedef struct {
+    int n, n_work;
+    double *work, *values, *vectors;
+    int *ints;
+    Tick tick;
+} LaWork;
 /* Scratch for matrices of up to n rows. */
-static inline LaWork la_take(Arena *a, int n)
+static inline LaWork la_take(Arena *a, int n, Tick tick)
 {
-    LaWork w = { n, 40 * (n > 0 ? n : 1), NULL, NULL, NULL, NULL };
+    LaWork w = { n, 40 * (n > 0 ? n : 1), NULL, NULL, NULL, NULL, tick };
     w.work = ARENA(a, double, w.n_work);
     w.values = ARENA(a, double, n + 1);
     w.vectors = ARENA(a, double, (size_t) n * (size_t) n + 1);

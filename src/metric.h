@@ -74,7 +74,8 @@ double count_loss(const Sparse *observed, const double *expected, CountLoss kind
 /* ---- false signal (metric_signal.c) ---- */
 /* x: genes x cells, dense, column-major; rank: the same shape, within each gene; ties: midranks()
  * of each. */
-Status gene_ranks(Arena *a, const double *x, int genes, int cells, double *rank, double *ties);
+Status gene_ranks(Arena *a, const double *x, int genes, int cells, Tick tick, double *rank,
+                  double *ties);
 /* Welch's t of each gene, cells with second[c] == 0 against the others: t, degrees of freedom, the
  * two means. NaN where a side has fewer than two cells or neither varies beyond rounding. x as in
  * gene_ranks(). */

@@ -3,16 +3,21 @@
 #include <math.h>
 #include "metric.h"
 
-Status gene_ranks(Arena *a, const double *x, int genes, int cells, double *rank, double *ties)
+enum { SORTED = 500000 };                       /* values between two ticks */
+
+Status gene_ranks(Arena *a, const double *x, int genes, int cells, Tick tick, double *rank,
+                  double *ties)
 {
     size_t G = (size_t) genes, N = (size_t) cells;
     size_t *order = ARENA(a, size_t, 2 * N);
     double *v = ARENA(a, double, N), *r = ARENA(a, double, N);
+    size_t done = 0;
     if (a->failed) return ST_NOMEM;
     for (size_t g = 0; g < G; g++) {
         for (size_t c = 0; c < N; c++) v[c] = x[c * G + g];
         ties[g] = midranks(v, N, 0, order, r);
         for (size_t c = 0; c < N; c++) rank[c * G + g] = r[c];
+        if (done++ * N > SORTED) { tick_idle(tick); done = 0; }
     }
     return ST_OK;
 }

@@ -29,7 +29,7 @@ void mf_take_left(Arena *a, Mf *d)
     d->LL = ARENA(a, double, R * R);
     for (int k = 0; k < 14; k++) d->small[k] = ARENA(a, double, side * side);
     for (int k = 0; k < 2; k++) d->eigen[k] = ARENA(a, double, side);
-    d->la = la_take(a, (int) side);
+    d->la = la_take(a, (int) side, d->tick);
 }
 
 void mf_take(Arena *a, Mf *d)

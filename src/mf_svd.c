@@ -161,20 +161,22 @@ static double moved(const Lanczos *z, int n, int from, int r)
 }
 
 /* The first `count` Ritz vectors, of n vectors of the basis. */
-static void ritz_vectors(const Lanczos *z, size_t g, int n, int count, double *to)
+static void ritz_vectors(const Lanczos *z, size_t g, int n, int count, Tick tick, double *to)
 {
     memset(to, 0, g * (size_t) count * sizeof *to);
-    for (int k = 0; k < count; k++, to += g)
+    for (int k = 0; k < count; k++, to += g) {
         for (int j = 0; j < n; j++) {
             double s = z->ritz[(size_t) k * (size_t) n + (size_t) j];
             for (size_t i = 0; i < g; i++) to[i] += s * z->basis[(size_t) j * g + i];
         }
+        tick_idle(tick);
+    }
 }
 
 /* The basis becomes its `top` best vectors, and the block that was to come next. */
-static void restart(Lanczos *z, size_t g, int n, int top, int size)
+static void restart(Lanczos *z, size_t g, int n, int top, int size, Tick tick)
 {
-    ritz_vectors(z, g, n, top, z->spare);
+    ritz_vectors(z, g, n, top, tick, z->spare);
     memmove(z->basis + (size_t) top * g, z->basis + (size_t) n * g, BLOCK * g * sizeof *z->basis);
     memcpy(z->basis, z->spare, (size_t) top * g * sizeof *z->basis);
     memset(z->H, 0, (size_t) size * (size_t) size * sizeof *z->H);
@@ -239,7 +241,7 @@ static Status lanczos(Arena *a, const SvdTask *task, Lists *l, double *v, double
     Lanczos z;
     take_lanczos(a, &z, g, r, size);
     chunks_take(a, &chunks, &l->y, g * BLOCK + BLOCK, l->threads, task->tick);
-    LaWork la = la_take(a, size);
+    LaWork la = la_take(a, size, task->tick);
     if (a->failed) return ST_NOMEM;
     for (int k = 0; k < BLOCK; k++) {
         for (size_t i = 0; i < g; i++)
@@ -257,11 +259,12 @@ static Status lanczos(Arena *a, const SvdTask *task, Lists *l, double *v, double
         int settled = from >= r && kept >= r && moved(&z, n, from, r) < TOLERANCE;
         if (settled || *passes >= PASSES || (size_t) n >= g) break;
         for (int q = 0; q < BLOCK; q++) orthogonal(z.basis, g, n + q, task->seed, &draws);
+        tick_idle(task->tick);
         kept = top;
-        if (n + 2 * BLOCK > size) { restart(&z, g, n, top, size); n = top; }
+        if (n + 2 * BLOCK > size) { restart(&z, g, n, top, size, task->tick); n = top; }
         else memcpy(z.old, z.ritz, (size_t) top * (size_t) n * sizeof *z.old);
     }
-    ritz_vectors(&z, g, n, r, v);
+    ritz_vectors(&z, g, n, r, task->tick, v);
     memcpy(values, z.values, (size_t) r * sizeof *values);
     return ST_OK;
 }
@@ -274,7 +277,7 @@ static Status whole_gram(Arena *a, const SvdTask *task, Lists *l, double *sc, do
 {
     int side = l->y.nrow;
     size_t g = (size_t) side;
-    LaWork la = la_take(a, side);
+    LaWork la = la_take(a, side, task->tick);
     l->whole = ARENA(a, double, g * g);
     if (a->failed) return ST_NOMEM;
     gram(l, task->tick);

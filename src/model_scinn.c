@@ -138,6 +138,7 @@ static void look_at(Net *n, double *mean, double *count)
     const Sparse *x = n->x;
     size_t entries = (size_t) x->p[x->ncol];
     uint64_t left = (uint64_t) (n->p->valid_fraction * (double) entries);
+    if (!left && entries > 1) left = 1;
     double ss = 0, seen = 0;
     if (n->role)
         for (size_t k = 0; k < entries; k++)
@@ -198,9 +199,10 @@ static void start(Net *n, const Fit *f, const double *mean)
 static void give(const Net *n, Fit *f)
 {
     real *const of[] = { n->w, n->m, n->v };
-    weights_out(n->part, N_PARTS, n->n_held ? n->kept : n->w, f->weights);
+    int looked = n->n_held && f->h->best_iter;                  /* a plan of no iterations: never */
+    weights_out(n->part, N_PARTS, looked ? n->kept : n->w, f->weights);
     if (f->want_state) state_out(n->part, N_PARTS, of, 3, f->state);
-    if (n->n_held) f->h->mse = f->h->valid[f->h->best_iter - 1];
+    if (looked) f->h->mse = f->h->valid[f->h->best_iter - 1];
 }
 
 static Status fit(Arena *a, const void *params, Fit *f)

@@ -7,6 +7,9 @@
 #include "prep.h"
 
 enum { BLOCK = 128 };
+#ifndef GRAPH_TICK
+#define GRAPH_TICK 5e8                   /* products of a thread between two ticks; tests: few */
+#endif
 
 typedef struct {
     const Sparse *by_gene;
@@ -31,12 +34,15 @@ static size_t standardised(const Graph *g, int block, real *out)
     return (size_t) n;
 }
 
-/* The pairs of block b with every block up to it; bits of rows of block b only, so that threads do
- * not meet. */
-static void one_block(const Graph *g, int b, real *mine, real *other, real *r, real *scratch)
+/* The pairs of block b with the blocks from..to-1 up to it; bits of rows of block b only, so that
+ * threads do not meet. mine: stays between calls */
+static void one_block(const Graph *g, int b, int from, int to, real *mine, real *other, real *r,
+                      real *scratch)
 {
-    size_t n = standardised(g, b, mine), M = (size_t) g->M, words = ((size_t) g->N + 63) / 64;
-    for (int o = 0; o <= b; o++) {
+    size_t M = (size_t) g->M, words = ((size_t) g->N + 63) / 64;
+    size_t n = b * BLOCK + BLOCK < g->N ? BLOCK : (size_t) (g->N - b * BLOCK);
+    if (!from) standardised(g, b, mine);
+    for (int o = from; o < to && o <= b; o++) {
         size_t m = o == b ? n : standardised(g, o, other);
         gemm(0, 1, n, m, M, mine, M, o == b ? mine : other, M, 0, r, m, scratch);
         for (size_t i = 0; i < n; i++)
@@ -66,16 +72,18 @@ Status prep_graph(Arena *a, const Sparse *by_gene, double threshold, int threads
         ss += (M - (to - from)) * mean[j] * mean[j];
         over[j] = ss > 1e-20 * M * mean[j] * mean[j] ? 1 / sqrt(ss) : 0;
     }
-    for (int first = 0; first < blocks; first += threads) {
-        PARALLEL_FOR(threads)
-        for (int t = 0; t < threads; t++) {
-            real *mine = room + (size_t) t * (2 * tile + BLOCK * BLOCK + GEMM_SCRATCH);
-            if (first + t < blocks)
-                one_block(&g, first + t, mine, mine + tile, mine + 2 * tile,
-                          mine + 2 * tile + BLOCK * BLOCK);
+    int at_once = 1 + (int) (GRAPH_TICK / ((double) BLOCK * BLOCK * M));
+    for (int first = 0; first < blocks; first += threads)
+        for (int o = 0; o < first + threads && o < blocks; o += at_once) {
+            PARALLEL_FOR(threads)
+            for (int t = 0; t < threads; t++) {
+                real *mine = room + (size_t) t * (2 * tile + BLOCK * BLOCK + GEMM_SCRATCH);
+                if (first + t < blocks)
+                    one_block(&g, first + t, o, o + at_once, mine, mine + tile, mine + 2 * tile,
+                              mine + 2 * tile + BLOCK * BLOCK);
+            }
+            tick_idle(tick);
         }
-        tick_idle(tick);
-    }
     for (size_t i = 0; i < (size_t) N; i++)                    /* the other half */
         for (size_t j = 0; j < i; j++)
             if (bits[i * words + j / 64] >> j % 64 & 1)

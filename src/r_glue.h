@@ -66,6 +66,7 @@ ENTRY(C_mask_weighted)(SEXP x, SEXP log_weight, SEXP by_gene, SEXP take, SEXP se
 ENTRY(C_thin)(SEXP x, SEXP fraction, SEXP seed);
 ENTRY(C_shuffle)(SEXP by_gene, SEXP seed);
 ENTRY(C_gene_ranks)(SEXP x);
+ENTRY(C_tick)(void);
 ENTRY(C_gene_welch)(SEXP x, SEXP second);
 ENTRY(C_rank_agreement)(SEXP by_gene, SEXP after, SEXP group, SEXP n_groups, SEXP least);
 ENTRY(C_simulate)

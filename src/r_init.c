@@ -38,6 +38,13 @@ static void tick(void *ctx, const Progress *now)
 
 Tick r_tick(void *ctx) { return (Tick) { tick, ctx }; }
 
+/* For loops of R whose steps take long: R itself looks for an interrupt every thousand steps. */
+SEXP C_tick(void)
+{
+    R_CheckUserInterrupt();
+    return R_NilValue;
+}
+
 Sparse r_sparse_unchecked(SEXP x)
 {
     SEXP dim = R_do_slot(x, Rf_install("Dim"));
@@ -112,6 +119,7 @@ static const R_CallMethodDef calls[] = { CALL(C_models, 0),
                                          CALL(C_gene_ranks, 1),
                                          CALL(C_gene_welch, 2),
                                          CALL(C_rank_agreement, 5),
+                                         CALL(C_tick, 0),
                                          { NULL, NULL, 0 } };
 
 void attribute_visible R_init_infill(DllInfo *dll)

@@ -48,8 +48,8 @@ SEXP C_gene_ranks(SEXP x)
     SET_VECTOR_ELT(out, 0, Rf_allocMatrix(REALSXP, genes, cells));
     SET_VECTOR_ELT(out, 1, Rf_allocVector(REALSXP, genes));
     Arena a = r_arena();
-    r_status(
-        gene_ranks(&a, REAL(x), genes, cells, REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1))));
+    r_status(gene_ranks(&a, REAL(x), genes, cells, r_tick(NULL), REAL(VECTOR_ELT(out, 0)),
+                        REAL(VECTOR_ELT(out, 1))));
     UNPROTECT(1);
     return out;
 }

@@ -20,7 +20,7 @@ static void ranks(void)
     size_t room[2 * M];
     for (int k = 0; k < G * M; k++) x[k] = floor(between(0, 1 + 3 * (k % G)));
     Arena a = new_arena();
-    CHECK(gene_ranks(&a, x, G, M, got, ties) == ST_OK);
+    CHECK(gene_ranks(&a, x, G, M, any_tick(), got, ties) == ST_OK);
     for (int g = 0; g < G; g++) {
         for (int c = 0; c < M; c++) v[c] = x[c * G + g];
         literal_ranks(v, M, want, &t);
@@ -32,7 +32,7 @@ static void ranks(void)
     CHECK(r[0] == 3.5 && r[1] == 3.5 && r[2] == 1.5 && r[4] == 1.5 && r[3] == 5);
     CHECK(midranks(near, 5, 0, room, r) == 0 && r[4] == 1 && r[2] == 2);
     Arena b = failing_arena(&(Grabs) { 0, 1 });
-    CHECK(gene_ranks(&b, x, G, M, got, ties) == ST_NOMEM);
+    CHECK(gene_ranks(&b, x, G, M, any_tick(), got, ties) == ST_NOMEM);
 }
 
 static void agreement_of_ranks(void)

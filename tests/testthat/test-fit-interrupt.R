@@ -52,3 +52,21 @@ test_that("an interrupt ends silhouetteWidth()", {
         "l <- rep(1:5, length.out = 6e4);",
         "file.create(file.path(folder, 'begun')); silhouetteWidth(x, l) }"))
 })
+
+# large enough to be at work for some seconds
+largeCounts <- paste("set.seed(1); x <- Matrix::rsparsematrix(2500, 2500, 0.1,",
+    "rand.x = function(n) rpois(n, 2) + 1); file.create(file.path(folder, 'begun'));")
+
+test_that("an interrupt ends permutationCheck() of many genes", {
+    interrupted(paste("{", largeCounts, "permutationCheck(x, GeneMeanParam(), n.genes = 2000) }"))
+})
+
+test_that("an interrupt ends GraphSCI's preparation and its start", {
+    interrupted(paste("{", largeCounts, "fitInfill(rbind(x, x), GraphSciParam(n.max = Inf)) }"))
+})
+
+test_that("an interrupt ends deepMc of a high rank", {
+    interrupted(paste("{", largeCounts,
+        "fitInfill(x, DeepMcParam(ranks = 200, n.genes = 1500)) }"))
+    interrupted(paste("{", largeCounts, "fitInfill(x, DeepMcParam(ranks = 200, n.genes = Inf)) }"))
+})

@@ -109,3 +109,17 @@ test_that("the memory needed is said before the start, and refused before the gr
     expect_error(fitInfill(counts, quick(), seed = 1),
         "a fit to 60 genes x 80 cells needs about .*inner = \"edges\".*'n.genes'")
 })
+
+test_that("an entry is held out however small the matrix and the share", {
+    x <- withSeed(1, matrix(rpois(20 * 15, 1.5), 20))
+    for (seed in 1:5) for (share in c(1e-3, 1e-12)) {
+        fit <- fitInfill(x, GraphSciParam(max.iter = 3, valid.fraction = share), seed = seed)
+        expect_identical(fit@best, 3L)
+        expect_true(is.finite(fit@history$valid[3]))
+        # the weights are those of the last epoch, as of a fit that holds nothing out
+        expect_gt(sd(fit@weights), 0)
+    }
+    # and where the share is enough it is what it was: of 300 entries three or so
+    expect_true(all(is.finite(infill(x, GraphSciParam(max.iter = 10, valid.fraction = 0.01),
+        seed = 1))))
+})

@@ -185,3 +185,11 @@ test_that("a fit with nothing to fill in has weights of zero, the same ones ever
     expect_identical(fits[[1]]@weights, fits[[2]]@weights)
     expect_true(all(fits[[1]]@weights == 0))
 })
+
+test_that("an entry is held out however few there are", {
+    x <- withSeed(1, matrix(rpois(40, 0.2), 4, 10))
+    x[1, ] <- 1
+    fit <- suppressMessages(fitInfill(x, ScInnParam(latent = matrix(sin(1:20), 10),
+        labels = rep(1:2, 5), valid.fraction = 0.01, max.iter = 5), seed = 1))
+    expect_true(all(is.finite(fit@history$valid)) && all(fit@history$valid > 0))
+})
