@@ -10,20 +10,53 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
     report <- if (how$progress && !is.null(.shownLoss(param, 0, 0, 1)))
         .progress(param, length(x@x@x))
     resume <- how$resume
+    written <- TRUE
     repeat {
         pause <- if (!kept) 0 else (if (is.null(resume)) 0 else max(.iterations(resume))) +
             how$every
         fit <- .fitOnce(x, param, how$threads, resume, if (pause < last) pause else 0,
             how$keep.state || kept, report)
         if (!any(fit@stopped == "paused")) break
-        saveRDS(fit, paste0(how$checkpoint, ".new"))
-        file.rename(paste0(how$checkpoint, ".new"), how$checkpoint)
+        fit <- .marked(fit, x)
+        # told once: the disk may stay full for long
+        written <- .writeCheckpoint(fit, how$checkpoint, warn = written)
         resume <- fit
     }
     if (how$progress && isatty(stderr())) message("")
     if (kept) unlink(how$checkpoint)
-    if (!how$keep.state) fit@state <- numeric()
+    if (how$keep.state) return(.marked(fit, x))
+    fit@state <- numeric()
+    fit@recipe$fingerprint <- NULL
     fit
+}
+
+# A fit to go on from knows the values it was made of.
+.marked <- function(fit, x) {
+    fit@recipe$fingerprint <- .Call(C_fingerprint, x@x)
+    fit
+}
+
+# Writes beside the checkpoint that is there, reads it back, because the end of a full disk may show
+# when a file is closed or not at all, and takes its place only then. Was it written?
+.writeCheckpoint <- function(fit, file, warn) {
+    new <- paste0(file, ".new")
+    why <- NULL
+    heard <- function(cond) why <<- conditionMessage(cond)
+    tryCatch(withCallingHandlers({
+        saveRDS(fit, new)
+        if (!identical(readRDS(new), fit)) heard(simpleCondition("it does not read back"))
+        else if (file.rename(new, file)) return(TRUE)
+    }, warning = function(w) {
+        heard(w)
+        invokeRestart("muffleWarning")
+    }), error = heard)
+    unlink(new)
+    if (warn) warning(warningCondition(sprintf(paste(
+        "the checkpoint %s could not be written after %d iterations (%s); the fit goes on%s"),
+        dQuote(file, FALSE), max(.iterations(fit)), if (is.null(why)) "it cannot be renamed" else why,
+        if (file.exists(file)) ", and the checkpoint of before stays" else " without one"),
+        class = "infill_checkpoint"))
+    FALSE
 }
 
 # The last iteration there may be: a plan that decides it has `iterations`.
@@ -42,7 +75,7 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
         .stop("'checkpoint' must be in a folder that exists, not %s",
         .describe(checkpoint))
     if (!file.exists(checkpoint)) return(resume)
-    resume <- tryCatch(readRDS(checkpoint), error = function(e) NULL)
+    resume <- tryCatch(suppressWarnings(readRDS(checkpoint)), error = function(e) NULL)
     if (!is(resume, "InfillFit")) .stop("'checkpoint' %s is there, but holds no unfinished fit",
         .describe(checkpoint))
     resume
@@ -75,14 +108,25 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
         .stop("'resume' has ended (%s); there is nothing to go on with",
             resume@stopped[1L], class = "infill_mismatch")
     }
-    if (resume@cells != ncol(x) || resume@entries != length(x@x@x) ||
-        !identical(resume@recipe$selected, x@recipe$selected) ||
-        !identical(.planToMatch(resume@recipe), .planToMatch(x@recipe))) {
+    .checkSameCounts(resume, x)
+    done <- max(.iterations(resume))
+    if (.lastIteration(param, x@recipe) < done) .stop(
+        "'max.iter' must be at least the %d iterations that 'resume' has done, not %.0f", done,
+        .lastIteration(param, x@recipe), class = "infill_mismatch")
+}
+
+.checkSameCounts <- function(resume, x) {
+    if (resume@cells != ncol(x) || resume@entries != length(x@x@x))
         .stop(paste("'resume' was fitted to other counts (%d cells, %.0f non-zeros in the",
             "modelled genes; 'x': %d, %d)"),
             resume@cells, resume@entries, ncol(x), length(x@x@x),
             class = "infill_mismatch")
-    }
+    mark <- resume@recipe$fingerprint                    # checkpoints of before have none
+    if (!identical(resume@recipe$selected, x@recipe$selected) ||
+        !identical(.planToMatch(resume@recipe), .planToMatch(x@recipe)) ||
+        !is.null(mark) && !identical(mark, .Call(C_fingerprint, x@x)))
+        .stop("'resume' was fitted to other counts: as many non-zeros, but other values or places",
+        class = "infill_mismatch")
 }
 
 # A plan without the number of iterations, which a resumed fit may have more of.

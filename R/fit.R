@@ -20,12 +20,13 @@ NULL
 #'   `getOption("infill.threads", 1)`. The result does not depend on it.
 #' @param progress Show a progress line on the message stream?
 #' @param resume An [InfillFit-class] of the same data and parameters, fitted
-#'   with `keep.state = TRUE`, to go on from. Only `max.iter` may differ. Ends
-#'   with the same bits as one uninterrupted fit.
+#'   with `keep.state = TRUE`, to go on from. Only `max.iter` may differ, and not be below what is
+#'   done. Ends with the same bits as one uninterrupted fit.
 #' @param keep.state Keep what `resume` needs (three times the size)?
 #' @param checkpoint Name of a file that the unfinished fit is written to every
 #'   `checkpoint.every` iterations. If it exists, the fit goes on from it; it is
-#'   removed when the fit is done.
+#'   removed when the fit is done. One that cannot be written, as on a full disk, is a warning of
+#'   class `infill_checkpoint`: the fit goes on, and the file of before stays.
 #' @param checkpoint.every Iterations between two checkpoints.
 #' @param BPPARAM A \pkg{BiocParallel} back end, whose workers fit the networks of a model that has
 #'   several ([DeepImputeParam()]) and the priors of [StackParam()]; the same bits as without. A

@@ -198,6 +198,23 @@ SEXP C_fit(SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, 
     return out;
 }
 
+/* What a matrix looks like, cell by cell, as two whole numbers of 52 bits. */
+SEXP C_fingerprint(SEXP x)
+{
+    Sparse s = r_sparse(x);
+    SEXP out = PROTECT(Rf_allocVector(REALSXP, 2));
+    uint64_t h[2] = { (uint64_t) s.nrow, (uint64_t) s.ncol };
+    for (int c = 0; c < s.ncol; c++) {
+        double key[2];
+        cell_key(&s, c, key);
+        for (int k = 0; k < 2; k++)                       /* 64-bit FNV-1a, a word at a time */
+            h[k] = (h[k] ^ (uint64_t) key[k]) * UINT64_C(1099511628211);
+    }
+    for (int k = 0; k < 2; k++) REAL(out)[k] = (double) (h[k] >> 12);
+    UNPROTECT(1);
+    return out;
+}
+
 /* ---- predict ---- */
 
 /* The wanted genes only, n of them: of some cells at a time, so that what is not wanted is never

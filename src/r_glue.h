@@ -22,6 +22,7 @@ ENTRY(C_n_weights)(SEXP param, SEXP n_genes, SEXP plan);
 ENTRY(C_fit)
 (SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report);
 ENTRY(C_curves)(SEXP model);
+ENTRY(C_fingerprint)(SEXP x);
 ENTRY(C_predict)
 (SEXP param, SEXP weights, SEXP extras, SEXP x, SEXP plan, SEXP wanted, SEXP threads);
 ENTRY(C_nearest_genes)

@@ -47,10 +47,71 @@ test_that("a fit is resumed only with what it was made of", {
         resume = fitInfill(counts, smallParam(max.iter = 5), seed = 4)), "no state",
         class = "infill_mismatch")
     expect_error(fitInfill(counts, param, resume = list()), "resume", class = "infill_error")
-    # fewer than it has: as it is
-    same <- fitInfill(counts, smallParam(max.iter = 3), resume = start)
+    # as many as it has: as it is; fewer cannot be
+    same <- fitInfill(counts, smallParam(max.iter = 5), resume = start)
     expect_identical(same@weights, start@weights)
     expect_identical(nrow(fitParts(same, "history")), 5L)
+})
+
+test_messages("fewer iterations than there are, and other counts with the same zeros", {
+    start <- fitInfill(counts, smallParam(max.iter = 5), seed = 4, keep.state = TRUE)
+    bad(fitInfill(counts, smallParam(max.iter = 3), resume = start), "infill_mismatch")
+    other <- counts
+    other[which(other > 0)[7]] <- other[which(other > 0)[7]] + 1
+    bad(fitInfill(other, smallParam(max.iter = 9), resume = start), "infill_mismatch")
+    # as many zeros, elsewhere
+    at <- c(which(counts[, 3] > 0)[1], which(counts[, 3] == 0)[1])
+    other <- counts
+    other[at, 3] <- counts[rev(at), 3]
+    expect_error(fitInfill(other, smallParam(max.iter = 9), resume = start), "other counts",
+        class = "infill_mismatch")
+    # a deep network and a graph, too
+    for (p in list(deepParam, function(max.iter) GraphSciParam(max.iter = max.iter))) {
+        start <- suppressMessages(fitInfill(counts, p(max.iter = 4), seed = 4, keep.state = TRUE))
+        other <- counts
+        other[counts > 0] <- other[counts > 0] * 2
+        expect_error(suppressMessages(fitInfill(other, p(max.iter = 9), resume = start)),
+            "other counts|another", class = "infill_mismatch")
+        expect_error(suppressMessages(fitInfill(counts, p(max.iter = 3), resume = start)),
+            "'max.iter' must be at least the 4", class = "infill_mismatch")
+    }
+    # what did not keep its state has no use for a fingerprint
+    expect_null(fitInfill(counts, smallParam(max.iter = 2), seed = 4)@recipe$fingerprint)
+})
+
+test_that("a checkpoint that cannot be written is a warning, and the good one stays", {
+    skip_on_os("windows")
+    folder <- tempfile("full")
+    dir.create(folder)
+    on.exit(unlink(folder, recursive = TRUE))
+    saveRDS(counts, file.path(folder, "counts.rds"))
+    file <- file.path(folder, "checkpoint.rds")
+    p <- smallParam(max.iter = 30)
+    good <- fitInfill(counts, smallParam(max.iter = 6), seed = 4, keep.state = TRUE)
+    saveRDS(good, file)
+    # files of this R can have no more than 4 KB: as on a disk that is full
+    script <- file.path(folder, "script.R")
+    writeLines(c("suppressMessages(library(infill))", "heard <- character()",
+        sprintf("file <- %s", deparse(file)), sprintf("folder <- %s", deparse(folder)),
+        "counts <- readRDS(file.path(folder, 'counts.rds'))",
+        "fit <- withCallingHandlers(fitInfill(counts, readRDS(file.path(folder, 'param.rds')),",
+        "    seed = 4, checkpoint = file, checkpoint.every = 7), warning = function(w) {",
+        "    heard <<- c(heard, class(w)[1], conditionMessage(w))",
+        "    heard <<- c(heard, identical(readRDS(file), readRDS(file.path(folder, 'good.rds'))))",
+        "    invokeRestart('muffleWarning') })",
+        "cat(heard, fit@best, format(sum(fit@weights), digits = 16), sep = '\n')"), script)
+    saveRDS(p, file.path(folder, "param.rds"))
+    saveRDS(good, file.path(folder, "good.rds"))
+    libs <- paste(c(dirname(system.file(package = "infill")), .libPaths()), collapse = ":")
+    said <- suppressWarnings(system2("bash", c("-c", shQuote(sprintf(
+        "trap '' XFSZ; ulimit -f 4; R_LIBS=%s %s --vanilla %s 2>&1", shQuote(libs),
+        shQuote(file.path(R.home("bin"), "Rscript")), shQuote(script)))), stdout = TRUE))
+    whole <- fitInfill(counts, p, seed = 4)
+    expect_identical(said[1], "infill_checkpoint")
+    expect_match(said[2], "could not be written after 13 iterations .*the checkpoint of before stays")
+    expect_identical(said[3:5], c("TRUE", as.character(whole@best),
+        format(sum(whole@weights), digits = 16)))            # told once, and the fit is what it is
+    expect_length(list.files(folder, "new$"), 0)
 })
 
 test_that("a checkpoint is gone on from, and removed at the end", {
