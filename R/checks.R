@@ -89,6 +89,24 @@
 .levelsOf <- function(x) if (is.factor(x)) levels(droplevels(x)) else
     sort(unique(x[!is.na(x)]), method = "radix")
 
+# The door of every matrix that is no counts (those have .counts()): a sparse one may have had a slot
+# assigned past its validity, and Matrix's own code would read past the end of it.
+.checkMatrix <- function(x, arg) {
+    if (is(x, "DelayedArray")) {
+        DelayedArray::seedApply(x, .checkMatrix, arg)
+        return(x)
+    }
+    if (!is(x, "Matrix")) return(x)
+    valid <- tryCatch(validObject(x, test = TRUE), error = conditionMessage)
+    if (!isTRUE(valid)) .stop("'%s' must be a valid %s: %s", arg, class(x)[1L],
+        paste(valid, collapse = "; "))
+    x
+}
+
+# A matrix or a table of numbers that came in, as a plain matrix; what is neither stays as it is.
+.plainMatrix <- function(x, arg) if (is.data.frame(x) || is(x, "Matrix") || is(x, "DelayedMatrix"))
+    as.matrix(.checkMatrix(x, arg)) else x
+
 .needs <- function(package, what) {
     if (!requireNamespace(package, quietly = TRUE)) {
         .stop("%s needs the package %s, which is not installed", what,

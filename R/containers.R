@@ -38,18 +38,12 @@ setMethod(".counts", "matrix", function(x, assay.type, arg = "x") {
     storage.mode(x) <- "double"
     .asSparse(x)
 })
-# A slot can be assigned past validity, and Matrix's own code trusts it.
-.checkSparse <- function(x, arg) {
-    valid <- tryCatch(validObject(x, test = TRUE), error = conditionMessage)
-    if (!isTRUE(valid)) .stop("'%s' must be a valid %s: %s", arg, class(x)[1L],
-        paste(valid, collapse = "; "))
-}
 setMethod(".counts", "Matrix", function(x, assay.type, arg = "x") {
-    .checkSparse(x, arg)
+    .checkMatrix(x, arg)
     .asSparse(x)
 })
 setMethod(".counts", "dgCMatrix", function(x, assay.type, arg = "x") {
-    .checkSparse(x, arg)
+    .checkMatrix(x, arg)
     if (any(x@x == 0, na.rm = TRUE)) drop0(x) else x
 })
 # The coercion of DelayedArray loses missing values: they are looked for first.

@@ -252,7 +252,7 @@ clusterSeparability <- function(x, labels, by = c("overall", "type"), ...,
 silhouetteWidth <- function(x, labels, per.point = FALSE, num.threads = NULL) {
     if (length(dim(x)) != 2L || !nrow(x) || .isExperiment(x)) .stop(
         "'x' must be a matrix of points x dimensions, not %s", .describe(x))
-    x <- as.matrix(x)
+    x <- as.matrix(.checkMatrix(x, "x"))
     if (!is.numeric(x) || any(!is.finite(x))) .stop("'x' must hold finite numbers")
     .checkFlag(per.point, "per.point")
     l <- .labels(labels, "labels", nrow(x))

@@ -88,8 +88,7 @@ rocAuc <- function(score, truth) {
     }
     shape <- function(v) if (is.null(dim(v))) sprintf("%d values", length(v)) else
         paste(dim(v), collapse = " x ")
-    if (is.data.frame(expected) || is(expected, "Matrix") || is(expected, "DelayedMatrix"))
-        expected <- as.matrix(expected)
+    expected <- .plainMatrix(expected, "expected")
     if (!is.numeric(expected))
         .stop("'expected' must be numbers, a vector or a matrix like 'observed', not %s",
         .describe(expected))

@@ -88,6 +88,7 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, filled, ...
     .strict("recoveryError()", ...)
     by <- .checkChoice(by, "by", c("overall", "gene", "cell"))
     scale <- .checkChoice(scale, "scale", c("log2", "log1p", "counts", "log1p.twice"))
+    .checkMasked(truth, "truth")
     if (truth@scheme == "molecules")
         .stop(paste("'truth' must be a mask that hides whole entries, not one of scheme",
         "\"molecules\", whose entries keep a part of theirs; calibrationTable() judges what was",
@@ -99,6 +100,7 @@ setMethod("recoveryError", c("MaskedCounts", "ANY"), function(truth, filled, ...
             if (length(dim(filled)) == 2L) paste(dim(filled), collapse = " x ")
             else .describe(filled))
     }
+    .checkMatrix(filled, "filled")
     if (!is.null(subset.row)) truth <- .onlyGenes(truth, kept, subset.row)
     t <- truth@value
     p <- as.double(filled[cbind(truth@row, truth@col)])

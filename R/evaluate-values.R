@@ -8,7 +8,7 @@
     if (!is.null(shape) && any(dim(x) != shape))
         .stop("'%s' must be %d x %d like the counts, not %d x %d", arg, shape[1L],
         shape[2L], nrow(x), ncol(x))
-    x
+    .checkMatrix(x, arg)
 }
 
 # Values that need not be counts: a matrix-like of genes x cells.

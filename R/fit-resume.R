@@ -109,7 +109,7 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
             resume@stopped[1L], class = "infill_mismatch")
     }
     .checkSameCounts(resume, x)
-    done <- max(.iterations(resume))
+    done <- min(max(.iterations(resume)), nrow(resume@history))
     if (.lastIteration(param, x@recipe) < done) .stop(
         "'max.iter' must be at least the %d iterations that 'resume' has done, not %.0f", done,
         .lastIteration(param, x@recipe), class = "infill_mismatch")

@@ -250,9 +250,27 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
 # say of them was said when they were masked.
 .keptOf <- function(m) suppressMessages(.counts(m@x, m@assay.type))
 
+# A mask, and one that was not altered: what is hidden are entries of its counts.
 .checkMasked <- function(x, arg) {
     if (!is(x, "MaskedCounts")) .stop("'%s' must be what maskCounts() returns, not %s", arg,
         .describe(x))
+    size <- dim(x@x)
+    must <- function(part, ok, what) if (!isTRUE(ok))
+        .damaged(sprintf("the mask '%s'", arg), part, paste("must be", what))
+    must("x", length(size) == 2L, "counts of genes x cells")
+    n <- length(x@value)
+    at <- function(part, most) must(part, {
+        v <- slot(x, part)
+        length(v) == n && !anyNA(v) && all(v >= 1 & v <= most)
+    }, "a place in the counts for each hidden value")
+    must("value", n && all(is.finite(x@value) & x@value > 0), "finite numbers above 0")
+    at("row", size[1L])
+    at("col", size[2L])
+    must("scheme", .isString(x@scheme) && x@scheme %in% .schemes, "the name of a scheme")
+    must("fraction", length(x@fraction) == 1L && (is.na(x@fraction) ||
+        x@fraction > 0 && x@fraction < 1), "one number between 0 and 1, or NA")
+    must("assay.type", is.character(x@assay.type) && length(x@assay.type) == 1L, "one name")
+    invisible()
 }
 
 #' @param m A [MaskedCounts-class].

@@ -157,6 +157,7 @@ setMethod(".ownProblems", "GraphSciParam", function(object) c(
 # both directions).
 .givenEdges <- function(adj, counts) {
     if (is.data.frame(adj)) return(.listedEdges(adj, counts))
+    .checkMatrix(adj, "adj")
     if (nrow(adj) != ncol(adj)) .badAdj("must be square, not %d x %d", nrow(adj), ncol(adj))
     if (is.matrix(adj)) {
         if (!is.numeric(adj) && !is.logical(adj)) .badAdj("must hold numbers, not type %s",

@@ -30,8 +30,8 @@ setClassUnion("EmbeddingOrNULL", c("matrix", "NULL"))
 #' @aliases NeighborMeanParam-class
 #' @export
 NeighborMeanParam <- function(k = 30, n.components = 20, embedding = NULL, ...) {
-    if (is.data.frame(embedding) || is(embedding, "Matrix")) embedding <- as.matrix(embedding)
-    .newParam("NeighborMeanParam", k = k, n.components = n.components, embedding = embedding, ...)
+    .newParam("NeighborMeanParam", k = k, n.components = n.components,
+        embedding = .plainMatrix(embedding, "embedding"), ...)
 }
 
 #' @export

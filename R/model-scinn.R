@@ -113,8 +113,7 @@ ScInnParam <- function(k = NA, latent = NULL, labels = NULL, paper = FALSE, n.fi
             paste0("'", other, "'", collapse = ", "))
         reconstruction.weight <- zero.weight <- drop <- 0
     }
-    if (is.data.frame(latent) || is(latent, "Matrix")) latent <- as.matrix(latent)
-    .newParam("ScInnParam", k = k, latent = latent, labels = labels, paper = paper,
+    .newParam("ScInnParam", k = k, latent = .plainMatrix(latent, "latent"), labels = labels, paper = paper,
         n.filter = n.filter,
         replicates = replicates, snapshots = snapshots, latent.dim = latent.dim,
         cluster.weight = cluster.weight,

@@ -42,7 +42,7 @@ zerosByBulk <- function(x, filled = x, bulk, bins = 10, threshold = 0, ...,
     filled <- .filledOf(filled, name, "filled", dim(counts))
     threshold <- .checkNumber(threshold, "threshold", 0, Inf)
     if (missing(bulk)) .stop("'bulk' must be given: a value for each gene, or genes x replicates")
-    if (length(dim(bulk)) == 2L) bulk <- apply(as.matrix(bulk), 1L, median)
+    if (length(dim(bulk)) == 2L) bulk <- apply(as.matrix(.checkMatrix(bulk, "bulk")), 1L, median)
     bulk <- .perGene(bulk, counts, "bulk")
     if (!is.numeric(bulk) || any(bulk < 0 | is.infinite(bulk), na.rm = TRUE)) .stop(
         "'bulk' must hold finite, non-negative numbers, not %s", .describe(bulk))

@@ -213,7 +213,8 @@ restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
         .stop("'prepared' must be what prepareCounts() returns, not %s",
             .describe(prepared))
     }
-    values <- as.matrix(values)
+    values <- .plainMatrix(values, "values")
+    if (!is.matrix(values)) .stop("'values' must be a matrix, not %s", .describe(values))
     if (!is.numeric(values)) .stop("'values' must hold numbers, not type %s",
         dQuote(typeof(values), FALSE))
     if (!identical(dim(values), dim(prepared))) {
