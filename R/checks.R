@@ -89,8 +89,8 @@
 .levelsOf <- function(x) if (is.factor(x)) levels(droplevels(x)) else
     sort(unique(x[!is.na(x)]), method = "radix")
 
-# The door of every matrix that is no counts (those have .counts()): a sparse one may have had a slot
-# assigned past its validity, and Matrix's own code would read past the end of it.
+# The door of every matrix: a sparse one may have had a slot assigned past its validity, and
+# Matrix's own code would read past the end of it.
 .checkMatrix <- function(x, arg) {
     if (is(x, "DelayedArray")) {
         DelayedArray::seedApply(x, .checkMatrix, arg)
@@ -160,3 +160,14 @@
     lapply(seq(1, length.out = ceiling(n / each), by = each),
         function(from) from:min(from + each - 1, n))
 }
+
+# How a gene and a cell are called in a message.
+.cellLabel <- function(m, j) {
+    if (is.null(colnames(m))) sprintf("cell %d", j)
+    else sprintf("cell %d (%s)", j, dQuote(colnames(m)[j], FALSE))
+}
+.geneLabel <- function(m, i) {
+    if (is.null(rownames(m))) sprintf("gene %d", i)
+    else sprintf("gene %d (%s)", i, dQuote(rownames(m)[i], FALSE))
+}
+.badCount <- "'%s' must hold finite, non-negative counts; %s at %s, %s"

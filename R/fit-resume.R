@@ -53,7 +53,8 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
     unlink(new)
     if (warn) warning(warningCondition(sprintf(paste(
         "the checkpoint %s could not be written after %d iterations (%s); the fit goes on%s"),
-        dQuote(file, FALSE), max(.iterations(fit)), if (is.null(why)) "it cannot be renamed" else why,
+        dQuote(file, FALSE), max(.iterations(fit)),
+        if (is.null(why)) "it cannot be renamed" else why,
         if (file.exists(file)) ", and the checkpoint of before stays" else " without one"),
         class = "infill_checkpoint"))
     FALSE

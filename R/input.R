@@ -16,17 +16,6 @@ NULL
     sprintf("'%s' (assay %s)", arg, dQuote(paste(assay.type, collapse = "/"), FALSE)) else
     sprintf("'%s'", arg)
 
-.cellLabel <- function(m, j) {
-    if (is.null(colnames(m))) sprintf("cell %d", j)
-    else sprintf("cell %d (%s)", j, dQuote(colnames(m)[j], FALSE))
-}
-.geneLabel <- function(m, i) {
-    if (is.null(rownames(m))) sprintf("gene %d", i)
-    else sprintf("gene %d (%s)", i, dQuote(rownames(m)[i], FALSE))
-}
-
-.badCount <- "'%s' must hold finite, non-negative counts; %s at %s, %s"
-
 # Are these counts? Numbers from 0 to 2^53, and not logarithms by the look of them. Counts that are
 # whole but for a millionth (single precision, a product by 1) are made whole.
 .checkCounts <- function(m, check.scale = TRUE, arg = "x") {
@@ -97,3 +86,26 @@ NULL
         nrow(m), arg, 100 * share(few), if (is.null(rownames(m))) paste("row", few[1L], "most") else
             paste(.someOf(rownames(m)[few], 3L)))
 }
+
+# ---- what of it is asked for ----
+
+# Names or positions of n things as positions.
+.picked <- function(at, n, names, arg) {
+    if (is.null(at)) return(seq_len(n))
+    out <- if (is.character(at)) match(at, names)
+        else if (is.logical(at) && length(at) == n) which(at)
+        else if (is.numeric(at) && all(at %in% c(seq_len(n), -seq_len(n)))) tryCatch(
+            seq_len(n)[at], error = function(e) NA) else NA
+    if (!length(out) || anyNA(out)) .stop("'%s' must be names or positions of %s of 'x', not %s",
+        arg, arg, if (is.character(at) && length(at) > 1L)
+            .someOf(dQuote(at[is.na(out)], FALSE)) else .describe(at))
+    twice <- if (is.character(at)) intersect(at, names[duplicated(names)])
+    if (length(twice)) .stop(
+        "'%s' must be told apart by name, and 'x' has more than one of %s: give positions", arg,
+        .someOf(dQuote(twice, FALSE)))
+    out
+}
+
+# Positions of the genes asked for; NULL: all.
+.rowsOf <- function(genes, counts) if (!is.null(genes))
+    .picked(genes, nrow(counts), rownames(counts), "genes")

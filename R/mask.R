@@ -254,7 +254,7 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
 .checkMasked <- function(x, arg) {
     if (!is(x, "MaskedCounts")) .stop("'%s' must be what maskCounts() returns, not %s", arg,
         .describe(x))
-    size <- dim(x@x)
+    size <- if (.isExperiment(x@x)) dim(.keptOf(x)) else dim(x@x)
     must <- function(part, ok, what) if (!isTRUE(ok))
         .damaged(sprintf("the mask '%s'", arg), part, paste("must be", what))
     must("x", length(size) == 2L, "counts of genes x cells")
@@ -269,7 +269,7 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
     must("scheme", .isString(x@scheme) && x@scheme %in% .schemes, "the name of a scheme")
     must("fraction", length(x@fraction) == 1L && (is.na(x@fraction) ||
         x@fraction > 0 && x@fraction < 1), "one number between 0 and 1, or NA")
-    must("assay.type", is.character(x@assay.type) && length(x@assay.type) == 1L, "one name")
+    must("assay.type", is.character(x@assay.type) && length(x@assay.type) %in% 1:2, "a name")
     invisible()
 }
 

@@ -113,8 +113,8 @@ ScInnParam <- function(k = NA, latent = NULL, labels = NULL, paper = FALSE, n.fi
             paste0("'", other, "'", collapse = ", "))
         reconstruction.weight <- zero.weight <- drop <- 0
     }
-    .newParam("ScInnParam", k = k, latent = .plainMatrix(latent, "latent"), labels = labels, paper = paper,
-        n.filter = n.filter,
+    .newParam("ScInnParam", k = k, latent = .plainMatrix(latent, "latent"), labels = labels,
+        paper = paper, n.filter = n.filter,
         replicates = replicates, snapshots = snapshots, latent.dim = latent.dim,
         cluster.weight = cluster.weight,
         similarity.weight = similarity.weight, reconstruction.weight = reconstruction.weight,

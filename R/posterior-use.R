@@ -165,20 +165,3 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     }
     out
 }
-
-# Names or positions of n things as positions.
-.picked <- function(at, n, names, arg) {
-    if (is.null(at)) return(seq_len(n))
-    out <- if (is.character(at)) match(at, names)
-        else if (is.logical(at) && length(at) == n) which(at)
-        else if (is.numeric(at) && all(at %in% c(seq_len(n), -seq_len(n)))) tryCatch(
-            seq_len(n)[at], error = function(e) NA) else NA
-    if (!length(out) || anyNA(out)) .stop("'%s' must be names or positions of %s of 'x', not %s",
-        arg, arg, if (is.character(at) && length(at) > 1L)
-            .someOf(dQuote(at[is.na(out)], FALSE)) else .describe(at))
-    twice <- if (is.character(at)) intersect(at, names[duplicated(names)])
-    if (length(twice)) .stop(
-        "'%s' must be told apart by name, and 'x' has more than one of %s: give positions", arg,
-        .someOf(dQuote(twice, FALSE)))
-    out
-}
