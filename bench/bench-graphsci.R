@@ -60,11 +60,11 @@ if (what == "recovery") {
             c(judge(fit), fit@seconds, fit@best)
         }, numeric(3))
         s <- splitTask(x)
-        runs <- fits(s$train, function(fit) countLoss(filled(s$train, fit, keep = "none"), s))
+        runs <- fits(s$train, function(fit) poissonLoss(filled(s$train, fit, keep = "none"), s))
         paper <- filled(s$train, GraphSciParam(paper = TRUE), seed = 1, num.threads = threads,
             progress = FALSE, keep = "none")
-        mean <- countLoss(filled(s$train, GeneMeanParam(), keep = "none"), s)
-        add("molecules", countLoss(as.matrix(s$train), s), mean, runs, countLoss(paper, s),
+        mean <- poissonLoss(filled(s$train, GeneMeanParam(), keep = "none"), s)
+        add("molecules", poissonLoss(as.matrix(s$train), s), mean, runs, poissonLoss(paper, s),
             num(goals[set], 3), "split.poisson")
         task <- taskMask(x)
         runs <- fits(task$x, function(fit) taskError(task, filled(task$x, fit))$rmse)
