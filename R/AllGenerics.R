@@ -60,6 +60,9 @@ setGeneric(".fitBytes", function(param, x, n, keep.state) n * (16 + 8 + if (keep
 # them under.
 setGeneric(".ownParts", function(param) list())
 
+# What a parameter that is NULL or NA stands for, in words by its name.
+setGeneric(".unsetWords", function(param) list())
+
 # Which parameter makes a fit smaller, and what it is now, in words.
 setGeneric(".sizeAdvice", function(param, x) "its parameters")
 

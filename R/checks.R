@@ -21,6 +21,10 @@
     sprintf("an object of class %s", dQuote(class(x)[1L], FALSE))
 }
 
+# The same where parameters are wanted: their constructors are functions.
+.describeParam <- function(x) if (is.function(x))
+    "a function: a model is called, as in StackParam()" else .describe(x)
+
 .isNumber <- function(x) is.numeric(x) && length(x) == 1L && !is.na(x)
 
 .isWhole <- function(x) .isNumber(x) && is.finite(x) && x == round(x)

@@ -66,8 +66,7 @@ permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NUL
     n.genes <- .checkNumber(n.genes, "n.genes", 4, 1e5, whole = TRUE)
     cut <- .checkNumber(cut, "cut", 0, 1)
     if (missing(param) || !is.function(param) && !is(param, "InfillParam")) .stop(
-        paste("'param' must be the parameters of a model, such as AutoImputeParam(), or a",
-            "function, not %s"),
+        "'param' must be the parameters of a model, such as StackParam(), or a function, not %s",
         if (missing(param)) "missing" else .describe(param))
     if ("output" %in% ...names())
         .stop("'output' cannot be chosen: the check needs the scale of counts")

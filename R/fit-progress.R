@@ -26,11 +26,12 @@ setMethod(".shownLoss", "NetworkParam", function(param, train, valid, entries)
         error <- sprintf("%s %.4f", shown$label, shown$train)
         if (held && is.finite(shown$valid)) error <-
             sprintf("%s, held out %.4f (best at %d)", error, shown$valid, best)
-        sooner <- if (held) sprintf(", %.0f s if it gets no better",
-            each * (best + param@patience - iteration)) else ""
-        message(sprintf("%s%s: iteration %d of %d, %s; %.1f s, ETA at most %.0f s%s   ",
+        left <- max.iter - iteration
+        unless <- if (held) best + param@patience - iteration else left
+        sooner <- if (unless < left) sprintf("; %.0f s if it gets no better", each * unless) else ""
+        message(sprintf("%s%s: iteration %d of %d, %s; %.1f s, at most %.0f s to go%s   ",
             if (terminal) "\r" else "", sub("Param$", "", class(param)), iteration,
-            max.iter, error, now - begun, each * (max.iter - iteration), sooner),
+            max.iter, error, now - begun, each * left, sooner),
             appendLF = !terminal)
     }
 }

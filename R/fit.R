@@ -75,10 +75,9 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param, ..
 
 #' @rdname fitInfill
 #' @export
-setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) {
-    .stop("'param' must be the parameters of a model, such as AutoImputeParam(), not %s",
-        if (missing(param)) "missing" else .describe(param))
-})
+setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) .stop(
+    "'param' must be the parameters of a model, such as StackParam(), not %s",
+    if (missing(param)) "missing" else .describeParam(param)))
 
 # fitInfill() of counts that have been looked at.
 .fitChecked <- function(counts, param, seed = NULL, num.threads = NULL, progress = interactive(),

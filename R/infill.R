@@ -133,9 +133,9 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = 
 
 #' @rdname infill
 #' @export
-setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(paste(
-    "'param' must be the parameters of a model, such as AutoImputeParam(), or a fit,",
-    "not %s"), if (missing(param)) "missing" else .describe(param)))
+setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(
+    "'param' must be the parameters of a model, such as StackParam(), or a fit, not %s",
+    if (missing(param)) "missing" else .describeParam(param)))
 
 .tell <- function(fit) {
     tidings <- .tidings(fit)

@@ -327,3 +327,8 @@ setMethod(".joined", "DeepImputeParam", function(param, fits, x) {
     Map(function(predictors, targets) list(predictors = predictors, targets = targets),
         of(plan$predictors, plan$n.predictors), of(plan$targets, plan$n.targets))
 }
+
+setMethod(".unsetWords", "DeepImputeParam", function(param) list(
+    hidden = sprintf("%g", max(10, param@network.size %/% 2)),
+    n.genes = sprintf("all with variance over mean above %g", param@min.vmr),
+    genes = "those of 'n.genes'"))

@@ -434,3 +434,6 @@ setMethod(".ownParts", "GraphSciParam", function(param) {
 setMethod(".holdsOut", "GraphSciParam", function(param) identical(param@stop, "validation"))
 
 setMethod(".sizeAdvice", "GraphSciParam", function(param, x) "inner = \"edges\"")
+
+setMethod(".unsetWords", "GraphSciParam", function(param) list(
+    adj = sprintf("genes correlated above %g", param@threshold)))

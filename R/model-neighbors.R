@@ -87,3 +87,6 @@ setMethod(".planned", "NeighborMeanParam", function(param, x) {
         ncol(counts), nrow(z))
     z
 }
+
+setMethod(".unsetWords", "NeighborMeanParam", function(param) list(
+    embedding = sprintf("%g components of the data", param@n.components)))

@@ -162,8 +162,18 @@ setMethod("show", "InfillParam", function(object) {
     cat(class(object), "\n", sep = "")
     names <- setdiff(slotNames(object), "model")
     for (name in names)
-        cat(sprintf("  %-*s %s\n", max(15L, nchar(names)), name, .slotText(slot(object, name))))
+        cat(sprintf("  %-*s %s\n", max(15L, nchar(names)), name,
+            .slotWordsOf(object, name)))
 })
+
+# A slot as it will be used: what NULL and NA stand for is said.
+.slotWordsOf <- function(object, name) {
+    value <- slot(object, name)
+    unset <- is.null(value) || is.atomic(value) && length(value) == 1L && is.na(value)
+    words <- if (unset) c(.unsetWords(object), list(seed = "drawn from R's generator",
+        num.threads = sprintf("%s (option infill.threads)", format(.threads()))))[[name]]
+    if (is.null(words)) .slotText(value) else words
+}
 
 # A slot in a line.
 .slotText <- function(x) {

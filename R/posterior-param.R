@@ -199,3 +199,6 @@ setMethod(".checkInput", "StackParam", function(param, counts, what = "'x'", to.
 
 .brokenAdvice <- paste("Were counts corrected (ambient RNA) or shared out (EM)? Give round(x).",
     "FPKM, TPM and logarithms will not do")
+
+setMethod(".unsetWords", "StackParam", function(param) list(
+    priors = paste0(paste(names(.priorsOf(param)), collapse = ", "), " (the default)")))

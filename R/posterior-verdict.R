@@ -21,7 +21,8 @@ NULL
 .stackVerdict <- function(fit) {
     if (fit@param@loss == "masked") return(.maskedVerdict(fit))
     g <- fit@gains
-    # gains as a share of what the gene mean's posterior leaves to gain, in percent
+    # gains as a share of what the gene mean's posterior leaves to gain, in percent: what is called
+    # the gap in words
     share <- function(gain) 100 * mean(gain) / (mean(g$`gene mean posterior`) - fit@perfect)
     counts <- .stackBeats(fit, "counts")
     alone <- .stackBeats(fit, "gene mean alone")
@@ -37,8 +38,8 @@ NULL
 }
 
 .notBeyond <-
-    function(fit) sprintf("is not beyond the interval over %d repeats; more 'repeats' would tell",
-    nrow(fit@gains))
+    function(fit) sprintf(paste("may be chance: it is no larger than its spread over %d repeats;",
+        "more 'repeats' would tell"), nrow(fit@gains))
 
 .maskedVerdict <- function(fit) {
     g <- fit@gains
@@ -59,12 +60,12 @@ NULL
     why <- if (!is.na(fit@nothing)) sprintf(
         "; where there is nothing to learn, on counts shuffled within each gene, it is %.2g %%",
         share(fit@nothing))
-        else if (nrow(g) > 2L) ", too little or not beyond the interval over repeats"
+        else if (nrow(g) > 2L) ", too little, or no more than its spread over repeats"
         else ", too little"
     sprintf(paste(
-        "the gene mean is enough as a prior: with %s the gain would be %.2g %% of what is",
-        "left to gain%s"), .someOf(dQuote(fit@left.out, FALSE)),
-        share(g$`gene mean posterior` - g$`all priors`), why)
+        "the gene mean is enough as a prior: %s would close %.2g %% of %s%s"),
+        .someOf(dQuote(fit@left.out, FALSE)),
+        share(g$`gene mean posterior` - g$`all priors`), .theGap, why)
 }
 
 # Priors that stayed: they passed the test, or there was none (min.gain = 0, no gene mean among
@@ -78,9 +79,13 @@ NULL
         unsure = paste("the gene mean may be enough as a prior: what is gained over its posterior",
             .notBeyond(fit)),
         yes = sprintf(
-            paste("filling in helps: %.2g %% of what the gene mean's posterior leaves to gain",
-            "is gained"), gain))
+            "filling in helps: what other genes and cells tell closes %.2g %% of %s", gain,
+            .theGap))
 }
+
+# From the loss of the gene mean's posterior to that of a perfect prediction.
+.theGap <- paste("the gap between the best guess from each gene by itself and a perfect prediction",
+    "of held-out molecules")
 
 # Name of the mean of the detected values among the priors.
 .detectedMean <- function(fit) {

@@ -70,13 +70,34 @@ test_that("the lowest mean is not best where its interval holds 0, and the sure 
     said <- infill:::.verdict(three, "molecules")
     expect_match(said,
         paste0("deepMc beats the best baseline \\(\"gene mean posterior\", 1.0000\\): 0.9000, ",
-            "-0.1000 .*Stack is lower, 0.7333, but not beyond the interval"))
+            "-0.1000 .*Stack is lower, 0.7333, but that may be chance"))
     # a gain that is sure and too small to have is called that
     t$poisson <- c(none = 2, `gene mean` = 2, `gene mean posterior` = 1, deepMc = 1 - 5e-4,
         Stack = 1.2)[t$method] + 1e-6 * t$`repeat` * (t$method == "deepMc")
     three$table <- t
     expect_match(infill:::.verdict(three, "molecules"),
         "by 0.1 % of its distance to a perfect prediction; the nearest is deepMc, -0.0005 ")
+})
+
+test_that("a winner is told with what it makes worse, and why", {
+    three <- cmp
+    t <- three$table[three$table$task == "molecules" &
+        three$table$method %in% c("none", "gene mean", "gene mean posterior", "Stack"), ]
+    t$perfect <- 0
+    t$poisson <- c(none = 2, `gene mean` = 2, `gene mean posterior` = 1, Stack = 0.7)[t$method] +
+        1e-4 * t$`repeat`
+    for (score in c("ari", "silhouette", "pearson.gene", "pearson.cell", "mse")) t[[score]] <- 0.5
+    three$table <- t
+    expect_no_match(infill:::.verdict(three, "molecules"), "Worse")
+    t$ari[t$method == "none"] <- 0.62
+    t$mse[t$method == "none"] <- 0.4
+    three$table <- t
+    expect_match(infill:::.verdict(three, "molecules"), paste0("Stack is best.* Worse than in the ",
+        "counts: ari 0.5 [(]counts 0.62[)], mse 0.5 [(]counts 0.4[)]. mse compares logarithms"))
+    # what does not win is not praised, and not blamed
+    t$poisson[t$method == "Stack"] <- 1.5
+    three$table <- t
+    expect_no_match(infill:::.verdict(three, "molecules"), "Worse")
 })
 
 test_messages("arguments of plot() of a comparison", {
