@@ -73,7 +73,8 @@ void r_status(Status st)
 
 int r_threads(SEXP threads) { return threads_usable(Rf_asInteger(threads)); }
 
-#define CALL(name, n) { #name, (DL_FUNC) &name, n }
+/* by way of void (*)(void), which compilers take for any function: R calls it with n arguments */
+#define CALL(name, n) { #name, (DL_FUNC) (void (*)(void)) name, n }
 static const R_CallMethodDef calls[] = { CALL(C_models, 0),
                                          CALL(C_fields, 1),
                                          CALL(C_n_weights, 3),

@@ -31,7 +31,8 @@ SEXP C_agreement(SEXP a, SEXP n_a, SEXP b, SEXP n_b)
                             "both", "in_a",   "in_b",      "hits",      "" };
     if (Rf_xlength(a) != Rf_xlength(b)) r_status(ST_SHAPE);
     Arena arena = r_arena();
-    Agreement g;
+    /* an error does not come back from r_status(), but a compiler cannot know */
+    Agreement g = { 0 };
     r_status(agreement(&arena, INTEGER(a), Rf_asInteger(n_a), INTEGER(b), Rf_asInteger(n_b),
                        (size_t) Rf_xlength(a), &g));
     SEXP out = PROTECT(Rf_mkNamed(REALSXP, names));
@@ -46,7 +47,7 @@ SEXP C_agreement(SEXP a, SEXP n_a, SEXP b, SEXP n_b)
 SEXP C_expected_mutual(SEXP size_a, SEXP size_b)
 {
     Arena a = r_arena();
-    double out;
+    double out = NA_REAL;
     r_status(expected_mutual(&a, INTEGER(size_a), LENGTH(size_a), INTEGER(size_b), LENGTH(size_b),
                              r_tick(NULL), &out));
     return Rf_ScalarReal(out);
@@ -56,7 +57,7 @@ SEXP C_best_matching(SEXP a, SEXP n_a, SEXP b, SEXP n_b)
 {
     if (Rf_xlength(a) != Rf_xlength(b)) r_status(ST_SHAPE);
     Arena arena = r_arena();
-    double out;
+    double out = NA_REAL;
     r_status(best_matching(&arena, INTEGER(a), Rf_asInteger(n_a), INTEGER(b), Rf_asInteger(n_b),
                            (size_t) Rf_xlength(a), r_tick(NULL), &out));
     return Rf_ScalarReal(out);
@@ -105,7 +106,7 @@ SEXP C_roc_auc(SEXP score, SEXP positive)
 {
     if (Rf_xlength(score) != Rf_xlength(positive)) r_status(ST_SHAPE);
     Arena a = r_arena();
-    double out;
+    double out = NA_REAL;
     r_status(roc_auc(&a, REAL(score), LOGICAL(positive), (size_t) Rf_xlength(score), &out));
     return Rf_ScalarReal(out);
 }
@@ -113,7 +114,7 @@ SEXP C_roc_auc(SEXP score, SEXP positive)
 SEXP C_ks_statistic(SEXP x, SEXP y)
 {
     Arena a = r_arena();
-    double out;
+    double out = NA_REAL;
     r_status(
         ks_statistic(&a, REAL(x), (size_t) Rf_xlength(x), REAL(y), (size_t) Rf_xlength(y), &out));
     return Rf_ScalarReal(out);

@@ -63,20 +63,34 @@ realCounts <- function(name) {
     readRDS(file)
 }
 
-# Starts an R that has this very infill, and returns at once. `code` may use `folder`.
+# Runs `code`, which may use `folder`, in an R that has this very infill. wait = TRUE: its status;
+# else it is started, and what comes back is for endScript(). A shell that starts something with `&`
+# has it ignore SIGINT, and R since 4.6 goes on doing so: what is to be interrupted is piped.
 rscript <- function(code, folder, wait = FALSE, timeout = 60) {
     file <- file.path(folder, "script.R")
     libs <- c(dirname(system.file(package = "infill")), .libPaths())
     writeLines(c(sprintf("folder <- %s", deparse(folder)),
         sprintf(".libPaths(%s)", paste(deparse(libs), collapse = "")),
         "suppressMessages(library(infill))", code), file)
-    system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", shQuote(file)), wait = wait,
-        timeout = if (wait) timeout else 0,
-        stdout = file.path(folder, "out"), stderr = file.path(folder, "err"))
+    program <- file.path(R.home("bin"), "Rscript")
+    out <- file.path(folder, c("out", "err"))
+    if (wait) return(system2(program, c("--vanilla", shQuote(file)), timeout = timeout,
+        stdout = out[1], stderr = out[2]))
+    # what a shell becomes by `exec` has its process id
+    pipe(sprintf("echo $$ >%s; exec %s --vanilla %s >%s 2>%s", shQuote(file.path(folder,
+        "running")), shQuote(program), shQuote(file), shQuote(out[1]), shQuote(out[2])), "r")
+}
+
+# Ends it where it has not ended.
+endScript <- function(running, folder) {
+    file <- file.path(folder, "running")
+    if (soon(function() file.exists(file) && length(readLines(file)) == 1L))
+        tools::pskill(as.integer(readLines(file)), tools::SIGKILL)
+    close(running)
 }
 
 # Does `check` become TRUE in time?
-soon <- function(check, seconds = 30) {
+soon <- function(check, seconds = 60) {
     until <- Sys.time() + seconds
     while (Sys.time() < until) {
         if (isTRUE(check())) return(TRUE)

@@ -6,7 +6,7 @@ interrupted <- function(call) {
     dir.create(folder)
     on.exit(unlink(folder, recursive = TRUE))
     saveRDS(lowRankCounts(), file.path(folder, "counts.rds"))
-    rscript(c("counts <- readRDS(file.path(folder, 'counts.rds'))",
+    running <- rscript(c("counts <- readRDS(file.path(folder, 'counts.rds'))",
         "now <- function() format(as.numeric(Sys.time()), digits = 16)",
         "cat(Sys.getpid(), file = file.path(folder, 'pid'))",
         sprintf("how <- tryCatch({ %s; 'finished' },", call),
@@ -14,6 +14,7 @@ interrupted <- function(call) {
         "small <- fitInfill(counts[, 1:20], AutoImputeParam(hidden = 8, max.iter = 10), seed = 1)",
         "saveRDS(list(how = how, weights = small@weights), file.path(folder, 'new'))",
         "file.rename(file.path(folder, 'new'), file.path(folder, 'result'))"), folder)
+    on.exit(endScript(running, folder), add = TRUE, after = FALSE)
     begun <- function() file.exists(file.path(folder, "begun")) ||
         (file.exists(file.path(folder, "err")) &&
         any(grepl("iteration", readLines(file.path(folder, "err"), warn = FALSE))))

@@ -139,10 +139,11 @@ test_that("a fit that was killed goes on from its checkpoint to the same bits", 
     on.exit(unlink(folder, recursive = TRUE))
     saveRDS(counts, file.path(folder, "counts.rds"))
     file <- file.path(folder, "checkpoint.rds")
-    rscript(c("cat(Sys.getpid(), file = file.path(folder, 'pid'))",
+    running <- rscript(c("cat(Sys.getpid(), file = file.path(folder, 'pid'))",
         "p <- AutoImputeParam(hidden = 64, max.iter = 1e6, stop = 'paper', threshold = 0)",
         "fitInfill(readRDS(file.path(folder, 'counts.rds')), p, seed = 4, progress = FALSE,",
         "    checkpoint = file.path(folder, 'checkpoint.rds'), checkpoint.every = 40)"), folder)
+    on.exit(endScript(running, folder), add = TRUE, after = FALSE)
     expect_true(soon(function() file.exists(file)))
     tools::pskill(as.integer(readLines(file.path(folder, "pid"), warn = FALSE)), tools::SIGKILL)
     Sys.sleep(0.2)
