@@ -205,38 +205,6 @@ static void every_way_back(void)
     CHECK(below_zero > 10);                              /* a model's own log values may be */
 }
 
-static void scan(void)
-{
-    double x[6] = { 1, 2, 3, 4, 5, 6 }, largest;
-    const int p[4] = { 0, 2, 2, 6 }, i[6] = { 0, 3, 0, 1, 2, 3 };
-    Sparse s = { 4, 3, p, i, x };
-    int row, col;
-    Wholeness whole;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && whole == WHOLE && largest == 6);
-    x[3] = 4 - 9e-7;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && whole == NEARLY);
-    x[0] = 1.1;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && whole == BROKEN);
-    x[0] = 1;
-    x[3] = 4 + 5e-6;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && whole == BROKEN);
-    x[3] = 4.5;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_OK && whole == BROKEN && largest == 6);
-    x[3] = 9.1e15;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_HUGE && row == 1 && col == 2);
-    x[3] = 4;
-    x[5] = NAN;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_MISSING && row == 3 && col == 2);
-    x[4] = -INFINITY;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_INFINITE && row == 2 && col == 2);
-    x[2] = INFINITY;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_INFINITE && row == 0 && col == 2);
-    x[1] = -1;
-    CHECK(prep_scan(&s, &row, &col, &whole, &largest) == CELLS_NEGATIVE && row == 3 && col == 0);
-    Sparse empty = { 4, 0, p, i, x };
-    CHECK(prep_scan(&empty, &row, &col, &whole, &largest) == CELLS_OK && whole == WHOLE && largest == 0);
-}
-
 /* ---- nearest genes ---- */
 
 /* cor(), its mean and sd those of the definition */
@@ -404,6 +372,5 @@ int main(void)
     RUN(take_literally);
     RUN(round_trip);
     RUN(every_way_back);
-    RUN(scan);
     return report("prep");
 }
