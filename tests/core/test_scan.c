@@ -1,5 +1,4 @@
 /* What is no count, and how whole the others are. */
-#include <math.h>
 #include "check.h"
 #include "prep.h"
 
