@@ -46,14 +46,20 @@ setMethod(".counts", "dgCMatrix", function(x, assay.type, arg = "x") {
     .checkMatrix(x, arg)
     if (any(x@x == 0, na.rm = TRUE)) drop0(x) else x
 })
-# The coercion of DelayedArray loses missing values: they are looked for first.
+# The coercion of DelayedArray loses missing values: they are looked for first. It also lacks some
+# delayed operations, which work when they are dense.
 setMethod(".counts", "DelayedMatrix", function(x, assay.type, arg = "x") {
-    if (anyNA(x)) {
+    missing <- tryCatch(anyNA(x), error = function(e) NULL)
+    if (isTRUE(missing)) {
         at <- arrayInd(BiocGenerics::which(is.na(x))[1L], dim(x))
         .stop(.badCount, arg, "a missing value (NA)", .geneLabel(x, at[1L]), .cellLabel(x, at[2L]),
             class = "infill_scale")
     }
-    .asSparse(.read(x, arg))
+    m <- if (!is.null(missing)) tryCatch(as(x, "dgCMatrix"), error = function(e) NULL)
+    if (!is.null(m)) return(.asSparse(m))
+    m <- tryCatch(as.matrix(x), error = function(e) .stop("'%s' (%s, %d x %d) cannot be read: %s",
+        arg, class(x)[1L], nrow(x), ncol(x), conditionMessage(e)))
+    .counts(m, arg = arg)
 })
 
 setMethod(".counts", "SummarizedExperiment", function(x, assay.type, arg = "x") {

@@ -68,7 +68,10 @@ setMethod("show", "InfillFit", function(object) {
             "  held-out cells: Pearson %.3f, MSE %.3f (mean of the networks)\n",
             mean(object@heldout$pearson, na.rm = TRUE), mean(object@heldout$mse, na.rm = TRUE)))
     }
+    cat(.onTheCounts)
 })
+
+.onTheCounts <- "  Tests between groups belong on the counts, not on filled-in values.\n"
 
 #' @rdname InfillFit-class
 #' @export

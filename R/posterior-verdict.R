@@ -151,6 +151,7 @@ setMethod("show", "StackFit", function(object) {
     }
     verdict <- .stackVerdict(object)
     if (!is.null(verdict)) cat(strwrap(paste("Verdict:", verdict), 100, prefix = "  "), sep = "\n")
+    cat(.onTheCounts)
 })
 
 #' @rdname StackFit-class
