@@ -86,7 +86,7 @@ setClassUnion("LabelsOrNULL", c("character", "numeric", "factor", "logical", "NU
 #' group <- rep(1:2, each = 15)
 #' rate <- rbind(matrix(c(6, 1), 30, 2, byrow = TRUE), matrix(c(1, 6), 30, 2, byrow = TRUE))
 #' counts <- matrix(rpois(60 * 30, rate[, group]), 60, 30)
-#' fit <- fitInfill(counts, ScInnParam(log = "log2", max.iter = 10), seed = 1)
+#' fit <- fitInfill(counts, ScInnParam(k = 2, log = "log2", max.iter = 10), seed = 1)
 #' tail(fitParts(fit, "history"), 2)
 #' infill(counts, fit)[1:3, 1:5]
 #' @aliases ScInnParam-class

@@ -163,7 +163,7 @@ NULL
 #' group <- rep(1:2, each = 15)
 #' rate <- rbind(matrix(c(6, 1), 30, 2, byrow = TRUE), matrix(c(1, 6), 30, 2, byrow = TRUE))
 #' counts <- matrix(rpois(60 * 30, rate[, group]), 60, 30)
-#' one <- similarityModule(counts, ScInnParam(log = "log2"), seed = 1)
+#' one <- similarityModule(counts, ScInnParam(k = 2, log = "log2"), seed = 1)
 #' table(one$cluster, group)
 #' @export
 similarityModule <- function(x, param = ScInnParam(), ..., assay.type = "counts", seed = NULL,

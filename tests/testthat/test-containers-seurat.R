@@ -138,6 +138,38 @@ test_that("an assay that is not the default is named together with its layer", {
     }
 })
 
+test_that("counts are never replaced, and others' assays only when that is asked for", {
+    for (kind in seuratKinds()) {
+        x <- used(kind)
+        for (name in c("RNA", "ADT")) expect_error(infill(x, mean, name = name), "'name' must not",
+            class = "infill_error")
+        expect_error(infill(x, mean, name = "RNA", overwrite = TRUE), "which holds the counts",
+            class = "infill_error")
+        expect_error(infill(x, mean, name = "ADT", assay.type = c("ADT", "counts"),
+            overwrite = TRUE), "which holds the counts", class = "infill_error")
+        out <- infill(x, mean, name = "ADT", overwrite = TRUE)
+        expect_setequal(Assays(out), c("RNA", "ADT"))
+        expect_identical(dim(layerIn(out, "ADT")), dim(counts))
+        expect_identical(layerIn(infill(out, fit, name = "ADT"), "ADT"),
+            layerIn(infill(x, fit), "infilled"))
+        suppressWarnings(x[["infilled.sd"]] <- assayOf(counts, kind))
+        expect_error(infill(x, posterior, sd = TRUE), "infilled.sd", class = "infill_error")
+    }
+})
+
+test_that("some genes are an assay of these features", {
+    few <- c("g7", "g3")
+    for (kind in seuratKinds()) {
+        x <- used(kind)
+        out <- infill(x, posterior, seed = 1, genes = few, sd = TRUE)
+        expectSeuratUntouched(out, x, c("infilled", "infilled.sd"))
+        expect_identical(as.matrix(layerIn(out, "infilled")),
+            as.matrix(layerIn(infill(x, posterior, seed = 1), "infilled"))[few, ])
+        expect_identical(dim(layerIn(out, "infilled.sd", "data")), c(2L, 40L))
+        expect_length(Misc(out, "infilled")$status, 2)
+    }
+})
+
 test_that("a mask of any assay is judged like that of the matrix in it", {
     for (kind in seuratKinds()) for (assay in c("RNA", "ADT")) {
         at <- c(assay, "counts")
@@ -255,6 +287,8 @@ test_messages("what a Seurat object cannot give or take", {
     bad(maskCounts(x, assay.type = c("RNA", "scale.data")))
     x[["ADT"]] <- assayOf(tinyCounts(), "Assay")
     bad(infill(x, param, assay.type = "ADT"))
+    bad(infill(x, param, name = "RNA"))
+    bad(infill(x, param, name = "ADT"))
     says(out <- infill(x, GeneMeanParam(), name = "gene mean", output = "logcounts"))
     bad(smoothingGauge(out, name = "gene mean"))
     bad(smoothingGauge(out, name = "nothing"))
