@@ -122,6 +122,18 @@ fitParts <- function(fit, what = "weights", ...) {
 .checkFit <- function(x, arg) {
     if (!is(x, "InfillFit")) .stop("'%s' must be what fitInfill() returns, not %s", arg,
         .describe(x))
+    .checkSlots(x, "the fit")
+    .checkSlots(x@param, "the fit", "param@")
+}
+
+# R does not look again at what is in a slot: it can be assigned past its class.
+.checkSlots <- function(x, whose, before = "") {
+    slots <- getSlots(class(x)[1L])
+    for (name in names(slots)) {
+        value <- tryCatch(slot(x, name), error = identity)
+        if (inherits(value, "error") || !is(value, slots[[name]])) .damaged(whose,
+            paste0(before, name), sprintf("must be of class %s", dQuote(slots[[name]], FALSE)))
+    }
 }
 
 # A fit that was altered, or is of another program: the C core asks here for the error (r_fields.c).

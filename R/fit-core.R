@@ -63,10 +63,14 @@ NULL
 
 # What R reads of a fit is as it must be; the C core looks at what it reads itself.
 setMethod(".checkIntact", "InfillFit", function(fit) {
-    r <- fit@recipe
+    .checkFit(fit, "fit")
+    .checkRecipe(fit@recipe, "the fit")
+})
+
+.checkRecipe <- function(r, whose) {
     n <- length(r$kept)
     must <- function(part, ok, what) if (!isTRUE(ok))
-        .damaged("the fit", paste0("recipe$", part), paste("must be", what))
+        .damaged(whose, paste0("recipe$", part), paste("must be", what))
     must("kept", n && is.logical(r$kept) && !anyNA(r$kept), "TRUE or FALSE for each gene")
     must("genes", is.null(r$genes) || is.character(r$genes) && length(r$genes) == n,
         "the names of the genes, or NULL")
@@ -80,5 +84,20 @@ setMethod(".checkIntact", "InfillFit", function(fit) {
     size <- function(x) .isNumber(x) && is.finite(x) && x >= 0
     must("target", size(r$target), "one number from 0")
     must("usual", is.null(r$usual) || size(r$usual), "one number from 0, or NULL")
+    must("score", is.null(r$score) || is.numeric(r$score), "numbers, or NULL")
     invisible()
-})
+}
+
+# The same of prepared counts.
+.checkPrepared <- function(x, arg) {
+    whose <- sprintf("'%s'", arg)
+    .checkSlots(x, whose)
+    .checkMatrix(x@x, arg)
+    .checkRecipe(x@recipe, whose)
+    must <- function(part, ok, what) if (!isTRUE(ok)) .damaged(whose, part, paste("must be", what))
+    must("recipe$selected", length(x@recipe$selected) == nrow(x@x), "as many genes as 'x' has rows")
+    must("recipe$normalize", .isString(x@recipe$normalize) &&
+        x@recipe$normalize %in% c("median", "none"), "\"median\" or \"none\"")
+    must("total", length(x@total) == ncol(x@x) && all(is.finite(x@total) & x@total >= 0),
+        "a number from 0 for each cell")
+}

@@ -51,6 +51,7 @@ setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, ...,
     keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500,
     BPPARAM = NULL, check.scale = TRUE)
 {
+    .checkParam(param)
     .strict("fitInfill()", ...)
     counts <- .countsOf(x, assay.type, check.scale)
     .checkInput(param, counts, .inAssay(x, assay.type))
@@ -64,6 +65,8 @@ setMethod("fitInfill", c("PreparedCounts", "InfillParam"), function(x, param, ..
     seed = NULL, num.threads = NULL, progress = interactive(), resume = NULL,
     keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500, BPPARAM = NULL)
 {
+    .checkPrepared(x, "x")
+    .checkParam(param)
     how <- .control(param, seed, num.threads, progress, resume, keep.state, checkpoint,
         checkpoint.every, BPPARAM)
     .strict("fitInfill()", ...)
@@ -146,12 +149,17 @@ setMethod(".fitTo", "InfillParam", function(param, data, how) {
 setMethod(".prepared", "InfillParam", function(param, counts, seed, threads, say, before)
     do.call(.prepare, c(list(counts), .preparation(param))))
 
+# A slot can be assigned past validity.
+.checkParam <- function(param) {
+    valid <- tryCatch(validObject(param, test = TRUE), error = conditionMessage)
+    if (!isTRUE(valid)) .stop(paste(valid, collapse = "\n"))
+}
+
 # The parameters checked, with the seed in force: the one given, that of the fit to resume, or a
 # drawn one.
 .fixed <- function(param, seed, resume) {
     if (!is.null(seed)) param@seed <- if (identical(is.na(seed), TRUE)) NA_real_ else .seed(seed)
-    valid <- validObject(param, test = TRUE)          # a slot can be assigned past it
-    if (!isTRUE(valid)) .stop(paste(valid, collapse = "\n"))
+    .checkParam(param)
     if (is.na(param@seed)) param@seed <- if (is(resume, "InfillFit")) resume@seed else .seed(NA)
     param
 }

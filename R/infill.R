@@ -95,6 +95,7 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
     sd = FALSE, genes = NULL, overwrite = FALSE, num.threads = NULL, check.scale = TRUE)
 {
     .strict("infill()", ..., .also = names(formals(.fitChecked))[-(1:2)])
+    .checkParam(param)
     how <- .howIn(.how(output, keep, nonneg, name, as, param), x, assay.type)
     asked <- how$keep == "posterior" && !is.null(.lacksPosterior(param))
     if (how$keep == "posterior") param <- .withPosterior(param)
@@ -118,6 +119,7 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = 
 {
     .strict("infill() of a fit", ...)
     fit <- param
+    .checkFit(fit, "param")
     how <- .howIn(.how(output, keep, nonneg, name, as, fit@param), x, assay.type)
     threads <- .threads(num.threads, fit@param)
     counts <- .countsOf(x, assay.type, check.scale)

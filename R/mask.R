@@ -254,6 +254,7 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
 .checkMasked <- function(x, arg) {
     if (!is(x, "MaskedCounts")) .stop("'%s' must be what maskCounts() returns, not %s", arg,
         .describe(x))
+    .checkSlots(x, sprintf("the mask '%s'", arg))
     size <- if (.isExperiment(x@x)) dim(.keptOf(x)) else dim(x@x)
     must <- function(part, ok, what) if (!isTRUE(ok))
         .damaged(sprintf("the mask '%s'", arg), part, paste("must be", what))

@@ -213,6 +213,7 @@ restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
         .stop("'prepared' must be what prepareCounts() returns, not %s",
             .describe(prepared))
     }
+    .checkPrepared(prepared, "prepared")
     values <- .plainMatrix(values, "values")
     if (!is.matrix(values)) .stop("'values' must be a matrix, not %s", .describe(values))
     if (!is.numeric(values)) .stop("'values' must hold numbers, not type %s",
