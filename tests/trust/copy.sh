@@ -18,4 +18,4 @@ if [ -n "$flags" ]; then
     printf 'CFLAGS = %s\nLDFLAGS = %s\n' "$flags" "$flags" >"$to.makevars"
     export R_MAKEVARS_USER=$to.makevars
 fi
-R CMD INSTALL --no-docs --no-test-load --no-byte-compile --library="$library" "$to" >"$to.log" 2>&1 || { tail -n 20 "$to.log"; exit 1; }
+R CMD INSTALL --no-docs --no-test-load --library="$library" "$to" >"$to.log" 2>&1 || { tail -n 20 "$to.log"; exit 1; }
