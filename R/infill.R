@@ -55,8 +55,8 @@ NULL
 #'   `metadata(x)$<name>` (of a plain matrix: its attribute `"infill"`) says
 #'   model, scale, what was kept, and the seed; of a posterior also the weights, the
 #'   priors that did not earn their place, and the verdict that its fit prints.
-#' @section Tests: Tests between groups belong on the counts. Filled-in values share what they know of
-#'   each other, and a test that takes them for independent finds differences that are not there
+#' @section Tests: Tests between groups belong on the counts. Filled-in values share what they know
+#'   of each other, and a test that takes them for independent finds differences that are not there
 #'   ([permutationCheck()]).
 #' @section New cells: A fit is applied to other cells by gene names (by position
 #'   where there are none). Genes that the fit needs and `x` lacks are named in

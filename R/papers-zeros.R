@@ -22,8 +22,8 @@ NULL
 #' @return A `ZerosByBulk`, a data.frame with one row per bin: `bin` (0: no bulk expression),
 #'   `lower` and `upper` (bulk expression; bins hold their upper bound), `genes`,
 #'   `before` and `after` (shares of zeros), `kept` (after/before) and `log.after`
-#'   (natural logarithm, as the figure has it; `-Inf` where no zero is left). Good: `kept` near 1 in bin 0 and
-#'   low in the last. `plot()`: a ggplot of the shares of zeros by bin, before and after.
+#'   (natural logarithm, as the figure has it; `-Inf` where no zero is left). Good: `kept` near 1 in
+#'   bin 0 and low in the last. `plot()`: a ggplot of the shares of zeros by bin, before and after.
 #' @references Talwar et al. (2018), Scientific Reports 8:16329 (Fig. 2).
 #' @examples
 #' mean <- c(rep(0, 10), rexp(40))

@@ -201,8 +201,6 @@ prepareCounts <- function(x, ..., assay.type = "counts", min.count = 3, min.cell
 
 .selections <- c("dispersion", "dispersion.signed", "cv", "vmr", "none")
 
-.logs <- c("none", "log2", "log1p")       # in the order of the C enum Log
-
 #' @param prepared A [PreparedCounts-class].
 #' @param values Matrix of the shape of `prepared` on its scale; its own matrix
 #'   when missing.

@@ -90,7 +90,7 @@ if (what == "edges") for (set in sets) {
             progress = FALSE))
         m <- matrix(0, nrow(x), nrow(x))
         m[fit@recipe$selected, fit@recipe$selected] <-
-            as.matrix(fitParts(fit, "edges", 0, as = "matrix"))
+            as.matrix(fitParts(fit, "edges", threshold = 0, as = "matrix"))
         strongest(m)
     })
     plain <- lapply(1:2, function(h) {

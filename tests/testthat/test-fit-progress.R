@@ -8,7 +8,7 @@ test_that("a progress line is written when asked for", {
     expect_message(fitInfill(counts, param, seed = 1, progress = TRUE),
         "AutoImpute: iteration 1 of 25, RMSE .*held out")
     expect_message(fitInfill(counts, smallParam(stop = "paper"), seed = 1, progress = TRUE),
-        "at most [0-9]+ s to go +$")
+        "at most [0-9]+ s to go")
     expect_identical(suppressMessages(fitInfill(counts, param, seed = 1, progress = TRUE))@weights,
         fitInfill(counts, param, seed = 1)@weights)
     quiet <- suppressMessages(fitInfill(counts, GeneMeanParam(), progress = TRUE))

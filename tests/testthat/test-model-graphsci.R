@@ -32,7 +32,7 @@ test_that("held-out edges leave the graph in both directions, and are watched", 
     expect_identical(which(is.finite(h$edge.auc)), c(10L, 20L))
     expect_true(all(h$edge.auc[c(10, 20)] >= 0 & h$edge.auc[c(10, 20)] <= 1))
     # the area at the kept epoch, from the edges' probabilities
-    e <- as.matrix(fitParts(held, "edges", 0, as = "matrix"))[pairs]
+    e <- as.matrix(fitParts(held, "edges", threshold = 0, as = "matrix"))[pairs]
     if (held@best == 20) expect_equal(mean(outer(e[is.edge], e[!is.edge], ">")), h$edge.auc[20],
         tolerance = 1e-9)
     expect_null(fitParts(fitInfill(counts, quick(), seed = 1), "history")$edge.auc)
