@@ -1,9 +1,10 @@
 # The posterior beside the recorded peers: held-out molecules (molecules) and hidden entries
 # (masked) of the recorded tasks, single models with and without posterior (models), what priors
 # gain over the gene mean's posterior, on the counts and shuffled (gain), coverage of intervals
-# (coverage), seconds of its own parts (speed). Writes results/stack.md; of some sets only, the
+# (coverage), seconds of its own parts (speed), ten genes beside all of a fit of 10,000 genes x
+# 10,000 cells (genes). Writes results/stack.md; of some sets only, the
 # others' rows stay. From the root: Rscript bench/bench-stack.R
-# molecules|masked|models|gain|coverage|speed [data folder] [sets, comma]
+# molecules|masked|models|gain|coverage|speed|genes [data folder] [sets, comma]
 source("bench/tasks.R")
 source("bench/write.R")
 args <- commandArgs(TRUE)
@@ -193,4 +194,28 @@ if (what == "speed") {
     add("the priors' predictions", priors)
     add(sprintf("the same with the posterior (ratio %.2f)", whole / priors), whole)
     write("speed", rows)
+}
+
+if (what == "genes") {
+    # cells drawn from pbmc3k, their molecules drawn again
+    x <- readRDS(file.path(data, "pbmc3k", "counts.rds"))
+    set.seed(1)
+    x <- x[sort(order(-rowSums(x > 0))[1:10000]), sample(ncol(x), 10000, TRUE)]
+    x@x <- as.double(rpois(length(x@x), x@x))
+    x <- drop0(x)
+    colnames(x) <- paste0("c", seq_len(ncol(x)))
+    fit <- quiet(fitInfill(x, StackParam(repeats = 1), seed = 1, num.threads = 1,
+        progress = FALSE))
+    cpu <- function(...) {
+        invisible(gc())
+        cpuSeconds(quiet(infill(x, fit, num.threads = 1, as = "matrix", ...)))
+    }
+    cpu(genes = 1:10)
+    runs <- vapply(1:5, function(k) c(cpu(genes = 10 * k + 1:10), cpu()), numeric(2))
+    rows <- rowsOf()
+    add <- function(what, s) rows$add(what = what, `CPU seconds` = num(s, 2))
+    add("all genes", median(runs[2, ]))
+    add(sprintf("ten genes (ratio %.3f, median of 5 pairs; goal 0.05)",
+        median(runs[1, ] / runs[2, ])), median(runs[1, ]))
+    write("genes", rows)
 }
