@@ -55,6 +55,11 @@ NULL
 #'   `metadata(x)$<name>` (of a plain matrix: its attribute `"infill"`) says
 #'   model, scale, what was kept, and the seed; of a posterior also the weights, the
 #'   priors that did not earn their place, and the verdict that its fit prints.
+#' @section What is said: Errors are of class `infill_error`; one that is about the values
+#'   (logarithms, missing, negative, not whole) of class `infill_scale` as well. A warning of class
+#'   `infill_rows` says that rows seem to be cells (barcodes as row names), or that rows which are
+#'   no genes (antibodies, hashtags, spike-ins) hold many molecules. Values within a millionth of
+#'   whole numbers are taken for these.
 #' @section Tests: Tests between groups belong on the counts. Filled-in values share what they know
 #'   of each other, and a test that takes them for independent finds differences that are not there
 #'   ([permutationCheck()]).
