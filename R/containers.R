@@ -49,6 +49,7 @@ setMethod(".counts", "dgCMatrix", function(x, assay.type, arg = "x") {
 # The coercion of DelayedArray loses missing values: they are looked for first. It also lacks some
 # delayed operations, which work when they are dense.
 setMethod(".counts", "DelayedMatrix", function(x, assay.type, arg = "x") {
+    .checkMatrix(x, arg)
     missing <- tryCatch(anyNA(x), error = function(e) NULL)
     if (isTRUE(missing)) {
         at <- arrayInd(BiocGenerics::which(is.na(x))[1L], dim(x))
@@ -86,7 +87,7 @@ setMethod(".store", "ANY", function(x, values, name, status, note, assay.type) {
 })
 
 # What a note of a matrix was made for: R keeps attributes through arithmetic.
-.sumOf <- function(x) if (is.matrix(x)) sum(x)
+.sumOf <- function(x) if (is.matrix(x) && (is.numeric(x) || is.logical(x))) sum(x)
 
 #' @export
 print.InfillNote <- function(x, ...) {

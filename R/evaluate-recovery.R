@@ -65,7 +65,8 @@ setMethod("recoveryError", c("ANY", "ANY"), function(truth, filled, ...) .stop(p
 .onlyGenes <- function(m, kept, subset.row) {
     genes <- seq_len(nrow(kept))
     names(genes) <- rownames(kept)
-    genes <- if (is.factor(subset.row) || is.list(subset.row)) NA else genes[subset.row]
+    genes <- if (is.character(subset.row) || is.numeric(subset.row) || is.logical(subset.row))
+        tryCatch(genes[subset.row], error = function(e) NA) else NA
     if (anyNA(genes))
         .stop(paste("'subset.row' must be names, positions or a logical vector of genes of the",
             "masked counts, not %s"),

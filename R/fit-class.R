@@ -54,6 +54,7 @@ setClass("InfillFit", slots = c(param = "InfillParam", recipe = "list",
 #' @rdname InfillFit-class
 #' @export
 setMethod("show", "InfillFit", function(object) {
+    .checkFit(object, "object")
     r <- object@recipe
     cat(sprintf("InfillFit of %s, seed %.0f\n", class(object@param), object@seed))
     cat(sprintf("  %d genes modelled of %d, %d cells, %.0f non-zeros\n",
@@ -105,6 +106,7 @@ fitParts <- function(fit, what = "weights", ...) {
 }
 
 .modelledGenes <- function(fit) {
+    .checkIntact(fit)
     r <- fit@recipe
     at <- r$selected
     if (!is.null(r$score)) at <- at[order(-r$score)]
@@ -131,6 +133,7 @@ fitParts <- function(fit, what = "weights", ...) {
     slots <- getSlots(class(x)[1L])
     for (name in names(slots)) {
         value <- tryCatch(slot(x, name), error = identity)
+        if (slots[[name]] == "ANY") next
         if (inherits(value, "error") || !is(value, slots[[name]])) .damaged(whose,
             paste0(before, name), sprintf("must be of class %s", dQuote(slots[[name]], FALSE)))
     }

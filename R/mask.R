@@ -108,6 +108,8 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
         .stop("'fraction' must be one number above 0 and below 1, not %s", .describe(fraction))
     }
     n.entries <- .checkNumber(n.entries, "n.entries", 1, 1e9, whole = TRUE)
+    if (!is.character(assay.type) || !length(assay.type) || anyNA(assay.type)) .stop(
+        "'assay.type' must be the name of an assay, not %s", .describe(assay.type))
     seed <- .seed(seed)
     counts <- .countsOf(x, assay.type, .checkFlag(check.scale, "check.scale") &&
         scheme != "molecules")

@@ -98,7 +98,7 @@ bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("lo
         truth <- log1p(truth)
     }
     r <- vapply(seq_len(ncol(truth)), function(s)
-        if (stats::sd(values[, s]) > 0 && stats::sd(truth[, s]) > 0)
+        if (isTRUE(stats::sd(values[, s]) > 0 && stats::sd(truth[, s]) > 0))
         stats::cor(values[, s], truth[, s]) else
             NA_real_, 0)
     q <- quantile(r, c(0.5, 0.25, 0.75), na.rm = TRUE, names = FALSE)

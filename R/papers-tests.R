@@ -42,7 +42,7 @@ geneTests <- function(x, labels, test = c("wilcoxon", "t"), logged = FALSE, ...,
     p <- exp(r$log.p)
     out <- data.frame(statistic = r$statistic, p.value = p, adjusted = stats::p.adjust(p, "BH"),
         log.fc = if (logged) r$mean1 - r$mean2 else log2((r$mean1 + 1) / (r$mean2 + 1)))
-    rownames(out) <- if (!anyDuplicated(rownames(x))) rownames(x)
+    rownames(out) <- if (!anyDuplicated(rownames(x)) && !anyNA(rownames(x))) rownames(x)
     out
 }
 
@@ -134,5 +134,9 @@ genesAgainstBulk <- function(x, labels, truth, test = c("wilcoxon", "t"),
         }
         data.frame(statistic = w$t, log.p = pmin(p + log(2), 0), mean1 = w$mean1, mean2 = w$mean2)
     })
-    do.call(rbind, parts)
+    out <- do.call(rbind, parts)
+    # of a gene that does not vary there is no test, nor of values whose squares are too large
+    out$statistic[!is.finite(out$statistic)] <- NA
+    out$log.p[is.na(out$log.p) | is.na(out$statistic)] <- NA
+    out
 }

@@ -7,6 +7,7 @@ plot.InfillFit <- function(x, ...) {
     .strict("plot()", ...)
     .needs("ggplot2", "plot()")
     fit <- x
+    .checkFit(fit, "x")
     if (!nrow(fit@history)) .stop("'x' is a fit of a model without training (%s)", class(fit@param))
     h <- fit@history
     curves <- .curveNames(fit@param)
@@ -85,6 +86,7 @@ plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n
     embedding <- .checkChoice(embedding, "embedding", c("pca", "umap", "tsne"))
     if (embedding != "pca") .needs(c(umap = "uwot", tsne = "Rtsne")[[embedding]],
         sprintf("embedding = \"%s\"", embedding))
+    n.genes <- .checkCount(n.genes, "n.genes")
     # an error in an argument is told as it is, not as one of dispatch
     force(x)
     before <- .counts(x, assay.type)

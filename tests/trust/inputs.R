@@ -145,7 +145,7 @@ use <- function(x) {
     if (is(x, "InfillFit")) tryAll(function() infill(counts, x), function() capture.output(show(x)),
         function() infill(sparse, x, output = "logcounts", as = "delayed")[1:3, 2:4],
         function() fitParts(x), function() fitParts(x, "genes"), function() plot(x),
-        function() if (length(x@state)) {
+        function() if (length(x@state) && "max.iter" %in% slotNames(x@param)) {
             p <- x@param
             p@max.iter <- 5
             fitInfill(counts, p, seed = 1, resume = x, progress = FALSE)
