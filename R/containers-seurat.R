@@ -141,22 +141,27 @@ NULL
 }
 
 # Layers that follow those of `from`: each holds its cells and genes. Seurat makes sparse layers
-# only, but takes others where a layer is replaced.
+# only, but takes others where a layer is set; and an assay made of layers has its cells in their
+# order, not in the object's, so that it is made of one that is blank.
 .layeredAssay <- function(from, at, values, kind) {
-    # one layer is the whole assay, whatever the layer that it was made from is called
-    names(at$layers) <- if (length(at$layers) == 1L) kind
-        else paste0(kind, substring(at$layers, nchar(at$layer) + 1L))
-    held <- lapply(at$layers, function(l) {
-        m <- .layerOf(from, l)
-        list(intersect(rownames(values), rownames(m)), intersect(colnames(values), colnames(m)))
-    })
-    blank <- lapply(held, function(n) Matrix::sparseMatrix(i = integer(), j = integer(),
-        x = numeric(), dims = lengths(n), dimnames = n))
-    if (length(blank) == 1L) blank <- blank[[1L]]
+    blank <- Matrix::sparseMatrix(i = integer(), j = integer(), x = numeric(), dims = dim(values),
+        dimnames = dimnames(values))
     a <- if (kind == "data") SeuratObject::CreateAssay5Object(data = blank)
         else SeuratObject::CreateAssay5Object(counts = blank)
-    for (l in names(held)) SeuratObject::LayerData(a, layer = l) <-
-        .asLayer(values, held[[l]][[1L]], held[[l]][[2L]])
+    # one layer is the whole assay, whatever the layer that it was made from is called
+    if (length(at$layers) == 1L) {
+        SeuratObject::LayerData(a, layer = kind) <- .asLayer(values, rownames(values),
+            colnames(values))
+        return(a)
+    }
+    layers <- paste0(kind, substring(at$layers, nchar(at$layer) + 1L))
+    for (k in seq_along(layers)) {
+        m <- .layerOf(from, at$layers[k])
+        SeuratObject::LayerData(a, layer = layers[k]) <- .asLayer(values,
+            intersect(rownames(values), rownames(m)), intersect(colnames(values), colnames(m)))
+    }
+    SeuratObject::DefaultLayer(a) <- layers
+    SeuratObject::LayerData(a, layer = kind) <- NULL
     a
 }
 

@@ -133,8 +133,8 @@ fitParts <- function(fit, what = "weights", ...) {
     slots <- getSlots(class(x)[1L])
     for (name in names(slots)) {
         value <- tryCatch(slot(x, name), error = identity)
-        if (slots[[name]] == "ANY") next
-        if (inherits(value, "error") || !is(value, slots[[name]])) .damaged(whose,
+        if (inherits(value, "error") ||
+            slots[[name]] != "ANY" && !is(value, slots[[name]])) .damaged(whose,
             paste0(before, name), sprintf("must be of class %s", dQuote(slots[[name]], FALSE)))
     }
 }

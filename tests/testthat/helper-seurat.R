@@ -32,6 +32,7 @@ layersIn <- function(x, assay) {
 # What infill() may not touch: everything but the assays it adds and its note.
 expectSeuratUntouched <- function(out, x, added, note = added[1]) {
     expect_s4_class(out, "Seurat")
+    expect_true(validObject(out))
     expect_setequal(setdiff(SeuratObject::Assays(out), SeuratObject::Assays(x)), added)
     expect_identical(SeuratObject::DefaultAssay(out), SeuratObject::DefaultAssay(x))
     expect_identical(SeuratObject::Idents(out), SeuratObject::Idents(x))

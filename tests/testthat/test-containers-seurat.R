@@ -234,6 +234,11 @@ test_that("split layers are filled together, and come back split", {
     x <- seuratOf(counts, "Assay5")
     x[["RNA"]] <- split(x[["RNA"]], f = rep(c("a", "b"), 20))
     expect_identical(prepareCounts(x), prepareCounts(counts))
+    out <- infill(x, fit)
+    expectSeuratUntouched(out, x, "infilled")
+    expect_identical(colnames(out[["infilled"]]), colnames(x))
+    joined <- JoinLayers(out[["infilled"]])
+    expect_identical(as.matrix(LayerData(joined, layer = "counts")), filled)
 })
 
 test_that("a layer that is named is filled alone", {
