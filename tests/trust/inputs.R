@@ -41,12 +41,13 @@ infilled <- quiet(infill(sce, fits$mean))
 # Name of the export (with what is asked of it, behind a blank), and a sound call.
 calls <- c(list(
     "infill" = list(x = counts, param = params$mean, assay.type = "counts", output = "counts", keep = "none",
-        nonneg = TRUE, name = "infilled", as = "matrix", sd = FALSE, num.threads = 1, check.scale = TRUE, seed = 1,
-        progress = FALSE),
+        nonneg = TRUE, name = "infilled", as = "matrix", sd = FALSE, genes = 3:5, overwrite = FALSE, num.threads = 1,
+        check.scale = TRUE, seed = 1, progress = FALSE),
     "infill sce" = list(x = sce, param = params$stack, assay.type = "counts", output = "normcounts", name = "new",
         as = "delayed", sd = TRUE, seed = 1, num.threads = NULL),
     "infill fit" = list(x = sparse, param = fits$auto, assay.type = "counts", output = "logcounts", keep = "max",
-        nonneg = FALSE, name = "a", as = "auto", sd = FALSE, num.threads = NULL, check.scale = FALSE),
+        nonneg = FALSE, name = "a", as = "auto", sd = FALSE, genes = NULL, overwrite = TRUE, num.threads = NULL,
+        check.scale = FALSE),
     "infill posterior" = list(x = sparse, param = fits$deep, keep = "posterior"),
     "fitInfill" = list(x = counts, param = params$auto, assay.type = "counts", seed = 1, num.threads = 1,
         progress = FALSE, resume = NULL, keep.state = FALSE, checkpoint = NULL, checkpoint.every = 2, BPPARAM = NULL,
