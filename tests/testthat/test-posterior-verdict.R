@@ -19,8 +19,7 @@ test_that("priors are left out where the gene mean's posterior is as good, else 
     expect_identical(out@gains$stack, out@gains$`gene mean posterior`)
     expect_identical(out@gains$stack, alone@gains$stack)
     expect_match(infill:::.stackVerdict(out),
-        paste0("the gene mean is enough as a prior: with \"SVD 5\", \"SVD 10\", \"SVD 20\" ",
-            "the gain would be"))
+        "the gene mean is enough as a prior: \"SVD 5\", \"SVD 10\", \"SVD 20\" would close")
     expect_output(print(out), "weights: gene mean [0-9.]+\n")
     expect_named(quiet(apart, StackParam(min.gain = 0))@fits,
         c("gene mean", "SVD 5", "SVD 10", "SVD 20"))
@@ -74,7 +73,7 @@ test_that("null data: the gene mean is enough, and the fit says so", {
     expect_match(infill:::.stackVerdict(usual), "the gene mean is enough")
     # where there is structure, another word
     expect_match(infill:::.stackVerdict(fitInfill(lowRankCounts(100, 80), two(repeats = 3),
-        seed = 1)), "^filling in helps: [0-9.]+ % of")
+        seed = 1)), "^filling in helps: what other genes and cells tell closes [0-9.]+ % of")
 })
 
 test_that("a model that the posterior leaves out is named, and the result says what is in it", {
