@@ -35,7 +35,7 @@ NULL
 
 # The layers of an assay that hold something.
 .layersOf <- function(a) {
-    if (!is(a, "Assay")) return(SeuratObject::Layers(a))
+    if (!is(a, "Assay")) return(.ofFive("Layers")(a))
     slots <- c("counts", "data", "scale.data")
     slots[vapply(slots, function(s) length(slot(a, s)) > 0L, NA)]
 }
@@ -45,8 +45,12 @@ NULL
     there[startsWith(there, paste0(layer, "."))]
 }
 
+# Functions that SeuratObject has from version 5 on: an older one has no such names.
+.ofFive <- function(name) getExportedValue("SeuratObject", name)
+.setLayer <- function(a, layer, value) .ofFive("LayerData<-")(a, layer = layer, value = value)
+
 .layerOf <- function(a, layer) if (is(a, "Assay")) slot(a, layer) else
-    SeuratObject::LayerData(a, layer = layer)
+    .ofFive("LayerData")(a, layer = layer)
 
 .seuratCounts <- function(x, assay.type, arg = "x") {
     at <- .seuratPlace(x, assay.type, arg)
@@ -146,23 +150,20 @@ NULL
 .layeredAssay <- function(from, at, values, kind) {
     blank <- Matrix::sparseMatrix(i = integer(), j = integer(), x = numeric(), dims = dim(values),
         dimnames = dimnames(values))
-    a <- if (kind == "data") SeuratObject::CreateAssay5Object(data = blank)
-        else SeuratObject::CreateAssay5Object(counts = blank)
+    a <- if (kind == "data") .ofFive("CreateAssay5Object")(data = blank)
+        else .ofFive("CreateAssay5Object")(counts = blank)
     # one layer is the whole assay, whatever the layer that it was made from is called
     if (length(at$layers) == 1L) {
-        SeuratObject::LayerData(a, layer = kind) <- .asLayer(values, rownames(values),
-            colnames(values))
-        return(a)
+        return(.setLayer(a, kind, .asLayer(values, rownames(values), colnames(values))))
     }
     layers <- paste0(kind, substring(at$layers, nchar(at$layer) + 1L))
     for (k in seq_along(layers)) {
         m <- .layerOf(from, at$layers[k])
-        SeuratObject::LayerData(a, layer = layers[k]) <- .asLayer(values,
-            intersect(rownames(values), rownames(m)), intersect(colnames(values), colnames(m)))
+        a <- .setLayer(a, layers[k], .asLayer(values,
+            intersect(rownames(values), rownames(m)), intersect(colnames(values), colnames(m))))
     }
-    SeuratObject::DefaultLayer(a) <- layers
-    SeuratObject::LayerData(a, layer = kind) <- NULL
-    a
+    a <- .ofFive("DefaultLayer<-")(a, value = layers)
+    .setLayer(a, kind, NULL)
 }
 
 # Some genes and cells as a layer: dense or sparse, whichever is smaller.
@@ -182,7 +183,7 @@ NULL
             next
         }
         m <- .layerOf(a, l)
-        SeuratObject::LayerData(a, layer = l) <- .asSparse(counts[rownames(m), colnames(m)])
+        a <- .setLayer(a, l, .asSparse(counts[rownames(m), colnames(m)]))
     }
     x@assays[[at$assay]] <- a
     x
