@@ -117,7 +117,7 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
 }
 
 .checkSameCounts <- function(resume, x) {
-    if (resume@cells != ncol(x) || resume@entries != length(x@x@x))
+    if (!isTRUE(resume@cells == ncol(x)) || !isTRUE(resume@entries == length(x@x@x)))
         .stop(paste("'resume' was fitted to other counts (%d cells, %.0f non-zeros in the",
             "modelled genes; 'x': %d, %d)"),
             resume@cells, resume@entries, ncol(x), length(x@x@x),

@@ -160,7 +160,10 @@ use <- function(x) {
         function() capture.output(show(x)), function() if (identical(x@scheme, "molecules"))
             calibrationTable(x, filled) else recoveryError(x, filled, by = "cell"))
     if (is(x, "PreparedCounts")) tryAll(function() restoreCounts(x), function() capture.output(show(x)),
-        function() fitInfill(x, params$mc, seed = 1), function() infill(counts, fitInfill(x, params$auto, seed = 1)))
+        function() fitInfill(x, params$mc, seed = 1), function() {
+            fit <- fitInfill(x, params$auto, seed = 1)
+            infill(counts, fit)
+        })
     0
 }
 
