@@ -90,6 +90,9 @@ setGeneric(".lacksPosterior", function(param) ": StackParam() or keep = \"poster
 setGeneric(".block", function(fit, counts, cols, how, threads,
     rows = NULL) standardGeneric(".block"))
 
+# Does .block() of all cells need little beside its result?
+setGeneric(".inOneGo", function(fit, how) FALSE)
+
 # Is what R reads of the fit as it must be? An error if not. The C core looks at what it reads
 # itself.
 setGeneric(".checkIntact", function(fit) standardGeneric(".checkIntact"))

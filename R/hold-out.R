@@ -2,10 +2,10 @@
 
 # Every molecule with probability `fraction` into the test half.
 .splitMolecules <- function(counts, fraction, seed) {
-    m <- .hide(counts, "molecules", fraction, seed)
-    list(train = m$counts, test = sparseMatrix(i = m$row, j = m$col, x = m$value,
-        dims = dim(counts)),
-        emptied = m$emptied)
+    parts <- .Call(C_thin_apart, counts, fraction, seed)
+    train <- .sparseOf(parts$kept, counts@Dim, counts@Dimnames)
+    list(train = train, test = .sparseOf(parts$hidden, counts@Dim, list(NULL, NULL)),
+        emptied = sum(diff(counts@p) > 0 & diff(train@p) == 0))
 }
 
 # Not the seed itself: molecules that the user has held out with it would be drawn with the very
@@ -21,36 +21,34 @@
 }
 
 # The cells and the entries that the weights are learnt from: all, or a random sample (of at most
-# 5,000 cells, so that large data need not be predicted as a whole).
+# 1,000 cells, so that large data need not be predicted as a whole).
 .sampledEntries <- function(genes, cells, n, seed) {
     pick <- function(of, k, seed) if (k < of)
         as.integer(.Call(C_choose, as.double(of), as.double(k), seed)) else seq_len(of)
-    some <- pick(cells, min(cells, max(5000, ceiling(n / genes))), seed)
+    some <- pick(cells, min(cells, max(1000, ceiling(n / genes))), seed)
     all <- as.double(genes) * length(some)
     list(cells = some, at = if (all > n) .Call(C_choose, all, as.double(n), seed + 1) else
         seq_len(all))
 }
 
 # Counts at the sampled entries.
-.countsAt <- function(counts, sample) {
-    some <- counts[, sample$cells, drop = FALSE]
-    if (length(sample$at) == prod(dim(some))) return(as.double(as.matrix(some)))
-    key <- rep.int(seq_len(ncol(some)) - 1, diff(some@p)) * as.double(nrow(some)) + some@i + 1
-    out <- numeric(length(sample$at))
-    m <- match(key, sample$at)
-    out[m[!is.na(m)]] <- some@x[!is.na(m)]
-    out
-}
+.countsAt <- function(counts, sample)
+    .Call(C_counts_at, .columns(counts, sample$cells), as.double(sample$at))
 
 # Means of predicted and held-out molecules by tenth of the prediction, and their standard errors.
 .deciles <- function(d) {
     at <- unique(stats::quantile(d$predicted, 0:10 / 10, names = FALSE))
-    group <- if (length(at) > 2L) cut(d$predicted, at, include.lowest = TRUE, labels = FALSE) else
-        rep(1L, nrow(d))
-    mean <- function(v) as.double(tapply(v, group, base::mean))
-    data.frame(predicted = mean(d$predicted), observed = mean(d$truth),
-        se = as.double(tapply(d$truth, group, function(v) stats::sd(v) / sqrt(length(v)))),
-        n = as.integer(table(group)))
+    group <- if (length(at) > 2L) findInterval(d$predicted, at, rightmost.closed = TRUE,
+        left.open = TRUE, all.inside = TRUE) else rep(1L, nrow(d))
+    n <- tabulate(group)
+    groups <- which(n > 0)
+    mean <- function(v) vapply(groups, function(g) base::mean(v[group == g]), 0)
+    observed <- mean(d$truth)
+    spread <- mean((d$truth - observed[cumsum(n > 0)[group]])^2)
+    predicted <- mean(d$predicted)
+    n <- n[n > 0]
+    data.frame(predicted = predicted, observed = observed,
+        se = ifelse(n > 1, sqrt(spread / (n - 1)), NA_real_), n = n)
 }
 
 .withSeed <- function(seed, code) {

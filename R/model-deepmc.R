@@ -214,10 +214,5 @@ setMethod(".shownLoss", "DeepMcParam", function(param, train, valid, entries)
 setMethod(".sizeAdvice", "DeepMcParam", function(param, x)
     sprintf("'ranks', now %s", .someOf(param@ranks)))
 
-# A truncated singular value decomposition: with zeros of full weight it is where deepMc starts, and
-# its minimum.
-.svdParam <- function(rank) DeepMcParam(ranks = rank, sweeps = 1, zero.weight = 1e6, min.cells = 0,
-    n.genes = Inf, gene.selection = "none", log = "log1p")
-
 setMethod(".unsetWords", "DeepMcParam", function(param) list(
     sweeps = "by the share of non-zeros, 5 to 100", lambda = "from the noise of the data"))

@@ -1,4 +1,4 @@
-#' @include infill.R model-deepmc.R
+#' @include model-svd.R
 NULL
 
 setClassUnion("EmbeddingOrNULL", c("matrix", "NULL"))
@@ -16,7 +16,8 @@ setClassUnion("EmbeddingOrNULL", c("matrix", "NULL"))
 #'   name where both sides have names. New cells then have no neighbours, and are an error.
 #' @param ... `seed`, `num.threads`.
 #' @details With t the totals of the cells and N the neighbours of cell c, by Euclidean distance:
-#'   mu_gc = t_c (sum over j in N of x_gj) / (sum over j in N of t_j).
+#'   mu_gc = t_c (sum over j in N of x_gj) / (sum over j in N of t_j). Scores are those of
+#'   [SvdParam()].
 #'
 #'   Neighbours share their noise: what is pooled makes genes more alike than they are
 #'   ([permutationCheck()]), and cells, too.
@@ -44,8 +45,24 @@ setMethod(".ownProblems", "NeighborMeanParam", function(object) c(
         length(object@embedding) && all(is.finite(object@embedding)),
         "a matrix of finite numbers, cells x coordinates")))
 
-setMethod(".preparation", "NeighborMeanParam", function(param)
-    list(min.count = 0, min.cells = 0, gene.selection = "none", log = "none"))
+setMethod(".preparation", "NeighborMeanParam", function(param) .asTheyAre)
+
+# Of a draw the cells are the same, whatever the number of neighbours.
+setMethod(".fitTo", "NeighborMeanParam", function(param, data, how) {
+    x <- .preparedOnce(param, data, how)
+    there <- data$near
+    if (is.null(param@embedding) && !is.null(there) &&
+        there@param@n.components == param@n.components && identical(there@seed, param@seed) &&
+        param@k < ncol(x)) {
+        there@param <- param
+        return(there)
+    }
+    if (is.null(param@embedding)) x@recipe$at <- .placesIn(x, param, .sharedSvd(data,
+        min(param@n.components, dim(x)), param, how, x), how$threads)
+    fit <- .fitPrepared(param, x, how)
+    if (is.null(param@embedding) && !data$once) data$near <- fit
+    fit
+})
 
 # What C reads: the cells of the fit, and where they are.
 setMethod(".planned", "NeighborMeanParam", function(param, x) {
@@ -54,22 +71,28 @@ setMethod(".planned", "NeighborMeanParam", function(param, x) {
     if (param@k >= n)
         warning(sprintf("'k' (%g) is cut to %d: there are %d other cells", param@k, n - 1L,
         n - 1L), call. = FALSE)
-    at <- if (is.null(param@embedding)) .leadingScores(param, x) else
-        list(rotation = numeric(), scores = t(.embeddingOf(param@embedding, x@x)))
-    x@recipe$transductive <- !length(at$rotation)
-    x@recipe$plan <- list(cells = n, dims = nrow(at$scores), rotation = as.double(at$rotation),
-        scores = as.double(at$scores), totals = as.double(x@total), p = x@x@p, i = x@x@i, x = x@x@x)
+    usual <- as.double(x@recipe$usual)
+    at <- if (!is.null(param@embedding)) list(turn = matrix(0, nrow(x), 0L),
+        scores = t(.embeddingOf(param@embedding, x@x))) else if (!is.null(x@recipe$at))
+        x@recipe$at else .placesIn(x, param, .ownSvd(param, x))
+    x@recipe$at <- NULL
+    x@recipe$transductive <- !ncol(at$turn)
+    x@recipe$plan <- list(cells = n, dims = nrow(at$scores), usual = usual,
+        rotation = as.double(at$turn), scores = as.double(at$scores), totals = as.double(x@total),
+        p = x@x@p, i = x@x@i, x = x@x@x)
     x
 })
 
-# Left singular vectors of the logarithms, genes x components, and scores, components x cells.
-.leadingScores <- function(param, x) {
-    x@x@x <- log1p(x@x@x)
-    svd <- .svdParam(min(param@n.components, dim(x)))
+# Leading vectors and scores: list(turn, scores).
+.placesIn <- function(x, param, svd, threads = 1L) {
+    turn <- .vectorsOf(svd, param@n.components)
+    list(turn = turn, scores = .Call(C_scores, x@x, turn, as.double(x@recipe$usual), threads))
+}
+
+.ownSvd <- function(param, x) {
+    svd <- SvdParam(min(param@n.components, dim(x)))
     how <- .partOf(list(threads = 1L, every = 500), svd, param@seed)
-    w <- .weightsOf(suppressWarnings(.fitPrepared(how$param, x, how)))
-    turned <- svd(w$D1)
-    list(rotation = turned$u, scores = turned$d * crossprod(turned$v, w$Z))
+    suppressWarnings(.fitPrepared(how$param, x, how))
 }
 
 # The rows of an embedding in the order of the cells: by name where both sides have names.

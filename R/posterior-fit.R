@@ -62,13 +62,18 @@ setMethod(".fitTo", "StackParam",
 
 # given: fits of priors to all the counts that are there already.
 .stackJob <- function(param, counts, how, given = list()) {
+    .roomFor(3e8 + 8 * (12 * length(counts@x) + 8 * param@n.entries))
     priors <- .priorsOf(param)
     masked <- param@loss == "masked"
+    if (is.null(param@priors)) priors <- .forCells(priors, nrow(counts), ncol(counts))
     detected <- function(p) is(p, "GeneMeanParam") && p@over == "detected"
     if (masked && !any(vapply(priors, detected, TRUE)))
         priors <- c(list(`detected mean` = GeneMeanParam(over = "detected")), priors)
-    job <- list(param = param, counts = counts, how = how, given = given, masked = masked,
-        priors = priors,
+    few <- if (ncol(counts) > param@max.cells && !masked && !length(given) &&
+        !any(vapply(priors, .onlyItsCells, NA))) .Call(C_choose, as.double(ncol(counts)),
+        as.double(param@max.cells), param@seed)
+    job <- list(param = param, all = counts, counts = if (is.null(few)) counts else
+        counts[, few, drop = FALSE], how = how, given = given, masked = masked, priors = priors,
         usable = names(priors), mean.param = GeneMeanParam(), halves = list())
     # the default ones are as they were made
     for (name in if (!is.null(param@priors)) names(priors)) {
@@ -125,18 +130,14 @@ setMethod(".fitTo", "StackParam",
     c(split, list(seed = seed))
 }
 
-# At a sample of the entries log(prediction + 0.001) of each prior, counts, held-out counts, gene
-# mean.
+# At a sample of the entries log(prediction + 0.001) of each prior and of the gene mean, counts,
+# held-out counts.
 .seenThinned <- function(job, half) {
     x <- half$train
     n <- max(100, ceiling(job$param@n.entries / job$param@repeats))
     sample <- .sampledEntries(nrow(x), ncol(x), n, half$seed)
-    at <- function(fit) .priorAt(x, sample, fit, half$mean.fit, job$how$threads)
-    z <- vapply(half$fits, at, numeric(length(sample$at)))
-    dim(z) <- c(length(sample$at), length(half$fits))
-    list(fits = half$fits, z = log(z + 1e-3), x = .countsAt(x, sample),
-        y = .countsAt(half$test, sample),
-        mean = at(half$mean.fit))
+    list(fits = half$fits, z = .priorsAt(x, sample, half$fits, half$mean.fit, job$how$threads),
+        x = .countsAt(x, sample), y = .countsAt(half$test, sample))
 }
 
 # Priors that predict nothing anywhere in some repeat are given up.
@@ -160,15 +161,18 @@ setMethod(".fitTo", "StackParam",
 .learn <- function(job, nothing = NULL) {
     halves <- lapply(job$halves, function(h) {
         at <- match(job$usable, names(h$fits))
+        # the gene mean is the last of the logarithms of a posterior
+        keep <- c(at, if (!job$masked) ncol(h$z))
         h$fits <- h$fits[at]
-        h$z <- h$z[, at, drop = FALSE]
+        if (!identical(keep, seq_len(ncol(h$z)))) h$z <- h$z[, keep, drop = FALSE]
         h
     })
     if (job$masked) .learnMasked(halves, job$usable) else
         .learnPoisson(halves, job$priors[job$usable], job$param, job$how$threads, nothing)
 }
 
-# What the priors gain over the gene mean's posterior where genes know nothing of each other.
+# What each family of priors gains over the gene mean's posterior where genes know nothing of each
+# other.
 .gainOfNothing <- function(job) {
     job$how$say(
         paste("the same with each gene's counts shuffled: what do the priors gain where there",
@@ -178,9 +182,8 @@ setMethod(".fitTo", "StackParam",
     h <- suppressWarnings(.seenThinned(job,
         .fitHalf(job, .thinnedPart(job, .shuffled(job$counts, seed), seed),
         job$usable, TRUE)))
-    if (!length(h$fits) || !all(is.finite(h$z))) return(0)
-    g <- .learnPoisson(list(h), job$priors[names(h$fits)], job$param, job$how$threads)$gains
-    g$`gene mean posterior` - g$`all priors`
+    if (!length(h$fits) || !all(is.finite(h$z))) return(NULL)
+    .gainsByFamily(h, job$priors[names(h$fits)], job$param, job$how$threads)
 }
 
 # The priors that stay, fitted to everything.
@@ -189,13 +192,16 @@ setMethod(".fitTo", "StackParam",
     if (!job$param@refit) {
         job$fits <- job$halves[[1L]]$fits[job$usable]
         # of all: who has no counts in one half may have some
-        job$mean.fit <- .meanFit(job, data, list(), FALSE)
+        job$mean.fit <- .meanFit(job, .draw(job$all), list(), FALSE)
         return(job)
     }
     job$how$say("fitting the priors to all %s", if (job$masked) "entries" else "molecules")
     job$fits <- .fitPriors(job, data, setdiff(job$usable, names(job$given)), job$param@seed, FALSE)
     job$fits[names(job$given)] <- job$given
-    job$mean.fit <- .meanFit(job, data, job$fits, FALSE)
+    # gene means are those of all cells
+    few <- ncol(job$counts) < ncol(job$all)
+    job$mean.fit <- .meanFit(job, if (few) .draw(job$all) else data, if (few) list() else job$fits,
+        FALSE)
     # one failed on all molecules: weights without it
     if (!all(job$usable %in% names(job$fits))) {
         job$usable <- intersect(job$usable, names(job$fits))
@@ -207,7 +213,7 @@ setMethod(".fitTo", "StackParam",
 }
 
 .stackFit <- function(job) {
-    counts <- job$counts
+    counts <- job$all
     learnt <- job$learnt
     n <- nrow(counts)
     total <- Matrix::colSums(counts)

@@ -1,4 +1,4 @@
-#' @include model-baseline.R model-deepmc.R
+#' @include model-baseline.R model-deepmc.R model-neighbors.R
 NULL
 
 setClassUnion("ListOrNULL", c("list", "NULL"))
@@ -83,8 +83,7 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #' @aliases StackParam-class
 #' @export
 StackParam <- function(priors = NULL, loss = c("poisson", "masked"), fraction = 0.1, repeats = 3,
-    n.entries = 1e6, refit = TRUE,
-    min.gain = 0.01, ...)
+    n.entries = 5e5, refit = TRUE, min.gain = 0.01, max.cells = 20000, ...)
 {
     if (is(priors, "InfillParam")) priors <- list(priors)
     if (is.function(priors))
@@ -94,13 +93,14 @@ StackParam <- function(priors = NULL, loss = c("poisson", "masked"), fraction = 
             "StackParam(list(...))"), .describe(loss))
     .newParam("StackParam", priors = priors, loss = .first(loss), fraction = fraction,
         repeats = repeats, n.entries = n.entries,
-        refit = refit, min.gain = min.gain, ...)
+        refit = refit, min.gain = min.gain, max.cells = max.cells, ...)
 }
 
 #' @export
 setClass("StackParam", contains = "InfillParam",
     slots = c(priors = "ListOrNULL", loss = "character", fraction = "numeric",
-    repeats = "numeric", n.entries = "numeric", refit = "logical", min.gain = "numeric"),
+    repeats = "numeric", n.entries = "numeric", refit = "logical", min.gain = "numeric",
+    max.cells = "numeric"),
     prototype = list(model = ""))
 
 setMethod(".ownProblems", "StackParam", function(object) c(
@@ -111,6 +111,7 @@ setMethod(".ownProblems", "StackParam", function(object) c(
         "one number above 0 and at most 0.5"),
     .mustBeWhole(object, "repeats", 1, 100),
     .mustBeWhole(object, "n.entries", 100, 1e9),
+    .mustBeWhole(object, "max.cells", 100, or = Inf),
     .must(object, "min.gain", .isNumber(object@min.gain) && object@min.gain >= 0 &&
         object@min.gain <= 1,
         "one number from 0 to 1"),
@@ -134,11 +135,13 @@ defaultPriors <- function(loss = c("poisson", "masked")) {
     loss <- .checkChoice(loss, "loss", c("poisson", "masked"))
     completed <- function(scale) DeepMcParam(method = "converged", lambda.scale = scale,
         n.genes = Inf, min.cells = 0, gene.selection = "none")
-    if (loss == "masked") list(`gene mean` = GeneMeanParam(), `SVD 10` = .svdParam(10),
+    if (loss == "masked") list(`gene mean` = GeneMeanParam(), `SVD 10` = SvdParam(10),
         `deepMc 0.25` = completed(0.25), `deepMc 0.5` = completed(0.5),
         `deepMc 1` = completed(1))
-    else list(`gene mean` = GeneMeanParam(), `SVD 5` = .svdParam(5), `SVD 10` = .svdParam(10),
-        `SVD 20` = .svdParam(20))
+    else list(`gene mean` = GeneMeanParam(), `SVD 5` = SvdParam(5), `SVD 10` = SvdParam(10),
+        `SVD 20` = SvdParam(20), `SVD 40` = SvdParam(40), `SVD 80` = SvdParam(80),
+        `kNN 10` = NeighborMeanParam(10),
+        `kNN 30` = NeighborMeanParam(30), `kNN 100` = NeighborMeanParam(100))
 }
 
 .priorsOf <- function(param) {
@@ -157,6 +160,19 @@ defaultPriors <- function(loss = c("poisson", "masked")) {
 # Losses that `gains` always has, before those of the priors: of what is returned, of the stack of
 # all priors, of the counts, of the gene mean, of the gene mean's posterior.
 .fixedGains <- c("stack", "all priors", "counts", "gene mean alone", "gene mean posterior")
+
+# What a prior belongs to: one family is put to the test as a whole.
+.familyOf <- function(param) switch(class(param)[1L], GeneMeanParam = "gene mean",
+    SvdParam = "SVD", NeighborMeanParam = "kNN", sub("Param$", "", class(param)[1L]))
+
+# Default priors that go with so many cells: of few cells neighbours are everybody.
+.forCells <- function(priors, genes, cells) Filter(function(p)
+    !(is(p, "NeighborMeanParam") && p@k >= cells / 3 ||
+        is(p, "SvdParam") && p@rank > 20 && p@rank >= min(genes, cells) / 3), priors)
+
+# Does a fit know the very cells it was made of, and no others?
+.onlyItsCells <- function(param) is(param, "GraphSciParam") ||
+    is(param, "NeighborMeanParam") && !is.null(param@embedding)
 
 .isGeneMean <- function(param) is(param, "GeneMeanParam") && identical(param@over, "all")
 

@@ -2,6 +2,7 @@
 
 # Fits of the priors `which` to a draw (.draw()), named; one that fails is left out, with a warning.
 .fitPriors <- function(job, data, which, seed, quiet) {
+    .readySvd(job, data, which, seed)
     items <- Map(function(param, name) list(param = param, name = name), job$priors[which], which)
     how <- job$how[c("threads", "every")]
     how$say <- if (is.null(job$how$BPPARAM)) job$how$say else .silent
@@ -55,17 +56,65 @@
     values
 }
 
-# The same at sampled entries (.sampledEntries()), block of cells by block.
-.priorAt <- function(counts, sample, fit, mean.fit, threads) {
-    n <- nrow(counts)
-    out <- numeric(length(sample$at))
-    for (cells in .inBlocks(length(sample$cells), n)) {
-        before <- (cells[1L] - 1) * as.double(n)
-        first <- findInterval(before, sample$at) + 1
-        last <- findInterval(before + length(cells) * as.double(n), sample$at)
-        if (last < first) next
-        block <- .priorBlock(counts, sample$cells[cells], fit, mean.fit, threads)
-        out[first:last] <- block[sample$at[first:last] - before]
+# The decomposition that several priors are parts of, once, before they go to their workers.
+.readySvd <- function(job, data, which, seed) {
+    wants <- vapply(job$priors[which], function(p) if (is(p, "SvdParam")) p@rank else
+        if (is(p, "NeighborMeanParam") && is.null(p@embedding)) p@n.components else 0, 0)
+    data$vectors <- max(wants, 0)
+    if (sum(wants > 0) < 2L) return()
+    p <- SvdParam(data$vectors, seed = seed)
+    # who cannot be had then says so by the name of its prior
+    tryCatch(suppressWarnings(.sharedSvd(data, p@rank, p, job$how)), error = function(e) NULL)
+}
+
+# What the core needs to know of the priors: list(kind, first, values, usual, turn, near). Those
+# that are parts of one decomposition, or of one search for neighbours, are computed in the core;
+# others (`dense`) are to come as matrices.
+.crew <- function(fits, mean.fit, genes) {
+    is.a <- function(class) vapply(fits, function(f) is(f@param, class) &&
+        length(f@recipe$kept) == genes && all(f@recipe$status == "modelled"), NA)
+    mean <- is.a("GeneMeanParam") & vapply(fits, function(f) .isGeneMean(f@param), NA)
+    near <- is.a("NeighborMeanParam") & vapply(fits, function(f)
+        length(f@recipe$plan$rotation) > 0L, NA)
+    svd <- is.a("SvdParam")
+    sets <- lapply(fits, function(f) if (is(f@param, "SvdParam")) f@weights else
+        f@recipe$plan$rotation)
+    quick <- which(svd | near)
+    turn <- if (length(quick)) sets[[quick[which.max(lengths(sets[quick]))]]]
+    first <- integer(length(fits))
+    for (k in quick) {
+        p <- fits[[k]]@recipe$plan
+        first[k] <- as.integer(if (svd[k]) p$rank else min(fits[[k]]@param@k, p$cells))
+        if (length(sets[[k]]) != genes * (if (svd[k]) p$rank else p$dims) || !is.double(sets[[k]]))
+            .damaged("the fit", if (svd[k]) "weights" else "plan$rotation",
+                "is not of the size of its genes")
     }
-    out
+    plan <- function(k) fits[[k]]@recipe$plan
+    one <- quick[1L]
+    # parts of the same vectors, sizes and cells
+    for (k in quick) if (!identical(sets[[k]], turn[seq_along(sets[[k]])]) ||
+        !identical(plan(k)$usual, plan(one)$usual) ||
+        near[k] && !identical(plan(k), plan(which(near)[1L]))) svd[k] <- near[k] <- FALSE
+    kind <- ifelse(mean, 1L, ifelse(svd, 2L, ifelse(near, 3L, 0L)))
+    usual <- if (length(quick)) plan(one)$usual else mean.fit@recipe$usual
+    values <- vector("list", length(fits))
+    values[mean] <- lapply(fits[mean], .meanAt, usual)
+    k <- which(near)[1L]
+    list(kind = kind, first = first, values = values, usual = usual,
+        turn = if (!is.null(turn)) matrix(turn, genes),
+        near = if (any(near)) c(plan(k)[c("p", "i", "x", "totals", "scores")],
+            list(keys = as.double(fits[[k]]@extras$cells))))
+}
+
+# Gene means at the size that is 1 where the usual total is this one.
+.meanAt <- function(fit, usual) if (identical(fit@recipe$usual, usual)) fit@weights else
+    fit@weights * (usual / fit@recipe$usual)
+
+# log(prediction + 0.001) of the priors, and of the gene mean last, at sampled entries
+# (.sampledEntries()).
+.priorsAt <- function(counts, sample, fits, mean.fit, threads) {
+    crew <- .crew(c(unname(fits), list(mean.fit)), mean.fit, nrow(counts))
+    for (k in which(crew$kind == 0L)) crew$values[[k]] <- .priorBlock(counts, sample$cells,
+        fits[[k]], mean.fit, threads)
+    .Call(C_stack_at, crew, .columns(counts, sample$cells), as.double(sample$at), threads)
 }

@@ -21,6 +21,10 @@ setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows =
     out
 })
 
+setMethod(".inOneGo", "StackFit", function(fit, how) fit@param@loss == "poisson" &&
+    how$output == "counts" && (identical(how$what, "sd") || !how$keep %in% c("observed", "max")) &&
+    all(.crew(fit@fits, fit@mean.fit, length(fit@recipe$kept))$kind > 0L))
+
 # Mean (or mu, "prior", or standard deviation) of cells, dense, all genes or `rows`; genes that the
 # fit does not know as they are.
 .stackBlock <- function(counts, fit, what, threads, rows = NULL) {
@@ -38,35 +42,39 @@ setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows =
 }
 
 # The same of counts that have the genes of the fit in its order. What no molecule was seen of stays
-# as it is: cells without counts, and genes that had none in the fit (mu = 0).
+# as it is: cells without counts, and genes that had none in the fit.
 .knownBlock <- function(known, fit, what, threads, rows) {
-    values <- .modelledBlock(known, fit, what, threads, rows)
-    if (is.null(rows)) rows <- seq_len(nrow(known))
-    empty <- which(diff(known@p) == 0)
-    if (length(empty)) values[, empty] <- 0
-    unseen <- which(fit@mean.fit@weights[rows] == 0)
-    if (length(unseen)) values[unseen, ] <- if (what == "mean")
-        as.matrix(known[rows[unseen], , drop = FALSE]) else 0
-    values
+    unseen <- fit@mean.fit@weights == 0
+    if (!is.null(rows)) unseen <- unseen[rows]
+    if (fit@param@loss == "masked") {
+        values <- .maskedBlock(known, fit, threads, rows)
+        values[, diff(known@p) == 0] <- 0
+        if (any(unseen)) values[unseen, ] <- as.matrix(known[if (is.null(rows)) unseen else
+            rows[unseen], , drop = FALSE])
+        return(values)
+    }
+    crew <- .crew(fit@fits, fit@mean.fit, nrow(known))
+    if (!is.null(rows)) crew$values <- lapply(crew$values, function(v) v[rows])
+    shared <- new.env(parent = emptyenv())
+    for (k in which(crew$kind == 0L)) crew$values[[k]] <- .priorBlock(known,
+        seq_len(ncol(known)), fit@fits[[k]], fit@mean.fit, threads, rows, shared)
+    # predictions are at the depth of `known`, whatever the priors were fitted to
+    .Call(C_stack_fill, crew, known, if (!is.null(rows)) as.integer(rows) - 1L,
+        unname(fit@coefficients), 1 / (1 - fit@param@fraction), if (any(unseen))
+        as.integer(unseen), match(what, c("mean", "sd", "prior")) - 1L, threads)
 }
 
-.modelledBlock <- function(known, fit, what, threads, rows) {
+.maskedBlock <- function(known, fit, threads, rows) {
     shared <- new.env(parent = emptyenv())
-    priors <- lapply(fit@fits, function(f)
-        .priorBlock(known, seq_len(ncol(known)), f, fit@mean.fit, threads, rows, shared))
-    b <- fit@coefficients
-    if (fit@param@loss == "masked") {
-        s <- rep(.sizes(Matrix::colSums(known), fit@recipe$usual), each = nrow(priors[[1L]]))
-        v <- b[1L]
-        for (k in seq_along(priors)) v <- v + b[k + 1L] * log1p(priors[[k]] / s)
-        return(s * expm1(pmax(v, 0)))
+    s <- .sizes(Matrix::colSums(known), fit@recipe$usual)
+    v <- fit@coefficients[1L]
+    for (k in seq_along(fit@fits)) {
+        m <- .priorBlock(known, seq_len(ncol(known)), fit@fits[[k]], fit@mean.fit, threads, rows,
+            shared)
+        if (k == 1L) s <- rep(s, each = nrow(m))
+        v <- v + fit@coefficients[k + 1L] * log1p(m / s)
     }
-    # predictions are at the depth of `known`, whatever the priors were fitted to
-    depth <- 1 / (1 - fit@param@fraction)
-    if (!is.null(rows)) known <- .rowsOnce(known, rows, shared)
-    .Call(C_stack_apply, unname(priors), known, 0L, unname(b), depth,
-        c(what == "mean", what == "sd", what == "prior"),
-        threads)[[match(what, c("mean", "sd", "prior"))]]
+    s * expm1(pmax(v, 0))
 }
 
 .checkStack <- function(fit, arg = "fit") {

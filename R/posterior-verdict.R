@@ -33,7 +33,7 @@ NULL
         paste("the counts may do as they are: what is gained over them", .notBeyond(fit))
     else if (alone == "unsure")
         paste("the gene mean may be enough: what is gained over it", .notBeyond(fit))
-    else if (length(fit@left.out)) .leftOutVerdict(fit, share)
+    else if (length(fit@left.out) && .onlyGeneMean(fit)) .leftOutVerdict(fit, share)
     else if (!.onlyGeneMean(fit)) .stayedVerdict(fit, share)
 }
 
@@ -99,7 +99,7 @@ setMethod(".note", "StackFit", function(fit) list(weights = fit@coefficients,
     verdict = .stackVerdict(fit)))
 
 # A model asked for by name, of which the values hold nothing.
-setMethod(".tidings", "StackFit", function(fit) if (length(fit@left.out)) {
+setMethod(".tidings", "StackFit", function(fit) if (length(fit@left.out) && .onlyGeneMean(fit)) {
     verdict <- .stackVerdict(fit)
     sprintf("\"%s\" was left out. %s%s", fit@left.out[1L], toupper(substr(verdict, 1L, 1L)),
         substring(verdict, 2L))
@@ -118,6 +118,8 @@ setMethod("show", "StackFit", function(object) {
     cat(sprintf("  weights: %s\n", paste(sprintf("%s %.2f", names(w), w), collapse = ", ")))
     small <- names(w)[abs(w) < 0.05]
     if (length(small)) cat(sprintf("  (hardly any weight: %s)\n", paste(small, collapse = ", ")))
+    if (length(object@left.out)) cat(strwrap(sprintf("left out, for too small a gain: %s",
+        toString(object@left.out)), 100, prefix = "  "), sep = "\n")
     g <- object@gains
     over <- function(name, label) {
         i <- .interval(g[[name]] - g$stack)

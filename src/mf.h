@@ -79,6 +79,11 @@ typedef struct {
     int whole, basis;
 } SvdTask;
 Status mf_svd(Arena *a, const SvdTask *task, double *u, double *s, int *passes);
+/* The same to what a prediction can use, in a fraction of the time; without `mean`. `basis`: how
+ * many vectors are looked among (mf_krylov.c). */
+Status mf_leading(Arena *a, const SvdTask *task, double *u, double *s);
+/* Turned so that the entry of largest size is positive. */
+void mf_upright(double *column, size_t m, size_t ld);
 
 /* ---- the factorisation (mf_block.c) ---- */
 /* What a step along delta needs beside sums over the entries: <X, dX>, |dX|^2, <F, delta>,

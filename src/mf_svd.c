@@ -302,8 +302,7 @@ static void left_vector(const SvdTask *task, const Sparse *shifted, const double
         to[i * ld] = (to[i * ld] + (task->mean ? task->mean[i] * sum : 0)) / s;
 }
 
-/* The entry of largest size is positive. */
-static void upright(double *column, size_t m, size_t ld)
+void mf_upright(double *column, size_t m, size_t ld)
 {
     double largest = 0;
     for (size_t i = 0; i < m; i++)
@@ -325,7 +324,7 @@ static void left_vectors(const SvdTask *task, const Sparse *shifted, const doubl
         for (size_t i = 0; i < m && !shifted; i++) u[i * ld + k] = vk[i];
         if (shifted && s[k] > 1e-7 * s[0]) left_vector(task, shifted, vk, s[k], u + k, ld);
         tick_idle(task->tick);
-        upright(u + k, m, ld);
+        mf_upright(u + k, m, ld);
     }
 }
 

@@ -4,7 +4,7 @@
 #include "model.h"
 
 #define MODELS(X) X(model_none) X(model_genemean) X(model_autoimpute) X(model_deepimpute) \
-    X(model_deepmc) X(model_scinn) X(model_graphsci) X(model_neighbors)
+    X(model_deepmc) X(model_scinn) X(model_graphsci) X(model_neighbors) X(model_svd)
 
 #define DECLARE(m) extern const Model m;
 MODELS(DECLARE)

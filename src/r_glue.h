@@ -46,9 +46,16 @@ ENTRY(C_largest)(SEXP x);
 ENTRY(C_graph)(SEXP by_gene, SEXP threshold, SEXP threads);
 ENTRY(C_choose)(SEXP n, SEXP k, SEXP seed);
 ENTRY(C_recovery)(SEXP truth, SEXP estimate, SEXP group, SEXP n_groups);
-ENTRY(C_stack_loss)(SEXP z, SEXP x, SEXP y, SEXP rho, SEXP par, SEXP threads);
-ENTRY(C_stack_apply)
-(SEXP priors, SEXP counts, SEXP first, SEXP par, SEXP depth, SEXP wanted, SEXP threads);
+ENTRY(C_stack_loss)
+(SEXP z, SEXP which, SEXP rows, SEXP x, SEXP y, SEXP rho, SEXP par, SEXP threads);
+ENTRY(C_stack_alone)(SEXP z, SEXP which, SEXP rows, SEXP y, SEXP rho, SEXP threads);
+ENTRY(C_stack_at)(SEXP priors, SEXP counts, SEXP at, SEXP threads);
+ENTRY(C_stack_fill)
+(SEXP priors, SEXP counts, SEXP rows, SEXP par, SEXP depth, SEXP unseen, SEXP wanted,
+ SEXP threads);
+ENTRY(C_counts_at)(SEXP counts, SEXP at);
+ENTRY(C_room)(SEXP bytes);
+ENTRY(C_scores)(SEXP counts, SEXP turn, SEXP usual, SEXP threads);
 ENTRY(C_split_add)(SEXP test, SEXP first, SEXP pred, SEXP scale, SEXP eps, SEXP gene, SEXP sums);
 ENTRY(C_split_pearson)(SEXP gene, SEXP n);
 ENTRY(C_agreement)(SEXP a, SEXP n_a, SEXP b, SEXP n_b);
@@ -65,6 +72,7 @@ ENTRY(C_silhouette)(SEXP points, SEXP label, SEXP n_labels, SEXP threads);
 ENTRY(C_gene_cv)(SEXP x, SEXP group, SEXP size);
 ENTRY(C_mask_weighted)(SEXP x, SEXP log_weight, SEXP by_gene, SEXP take, SEXP seed);
 ENTRY(C_thin)(SEXP x, SEXP fraction, SEXP seed);
+ENTRY(C_thin_apart)(SEXP x, SEXP fraction, SEXP seed);
 ENTRY(C_shuffle)(SEXP by_gene, SEXP seed);
 ENTRY(C_gene_ranks)(SEXP x);
 ENTRY(C_tick)(void);

@@ -28,6 +28,45 @@ SEXP C_thin(SEXP x, SEXP fraction, SEXP seed)
     return out;
 }
 
+/* The molecules that stay and those that go, as parts of sparse matrices: list(kept, hidden), each
+ * list(p, i, x). */
+static SEXP part_of(const Sparse *s, const double *hidden, int kept)
+{
+    static const char *names[] = { "p", "i", "x", "" };
+    int n = 0;
+    for (int e = 0; e < s->p[s->ncol]; e++) n += kept ? s->x[e] > hidden[e] : hidden[e] > 0;
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    SET_VECTOR_ELT(out, 0, Rf_allocVector(INTSXP, s->ncol + 1));
+    SET_VECTOR_ELT(out, 1, Rf_allocVector(INTSXP, n));
+    SET_VECTOR_ELT(out, 2, Rf_allocVector(REALSXP, n));
+    int *p = INTEGER(VECTOR_ELT(out, 0)), *i = INTEGER(VECTOR_ELT(out, 1)), at = 0;
+    double *x = REAL(VECTOR_ELT(out, 2));
+    p[0] = 0;
+    for (int c = 0; c < s->ncol; c++) {
+        for (int e = s->p[c]; e < s->p[c + 1]; e++) {
+            double v = kept ? s->x[e] - hidden[e] : hidden[e];
+            if (v > 0) { i[at] = s->i[e]; x[at++] = v; }
+        }
+        p[c + 1] = at;
+    }
+    UNPROTECT(1);
+    return out;
+}
+
+SEXP C_thin_apart(SEXP x, SEXP fraction, SEXP seed)
+{
+    static const char *names[] = { "kept", "hidden", "" };
+    Sparse s = r_sparse(x);
+    Arena a = r_arena();
+    double *hidden = ARENA(&a, double, s.p[s.ncol]);
+    mask_thin(&s, Rf_asReal(fraction), (uint64_t) Rf_asReal(seed), hidden);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    SET_VECTOR_ELT(out, 0, part_of(&s, hidden, 1));
+    SET_VECTOR_ELT(out, 1, part_of(&s, hidden, 0));
+    UNPROTECT(1);
+    return out;
+}
+
 /* by_gene: cells x genes. The cell of each entry, from 0, in no order */
 SEXP C_shuffle(SEXP by_gene, SEXP seed)
 {

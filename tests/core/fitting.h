@@ -34,6 +34,10 @@ static inline void plan_int(Setup *s, const char *name, int value)
 {
     memcpy(planned(s, name), &value, sizeof value);
 }
+static inline void plan_real(Setup *s, const char *name, double value)
+{
+    memcpy(planned(s, name), &value, sizeof value);
+}
 static inline void plan_ints(Setup *s, const char *name, int n, const int *at)
 {
     memcpy(planned(s, name), &(Ints) { (size_t) n, at }, sizeof(Ints));

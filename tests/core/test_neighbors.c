@@ -2,6 +2,7 @@
 #include "fitting.h"
 
 enum { G = 9, M = 14, D = 2 };
+static const double USUAL = 3;
 
 static Setup neighbors(int k, Sparse x, const double *rotation, const double *scores,
                        const double *totals)
@@ -10,6 +11,7 @@ static Setup neighbors(int k, Sparse x, const double *rotation, const double *sc
     set(&s, "k", k);
     plan_int(&s, "cells", M);
     plan_int(&s, "dims", D);
+    plan_real(&s, "usual", USUAL);
     plan_reals(&s, "rotation", rotation ? G * D : 0, rotation);
     plan_reals(&s, "scores", M * D, scores);
     plan_reals(&s, "totals", M, totals);
@@ -19,9 +21,16 @@ static Setup neighbors(int k, Sparse x, const double *rotation, const double *sc
     return s;
 }
 
+static double total_of(const double *x, int c)
+{
+    double t = 0;
+    for (int g = 0; g < G; g++) t += x[c * G + g];
+    return t;
+}
+
 /* Pooled over the k nearest of the cells with counts, `self` left out, into want. */
 static void plain(const double *x, const double *scores, const double *totals, const double *at,
-                  int self, int k, double *want)
+                  int self, int k, double own, double *want)
 {
     int taken[M] = { 0 };
     double total = 0, pool[G] = { 0 };
@@ -37,9 +46,9 @@ static void plain(const double *x, const double *scores, const double *totals, c
         if (best < 0) break;
         taken[best] = 1;
         total += totals[best];
-        for (int g = 0; g < G; g++) pool[g] += totals[best] * x[best * G + g];
+        for (int g = 0; g < G; g++) pool[g] += x[best * G + g];
     }
-    for (int g = 0; g < G; g++) want[g] = total > 0 ? pool[g] / total : NAN;
+    for (int g = 0; g < G; g++) want[g] = total > 0 ? own * pool[g] / total : NAN;
 }
 
 static void pooled(void)
@@ -55,7 +64,7 @@ static void pooled(void)
         const double *one = predicted(&s, sparse_of(x, G, M), f, 1);
         const double *two = predicted(&s, sparse_of(x, G, M), f, 2);
         for (int c = 0; c < M; c++) {
-            plain(x, scores, totals, scores + c * D, c, k < M ? k : M, want);
+            plain(x, scores, totals, scores + c * D, c, k < M ? k : M, total_of(x, c), want);
             for (int g = 0; g < G; g++) {
                 NEAR(one[c * G + g], want[g], 1e-12);
                 CHECK(one[c * G + g] == two[c * G + g]);
@@ -65,9 +74,11 @@ static void pooled(void)
         for (int c = 0; c < M; c++) {
             for (int d = 0; d < D; d++) {
                 at[d] = 0;
-                for (int g = 0; g < G; g++) at[d] += rotation[d * G + g] * log1p(other[c * G + g]);
+                for (int g = 0; g < G; g++)
+                    at[d] += rotation[d * G + g]
+                             * log1p(other[c * G + g] * USUAL / total_of(other, c));
             }
-            plain(x, scores, totals, at, -1, k < M ? k : M, want);
+            plain(x, scores, totals, at, -1, k < M ? k : M, total_of(other, c), want);
             for (int g = 0; g < G; g++) {
                 if (k % 2) NEAR(new_[c * G + g], want[g], 1e-12);
                 else CHECK(isnan(new_[c * G + g]));

@@ -32,10 +32,17 @@ byHand <- list(x = c(0, 3, 1, 0, 12, 2), y = c(0, 1, 0, 0, 1, 0),
     par = c(log(2), 0.1, 0.6, 0.3))
 
 lossOf <- function(priors, x, y, f, par, threads = 1L) .Call(infill:::C_stack_loss,
-    log(do.call(cbind, priors) + 1e-3), x, y, f / (1 - f), par, threads)
-useOf <- function(priors, x, depth, par, threads = 1L)
-    stats::setNames(.Call(infill:::C_stack_apply, lapply(priors, as.matrix), sparse(as.matrix(x)),
-    0L, par, depth, rep(TRUE, 3), threads), c("mean", "sd", "mu"))
+    log(do.call(cbind, priors) + 1e-3), seq_along(priors), c(0, length(x)), x, y, f / (1 - f), par,
+    threads)[seq_len(length(priors) + 3)]
+useOf <- function(priors, x, depth, par, threads = 1L) {
+    n <- length(priors)
+    crew <- list(kind = integer(n), first = integer(n),
+        values = lapply(priors, function(p) as.double(as.matrix(p))), usual = 1)
+    x <- sparse(as.matrix(x))
+    out <- lapply(0:2, function(what) .Call(infill:::C_stack_fill, crew, x, NULL, par, depth, NULL,
+        what, threads))
+    stats::setNames(out, c("mean", "sd", "mu"))
+}
 
 # Rates with a known gamma around known means, their counts, and the same thinned.
 gammaData <- function(theta, genes = 250, cells = 200, spread = 0.8, seed = 1) withSeed(seed, {
@@ -46,9 +53,10 @@ gammaData <- function(theta, genes = 250, cells = 200, spread = 0.8, seed = 1) w
     list(mu = mu, rate = rate, x = x, y = y, again = matrix(rpois(length(mu), rate), genes),
         wrong = mu * exp(rnorm(length(mu), -0.5, 1)))
 })
-optimumOf <- function(d, ...) {
+optimumOf <- function(d, ..., start = NULL) {
     z <- vapply(list(...), function(mu) log(0.9 * as.vector(mu) + 1e-3), numeric(length(d$x)))
-    infill:::.stackOptimum(z, as.double(d$x - d$y), as.double(d$y), 1 / 9, 1L)
+    infill:::.stackOptimum(list(z = z, x = as.double(d$x - d$y), y = as.double(d$y), rho = 1 / 9,
+        threads = 1L), seq_len(ncol(z)), start = start)
 }
 poissonOf <- function(p, x) mean(p - ifelse(x > 0, x * log(p + 1e-6), 0))
 
@@ -86,12 +94,7 @@ warningsOf <- function(code) {
     said
 }
 
-# One of the default priors, at another rank
-svdPrior <- function(rank) {
-    p <- defaultPriors()[["SVD 5"]]
-    p@ranks <- rank
-    p
-}
+svdPrior <- function(rank) SvdParam(rank)
 
 # A posterior with the fits of some priors given.
 stackOf <- function(counts, param, given = list()) infill:::.inSteps(infill:::.stackJob(param, counts,

@@ -126,9 +126,8 @@ test_that("a model given too low, and on another power, is calibrated", {
 test_that("the optimum is one: other starts do not get lower", {
     d <- gammaData(0.5, 100, 100)
     o <- optimumOf(d, d$mu, d$wrong)
-    z <- log(0.9 * cbind(as.vector(d$mu), as.vector(d$wrong)) + 1e-3)
-    for (eta in c(-6, 3, 11)) expect_gt(infill:::.stackOptimum(z, as.double(d$x - d$y),
-        as.double(d$y), 1 / 9, 1L, c(eta, 0, 1, 0))$value, o$value - 1e-4 * abs(o$value))
+    for (eta in c(-6, 3, 11)) expect_equal(optimumOf(d, d$mu, d$wrong,
+        start = c(eta, 0, 1, 0))$value, o$value, tolerance = 1e-6)
     expect_equal(o$value, refPosteriorLoss(list(0.9 * d$mu, 0.9 * d$wrong), d$x - d$y, d$y, 0.1,
         o$par), tolerance = 1e-9)
     for (k in 1:4) for (h in c(-0.05, 0.05))
@@ -214,8 +213,8 @@ test_that("a sample of the entries serves as all do", {
     expect_lt(abs(mean(s$at) - 1500.5), 4 * 3000 / sqrt(12 * 500))        # uniform
     expect_identical(infill:::.sampledEntries(60, 50, 1e6, 3), list(cells = 1:50, at = 1:3000))
     cells <- infill:::.sampledEntries(10, 9000, 1000, 3)
-    expect_length(unique(cells$cells), 5000)
-    expect_lte(max(cells$at), 50000)
+    expect_length(unique(cells$cells), 1000)
+    expect_lte(max(cells$at), 10000)
 })
 
 test_that("on workers of BiocParallel the bits are the same, and what fails is left out", {

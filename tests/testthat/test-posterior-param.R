@@ -7,22 +7,23 @@ svd3 <- svdPrior(3)
 test_that("names: given, made, and never those of other columns", {
     p <- infill:::.priorsOf(StackParam(list(svd3, eta = GeneMeanParam(), GeneMeanParam("detected"),
         svd3, counts = GeneMeanParam())))
-    expect_named(p, c("DeepMc", "eta 1", "detected mean", "DeepMc 1", "counts 1"))
-    expect_named(infill:::.priorsOf(StackParam()), c("gene mean", "SVD 5", "SVD 10", "SVD 20"))
+    expect_named(p, c("Svd", "eta 1", "detected mean", "Svd 1", "counts 1"))
+    usual <- c("gene mean", paste("SVD", c(5, 10, 20, 40, 80)), paste("kNN", c(10, 30, 100)))
+    expect_named(infill:::.priorsOf(StackParam()), usual)
     # the default ones can be had, alone and with others
     expect_identical(infill:::.priorsOf(StackParam(defaultPriors())),
         infill:::.priorsOf(StackParam()))
     expect_identical(infill:::.priorsOf(StackParam(defaultPriors("masked"), loss = "masked")),
         infill:::.priorsOf(StackParam(loss = "masked")))
     expect_named(infill:::.priorsOf(StackParam(c(defaultPriors(), list(DeepImputeParam())))),
-        c("gene mean", "SVD 5", "SVD 10", "SVD 20", "DeepImpute"))
+        c(usual, "DeepImpute"))
     expect_error(defaultPriors("zeros"), "'loss' must be one of", class = "infill_error")
     f <- fitInfill(x, StackParam(list(stack = GeneMeanParam(), b0 = GeneMeanParam("detected")),
         repeats = 1), seed = 1)
     expect_output(print(f), "weights: stack 1 .*b0 1")
     expect_output(print(StackParam(list(a = svd3, GeneMeanParam()))),
-        "priors +a = DeepMcParam, GeneMeanParam")
-    expect_output(print(StackParam(svd3)), "priors +DeepMcParam")
+        "priors +a = SvdParam, GeneMeanParam")
+    expect_output(print(StackParam(svd3)), "priors +SvdParam")
     expect_error(StackParam(list(GeneMeanParam(), StackParam())), "stack of stacks",
         class = "infill_error")
 })

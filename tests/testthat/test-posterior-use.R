@@ -160,9 +160,9 @@ test_that("the bits depend on no number of threads, no block of cells and no wor
     wide <- base[, rep(1:40, length.out = 10020)]
     expect_identical(infill(wide, f)[, 9991:10020], plain(infill(wide[, 9991:10020], f)))
     at <- c(400 * 10000 + 1:400, 400 * 10019 + 1:400)      # of the second block
-    got <- infill:::.priorAt(wide, list(cells = 1:10020, at = at), f@fits[[1]], f@mean.fit, 1L)
-    expect_equal(got, as.vector(infill(wide[, c(10001, 10020)], f@mean.fit, keep = "none")),
-        tolerance = 1e-15)
+    got <- infill:::.priorsAt(wide, list(cells = 1:10020, at = at), f@fits, f@mean.fit, 1L)
+    expect_equal(exp(got[, 1]) - 1e-3, as.vector(infill(wide[, c(10001, 10020)], f@mean.fit,
+        keep = "none")), tolerance = 1e-13)
     expect_identical(as.vector(posteriorQuantiles(wide, f, 0.5, genes = 3, cells = 9999:10002)),
         as.vector(posteriorQuantiles(base, f, 0.5, genes = 3, cells = c(39, 40, 1, 2))))
 })
@@ -249,8 +249,8 @@ test_that("keep = \"posterior\" of one model is the stack of it and the gene mea
     expect_identical(fitted, plain(out))
     # the fit given is the one that predicts
     x2 <- x[, 50:1]
-    turned <- stackOf(sparse(x2), infill:::.withPosterior(there@param), list(DeepMc = there))
-    expect_identical(turned@fits$DeepMc, there)
+    turned <- stackOf(sparse(x2), infill:::.withPosterior(there@param), list(Svd = there))
+    expect_identical(turned@fits$Svd, there)
     expect_equal(attr(infill(x2, there, keep = "posterior"), "infill")$model, "StackParam")
     # the gene mean alone is a stack of one, the mean of the detected is a model of its own
     expect_identical(plain(infill(x, GeneMeanParam(), keep = "posterior", seed = 1)),
@@ -274,7 +274,7 @@ test_that("the posterior of a fit wants the very cells of the fit", {
     there <- fitInfill(x, svd3, seed = 6)
     for (other in list(x[, 1:20], x[, c(1:49, 49)], cbind(x, x[, 1] + 1)))
         expect_error(infill(other, there, keep = "posterior"),
-        "StackParam\\(list\\(GeneMeanParam\\(\\), DeepMcParam\\(\\)\\)\\)",
+        "StackParam\\(list\\(GeneMeanParam\\(\\), SvdParam\\(\\)\\)\\)",
         class = "infill_mismatch")
     # cells and genes without counts are no other ones, also to models that leave them out
     empty <- x
@@ -301,7 +301,7 @@ test_that("the posterior of a fit wants the very cells of the fit", {
     more <- rbind(x, new = 1:50)
     out <- expect_silent(infill(more, there, keep = "posterior"))
     alone <- stackOf(sparse(more), StackParam(list(GeneMeanParam(), svd3), repeats = 1, seed = 6),
-        list(DeepMc = there))
+        list(Svd = there))
     expect_identical(plain(out), plain(infill(more, alone)))
     expect_identical(alone@recipe$status, rep("modelled", 61))         # the gene mean models it
 })

@@ -12,23 +12,23 @@ test_that("priors are left out where the gene mean's posterior is as good, else 
     quiet <- function(...) suppressWarnings(fitInfill(..., seed = 1))
     out <- quiet(apart, StackParam())
     alone <- quiet(apart, StackParam(GeneMeanParam()))
-    expect_identical(out@left.out, paste("SVD", c(5, 10, 20)))
+    expect_identical(out@left.out, c(paste("SVD", c(5, 10, 20)), paste("kNN", c(10, 30))))
     expect_named(out@fits, "gene mean")
     expect_identical(out@coefficients, alone@coefficients)
     expect_identical(plain(infill(apart, out)), plain(infill(apart, alone)))
     expect_identical(out@gains$stack, out@gains$`gene mean posterior`)
     expect_identical(out@gains$stack, alone@gains$stack)
     expect_match(infill:::.stackVerdict(out),
-        "the gene mean is enough as a prior: \"SVD 5\", \"SVD 10\", \"SVD 20\" would close")
+        "the gene mean is enough as a prior: \"SVD 5\", \"SVD 10\", \"SVD 20\", \"kNN 10\", \"kNN 30\" would close")
     expect_output(print(out), "weights: gene mean [0-9.]+\n")
     expect_named(quiet(apart, StackParam(min.gain = 0))@fits,
-        c("gene mean", "SVD 5", "SVD 10", "SVD 20"))
+        c("gene mean", "SVD 5", "SVD 10", "SVD 20", "kNN 10", "kNN 30"))
     # no gene mean among them, and no better
     useless <- quiet(apart, StackParam(list(svd3, svdPrior(5))))
     expect_match(infill:::.stackVerdict(useless),
         "its posterior alone predicts held-out molecules better")
     # no gene mean among them: nothing to fall back on
-    expect_named(quiet(apart, StackParam(svd3))@fits, "DeepMc")
+    expect_named(quiet(apart, StackParam(svd3))@fits, "Svd")
     groups <- withSeed(2,
         matrix(rnbinom(200 * 100, size = 5,
         mu = outer(rexp(200, 1 / 2), 1:100,
@@ -79,9 +79,9 @@ test_that("null data: the gene mean is enough, and the fit says so", {
 test_that("a model that the posterior leaves out is named, and the result says what is in it", {
     apart <- withSeed(2, matrix(rnbinom(300 * 60, size = 1.5, mu = 0.3 + rexp(300, 1 / 2)), 300))
     expect_message(out <- infill(apart, svd3, keep = "posterior", seed = 1),
-        "\"DeepMc\" was left out. The gene mean is enough as a prior")
+        "\"Svd\" was left out. The gene mean is enough as a prior")
     note <- attr(out, "infill")
-    expect_identical(note$left.out, "DeepMc")
+    expect_identical(note$left.out, "Svd")
     expect_named(note$weights, c("eta", "b0", "gene mean"))
     expect_match(note$verdict, "the gene mean is enough as a prior")
     expect_message(infill(apart, fitInfill(apart, svd3, seed = 1), keep = "posterior"),
@@ -121,8 +121,7 @@ test_that("a gain within the interval over repeats is called unsure", {
 })
 
 test_that("predictions that are not finite do not spread", {
-    out <- .Call(infill:::C_stack_apply, list(matrix(c(Inf, 1)), matrix(c(Inf, 1))),
-        sparse(matrix(c(2, 2))), 0L, c(0, 0, 0.5, -0.5), 1.1, rep(TRUE, 3), 1L)
+    out <- useOf(list(c(Inf, 1), c(Inf, 1)), c(2, 2), 1.1, c(0, 0, 0.5, -0.5))
     expect_true(all(is.finite(unlist(out))))
     expect_equal(out[[3]][2], 1.1)
 })
