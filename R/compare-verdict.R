@@ -8,7 +8,7 @@ NULL
 # One row per method of a task: means over repeats, and the difference to the best baseline with its
 # interval.
 .summary <- function(cmp, task) {
-    t <- cmp$table[cmp$table$task == task, ]
+    t <- .runRows(cmp$table[cmp$table$task == task, ])
     score <- .firstScore[[task]]
     by <- split(t, factor(t$method, unique(t$method)))
     value <- vapply(by, function(d) mean(d[[score]]), 0)
@@ -24,7 +24,8 @@ NULL
     }
     rows <- lapply(names(by), function(name) {
         d <- by[[name]]
-        diff <- if (is.null(best)) NA else d[[score]] - by[[best]][[score]]
+        of.best <- if (!is.null(best)) by[[best]][match(d$`repeat`, by[[best]]$`repeat`), ]
+        diff <- if (is.null(best)) NA else d[[score]] - of.best[[score]]
         n <- sum(is.finite(diff))
         half <- if (n > 1) stats::qt(0.975, n - 1) * stats::sd(diff) / sqrt(n) else NA_real_
         spread <- if (sum(is.finite(d[[score]])) > 1)
@@ -42,6 +43,12 @@ NULL
     out
 }
 
+# Without repeats that were not run, of methods that have others.
+.runRows <- function(t) {
+    missing <- grepl("^not run: ", t$error)
+    t[!missing | !t$method %in% t$method[!missing], ]
+}
+
 .verdict <- function(cmp, task) {
     s <- .summary(cmp, task)
     best <- attr(s, "best")
@@ -55,13 +62,15 @@ NULL
         else if (!any(models$beats)) .noneBeats(top, base)
         else if (!top$beats) .surelyBetter(models, top, base)
         else .bestIs(models, top, base)
-    paste0(what, ": ", said, .butWorse(cmp, task, top))
+    not <- s$method[grepl("^not run: ", s$error) & !is.finite(s$value)]
+    paste0(what, ": ", said, .butWorse(cmp, task, top), if (length(not))
+        sprintf(" Not run, and so not judged: %s.", toString(not)))
 }
 
 # What a model that beats the baselines makes worse than it is in the counts, and why that may be.
 .butWorse <- function(cmp, task, top) {
     if (task != "molecules" || !top$beats) return("")
-    t <- cmp$table[cmp$table$task == task, ]
+    t <- .runRows(cmp$table[cmp$table$task == task, ])
     up <- c(ari = TRUE, silhouette = TRUE, pearson.gene = TRUE, pearson.cell = TRUE, mse = FALSE)
     of <- function(score, method) if (!is.null(t[[score]]))
         mean(t[[score]][t$method == method]) else NA
@@ -148,11 +157,12 @@ NULL
 print.InfillComparison <- function(x, ...) {
     .strict("print()", ...)
     s <- x$settings
-    cat(sprintf("InfillComparison: %d genes x %d cells, %s, %d repeat%s, seed %.0f\n", s$genes,
-        s$cells, .heldOutWords(x), s$repeats,
+    cat(sprintf("InfillComparison: %d genes x %d cells%s, %s, %d repeat%s, seed %.0f\n", s$genes,
+        s$cells, if (isTRUE(s$of > s$cells)) sprintf(" (a sample of %d)", s$of) else "",
+        .heldOutWords(x), s$repeats,
          if (s$repeats > 1) "s" else "", s$seed))
     for (task in unique(x$table$task)) {
-        t <- x$table[x$table$task == task, ]
+        t <- .runRows(x$table[x$table$task == task, ])
         show <- intersect(if (task == "molecules")
             c("poisson", "mse", "pearson.gene", "pearson.cell", "ari", "silhouette")
             else c("rmse", "mae", "nmse", "pearson"), names(t))
@@ -167,7 +177,9 @@ print.InfillComparison <- function(x, ...) {
         cat(sprintf("\n%s\n", c(molecules = "Held-out molecules",
             entries = "Hidden entries")[[task]]))
         print(format(out[order(d$value), ], digits = 4), row.names = FALSE)
-        for (k in which(!is.na(d$error))) cat(sprintf("  %s failed: %s\n", d$method[k], d$error[k]))
+        for (k in which(!is.na(d$error))) cat(sprintf("  %s %s\n", d$method[k],
+            if (startsWith(d$error[k], "not run: ")) paste("was", d$error[k]) else
+                paste("failed:", d$error[k])))
         cat(paste(strwrap(.verdict(x, task), 100), collapse = "\n"), "\n", sep = "")
     }
     for (w in x$warnings) cat(sprintf("  warning of %s\n", w))

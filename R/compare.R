@@ -8,8 +8,9 @@ NULL
 #'
 #' @param x Counts, genes x cells, in any container that [infill()] takes.
 #' @param params A list of [InfillParam-class] objects, or one; names are shown, where they are
-#'   missing the class without `Param`. Default: [StackParam()], [DeepMcParam()],
-#'   [DeepImputeParam()], [AutoImputeParam()].
+#'   missing the class without `Param`. Default: the quick ones, [StackParam()], [DeepMcParam()]
+#'   and [DeepImputeParam()]; [AutoImputeParam()], [ScInnParam()] and [GraphSciParam()] take minutes
+#'   each.
 #' @param tasks `"molecules"`: each molecule is held out with probability `fraction` (binomial
 #'   thinning), models see the others and predict all entries; needs whole counts. `"entries"`:
 #'   `fraction` of the non-zeros are hidden with [maskCounts()]. When not given, both, or the second
@@ -19,6 +20,9 @@ NULL
 #' @param scheme,n.entries Scheme of [maskCounts()] for `"entries"`: `"uniform"`, or those that do
 #'   not use `fraction`: `"logistic.gene"` and `"logistic.cell"` with their `n.entries`,
 #'   `"exponential.cell"`.
+#' @param n.cells At most so many cells are judged on, a random sample of all; `Inf`: all.
+#' @param max.seconds No fit is begun after so many seconds; what was not begun is a row whose
+#'   `error` says so. Quick models come first, so that they have all their repeats.
 #' @param posterior Show each model with its posterior too (`keep = "posterior"` of [infill()])? For
 #'   `"molecules"` only. Models that gain too little all have the gene mean's posterior (`min.gain`
 #'   of [StackParam()]), with the same numbers.
@@ -32,7 +36,8 @@ NULL
 #' @param num.threads Threads of each fit.
 #' @param BPPARAM A \pkg{BiocParallel} back end: fits are dealt out to its workers. The same numbers
 #'   as without.
-#' @param progress Say what is being fitted?
+#' @param progress Say how long it will take and how much memory, and then, after each fit, how long
+#'   it still takes? `TRUE` does so in scripts as well.
 #' @param check.scale Refuse values that look like logarithms?
 #'
 #' @details Baselines: `none`, the training counts as they are; `gene mean`, [GeneMeanParam()]; for
@@ -58,6 +63,8 @@ NULL
 #'   and the gain is at least 0.1 % of the baseline's distance to a perfect prediction. When none
 #'   does, the verdict is: do not impute. Repeats share cells: the intervals speak of these cells,
 #'   not of others.
+#' @section Interrupt: an interrupt, or a worker of `BPPARAM` that dies, ends what is at work; what is
+#'   done by then is returned, with a warning, and the rest are rows whose `error` says so.
 #' @return An `InfillComparison`: `as.data.frame()` gives one row per task, method and repeat;
 #'   printing it gives means with intervals and the verdict; `plot()` the comparison, `type =
 #'   "recovery"` hidden against predicted values, `"calibration"` predicted against held-out
@@ -72,13 +79,21 @@ NULL
 #' @export
 compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), repeats = 3,
     fraction = 0.1, scheme = c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"),
-    n.entries = 10, posterior = FALSE, labels = NULL, ..., assay.type = "counts", seed = NULL,
+    n.entries = 10, n.cells = 2000, max.seconds = Inf, posterior = FALSE, labels = NULL, ...,
+    assay.type = "counts", seed = NULL,
     num.threads = NULL, BPPARAM = NULL, progress = interactive(), check.scale = TRUE)
 {
     .strict("compareInfill()", ...)
     counts <- .countsOf(x, assay.type, check.scale)
     spec <- .comparisonSpec(counts, repeats, fraction, scheme, n.entries, labels, seed, num.threads,
-        progress, BPPARAM)
+        progress, BPPARAM, max.seconds)
+    few <- .someCells(counts, n.cells, spec$seed)
+    all <- ncol(counts)
+    if (!is.null(few)) {
+        counts <- counts[, few, drop = FALSE]
+        spec$labels <- labels[few]
+        .checkClasses(spec$labels, ncol(counts), "'labels' of the cells that are judged on")
+    }
     .checkFlag(posterior, "posterior")
     tasks <- .checkTasks(tasks, counts, given = !missing(tasks))
     params <- .namedParams(if (is.null(params)) .usualParams() else params)
@@ -91,13 +106,14 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     done <- .runJobs(jobs, counts, spec)
     failed <- !is.na(vapply(done, `[[`, "", "error"))
     if (all(failed)) .stop("no method could be fitted; the first said: %s", done[[1L]]$error)
-    .asComparison(jobs, done, dim(counts), spec, params)
+    out <- .asComparison(jobs, done, dim(counts), spec, params)
+    out$settings$of <- all
+    out
 }
 
 # What all repeats of a comparison share, checked.
 .comparisonSpec <- function(counts, repeats, fraction, scheme, n.entries, labels, seed, num.threads,
-    progress,
-    BPPARAM)
+    progress, BPPARAM, max.seconds = Inf)
 {
     .checkFlag(progress, "progress")
     if (!length(counts@x)) .stop("'x' must have counts: all are 0")
@@ -108,15 +124,24 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
         scheme = .checkChoice(scheme, "scheme", setdiff(.schemes, "molecules")),
         n.entries = .checkNumber(n.entries, "n.entries", 1, 1e9, whole = TRUE), labels = labels,
         seed = .seed(seed), threads = .threads(num.threads), progress = progress,
-        BPPARAM = .checkWorkers(BPPARAM))
+        BPPARAM = .checkWorkers(BPPARAM),
+        max.seconds = if (identical(max.seconds, Inf)) Inf else
+            .checkNumber(max.seconds, "max.seconds", 0, 1e9))
 }
 
-.checkClasses <- function(labels, n.cells) {
+# The cells that are judged on, in their order; NULL: all.
+.someCells <- function(counts, n.cells, seed) {
+    if (identical(n.cells, Inf)) return(NULL)
+    n <- .checkNumber(n.cells, "n.cells", 2, 1e9, whole = TRUE)
+    if (ncol(counts) > n) .Call(C_choose, as.double(ncol(counts)), as.double(n), seed)
+}
+
+.checkClasses <- function(labels, n.cells, what = "'labels'") {
     if (is.null(labels)) return(invisible())
     .labels(labels, "labels", n.cells)
     n <- length(unique(labels))
-    if (n < 2L) .stop("'labels' must have at least two classes, not one")
-    if (n == n.cells) .stop("'labels' must have fewer classes than cells: all %d are different", n)
+    if (n < 2L) .stop("%s must have at least two classes, not one", what)
+    if (n == n.cells) .stop("%s must have fewer classes than cells: all %d are different", what, n)
 }
 
 # given: did the user ask for them?
@@ -137,7 +162,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     `detected mean` = GeneMeanParam(over = "detected"))
 
 .usualParams <- function() list(Stack = StackParam(), deepMc = DeepMcParam(),
-    DeepImpute = DeepImputeParam(), AutoImpute = AutoImputeParam())
+    DeepImpute = DeepImputeParam())
 
 # A list of parameter objects, each with a name of its own.
 .namedParams <- function(params) {
@@ -173,11 +198,54 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     jobs
 }
 
+# All jobs, those of quick models first, as many at a time as there are workers. What is done is kept
+# when time is over, on an interrupt, and when a worker dies.
 .runJobs <- function(jobs, counts, spec) {
-    rows <- split(jobs, seq_len(nrow(jobs)))
-    .overWorkers(unname(rows), .compareOne, spec$BPPARAM, counts = counts,
-        spec = spec[names(spec) != "BPPARAM"])
+    cost <- .jobCosts(jobs, counts, spec)
+    done <- vector("list", nrow(jobs))
+    todo <- order(!jobs$method %in% names(.baselines()), cost$seconds, jobs$rep)
+    begun <- .elapsed()
+    at.once <- if (is.null(spec$BPPARAM)) 1L else max(1L, .workersOf(spec$BPPARAM))
+    if (spec$progress) .sayCost(cost, at.once, nrow(jobs))
+    why <- NULL
+    while (length(todo) && is.null(why)) {
+        if (.elapsed() - begun >= spec$max.seconds) {
+            why <- sprintf("'max.seconds' (%g) was over", spec$max.seconds)
+            break
+        }
+        wave <- utils::head(todo, at.once)
+        rows <- lapply(wave, function(k) jobs[k, ])
+        if (spec$progress) .sayNext(rows, cost$seconds, todo, .elapsed() - begun)
+        got <- tryCatch(.wave(rows, counts, spec), interrupt = function(e) NULL)
+        if (is.null(got)) why <- "interrupted"
+        else {
+            done[wave] <- got
+            todo <- todo[-seq_along(wave)]
+        }
+    }
+    if (length(todo) == nrow(jobs)) .stop("nothing was fitted: %s", why)
+    if (length(todo)) {
+        done[todo] <- lapply(todo, function(k) .notRun(why))
+        warning(warningCondition(sprintf("%d of %d fits were not run: %s", length(todo),
+            nrow(jobs), why), class = "infill_unfinished"))
+    }
+    done
 }
+
+# Seconds on the clock.
+.elapsed <- function() proc.time()[["elapsed"]]
+
+# Some jobs at once. Where a worker dies each is run by itself, so that only what kills is lost.
+.wave <- function(rows, counts, spec) {
+    run <- function(rows) .overWorkers(rows, .compareOne, spec$BPPARAM, counts = counts,
+        spec = spec[!names(spec) %in% c("BPPARAM", "max.seconds")])
+    alone <- function(row) tryCatch(run(list(row))[[1L]],
+        infill_worker = function(e) .notRun(conditionMessage(e)))
+    tryCatch(run(rows), infill_worker = function(e) lapply(rows, alone))
+}
+
+.notRun <- function(why) list(error = paste("not run:", why), seconds = NA_real_,
+    memory = NA_real_)
 
 .asComparison <- function(jobs, done, size, spec, params) {
     scores <- unique(unlist(lapply(done, function(d) names(d$scores))))
@@ -205,9 +273,6 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
 
 # One method on one split: what it scored, or its error.
 .compareOne <- function(job, counts, spec) {
-    if (spec$progress)
-        message(sprintf("%s %d of %d: %s%s", job$task, job$rep, spec$repeats, job$method,
-        if (job$posterior) ", posterior" else ""))
     notes <- character()
     seed <- (spec$seed + 7919 * job$rep) %% 2^53
     before <- sum(gc(reset = TRUE, full = FALSE)[, 2L])

@@ -88,6 +88,7 @@ setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) .stop(
 {
     how <- .control(param, seed, num.threads, progress, resume, keep.state, checkpoint,
         checkpoint.every, BPPARAM)
+    if (progress) .sayCostOf(how$param, counts, how$threads)
     data <- .draw(counts, once = TRUE)
     rm(counts)
     .timed(.fitTo(how$param, data, how))

@@ -12,9 +12,11 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #' all levels of expression ([calibrationTable()]).
 #'
 #' @param priors A list of [InfillParam-class] objects, or one. `NULL`: `defaultPriors(loss)`, the
-#'   gene mean and three truncated singular value decompositions of log(1 + count/size), ranks 5, 10
-#'   and 20 (fast); with `loss = "masked"` the gene mean, the decomposition of rank 10, and
-#'   [DeepMcParam()] `"converged"` at three values of `lambda.scale`.
+#'   gene mean, truncated singular value decompositions of ranks 5 to 80 ([SvdParam()]), and the
+#'   means of the 10, 30 and 100 nearest cells ([NeighborMeanParam()]), without those that are not
+#'   below a third of the cells: they are parts of one decomposition and of one search, and quick.
+#'   With `loss = "masked"` the gene mean, the decomposition of rank 10, and [DeepMcParam()]
+#'   `"converged"` at three values of `lambda.scale`.
 #' @param loss `"poisson"`: for counts, zeros are evidence. `"masked"`: for those who take zeros as
 #'   missing values; non-zeros are hidden, and the logarithms of the priors' predictions are
 #'   combined by least squares at the hidden entries.
@@ -24,13 +26,17 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #'   together, and the gains have intervals when there are at least 2 (and the verdict heeds them
 #'   when there are at least 3). Each repeat fits all priors.
 #' @param n.entries At most so many entries (zeros included) are looked at to learn the weights, a
-#'   random sample of all.
+#'   random sample of all, of some 1,000 cells in each repeat.
 #' @param refit Fit the priors again, on all molecules? `FALSE`: those of the first repeat predict
 #'   (not [GraphSciParam()], which knows the counts of its fit only).
 #' @param min.gain Where the gene mean is one of several priors and the others gain less than this
 #'   share of what is left to gain (from the loss of the gene mean's own posterior to that of a
-#'   perfect prediction), they are put to the test below, and left out if they fail. 0: never. With
-#'   `loss = "poisson"` only.
+#'   perfect prediction), they are put to the test below, and left out if they fail: each family
+#'   (all decompositions, all means of nearest cells, any other model) by itself beside the gene
+#'   mean. 0: never. With `loss = "poisson"` only.
+#' @param max.cells Of more cells than that a random sample is learnt from: priors and weights; gene
+#'   means are those of all cells, and every cell is filled in. Not with priors that know the cells
+#'   of their fit only ([GraphSciParam()], own coordinates).
 #' @param ... `seed`, `num.threads`.
 #'
 #' @details For an entry with count x, of which a model expects mu: lambda ~ Gamma(shape = theta,
@@ -41,17 +47,17 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #'
 #'   *Fitting.* A `fraction` f of the molecules is held out by binomial thinning, the priors are
 #'   fitted to the rest, and theta and b minimise the Poisson loss of the held-out molecules, mean
-#'   of m - y log(m + 1e-6), m the posterior mean times f/(1 - f) (BFGS of [stats::optim()]). The
-#'   priors are then fitted to all molecules; their predictions are brought to the depth of the fit
-#'   and back.
+#'   of m - y log(m + 1e-6), m the posterior mean times f/(1 - f) (Fisher's scoring with Levenberg's
+#'   damping). The priors are then fitted to all molecules; their predictions are brought to the
+#'   depth of the fit and back.
 #'
 #'   *When the gene mean is enough.* A model can fit the noise of an entry, gain by it where the
 #'   noise is not the one of the model above, and carry it to other genes on the way: correlations
 #'   and markers that are not in the data ([permutationCheck()]). A small gain has to be at least
 #'   0.1 % of what is left to gain, beyond the interval over the repeats (of three or more), and
 #'   more than twice what the same priors gain on the counts shuffled within each gene, where there
-#'   is nothing to learn (one more fit of all priors); else the posterior is the gene mean's, and
-#'   printing the fit says so. The gain was 2 to 7 % on 13 sets of counts of molecules (0.01 to 0.24
+#'   is nothing to learn (one more fit of all priors); else they are left out, and printing the fit
+#'   says so. The gain was 2 to 7 % on 13 sets of counts of molecules (0.01 to 0.24
 #'   % shuffled), and at most 0.2 % on five of read counts. Without the gene mean among the priors
 #'   nothing is tested.
 #'

@@ -52,6 +52,7 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
     jobs <- data.frame(task = "molecules", method = rep(names, spec$repeats),
         posterior = posterior && !is.null(.lacksPosterior(param)),
         rep = rep(seq_len(spec$repeats), each = length(names)))
+    jobs$label <- jobs$method
     done <- .runJobs(jobs, counts, spec)
     scores <- do.call(rbind, lapply(split(done, factor(jobs$method, names)), .tuningRow))
     if (!any(is.finite(scores$poisson)))

@@ -24,7 +24,8 @@ NULL
         on.exit(try(suppressWarnings(BiocParallel::bpstop(BPPARAM)), silent = TRUE))
     }
     done <- tryCatch(BiocParallel::bplapply(items, .workerCall, f = f, ..., BPPARAM = BPPARAM),
-        error = function(e) .stop("a worker of 'BPPARAM' failed: %s", conditionMessage(e)))
+        error = function(e) .stop("a worker of 'BPPARAM' failed: %s", conditionMessage(e),
+            class = c("infill_worker", "infill_error")))
     lapply(done, function(d) {
         for (w in d$warnings) warning(w)
         if (is(d$value, "condition")) stop(d$value)

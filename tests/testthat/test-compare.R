@@ -164,3 +164,84 @@ test_messages("arguments of compareInfill", {
     bad(compareInfill(x + 0.5, one, tasks = "molecules", check.scale = FALSE))
     bad(compareInfill(x - 100, one))
 })
+
+# ---- for a deadline ----
+
+test_that("more cells than n.cells are sampled, with their labels, and the table says so", {
+    some <- compareInfill(x, GeneMeanParam("detected"), n.cells = 30, repeats = 2, seed = 1,
+        labels = x$group)
+    expect_identical(some$settings[c("cells", "of")], list(cells = 30L, of = 80L))
+    expect_output(print(some), "120 genes x 30 cells (a sample of 80)", fixed = TRUE)
+    expect_true(all(is.finite(some$table$ari[some$table$task == "molecules"])))
+    all <- compareInfill(x, GeneMeanParam("detected"), repeats = 2, seed = 1)
+    expect_identical(all$settings[c("cells", "of")], list(cells = 80L, of = 80L))
+    few <- infill:::.someCells(counts, 30, 1)
+    again <- compareInfill(counts[, few], GeneMeanParam("detected"), repeats = 2, seed = 1)
+    drop <- c("ari", "silhouette", "seconds", "memory")
+    expect_identical(some$table[setdiff(names(some$table), drop)],
+        again$table[setdiff(names(again$table), drop)])
+})
+
+# .compareOne() that does something else at its k-th call
+atCall <- function(k, what, code) {
+    n <- 0
+    old <- infill:::.compareOne
+    withReplaced(".compareOne", function(...) if ((n <<- n + 1) == k) what() else old(...), code)
+}
+
+test_that("what is done is kept when time is over and on an interrupt", {
+    slow <- function(sweeps) list(slow = DeepMcParam(sweeps = sweeps))
+    whole <- compareInfill(x, slow(5), repeats = 3, seed = 1, tasks = "molecules")
+    # a clock that goes by a second each time it is looked at; baselines first
+    now <- 0
+    withReplaced(".elapsed", function() now <<- now + 1, expect_warning(part <- compareInfill(x,
+        slow(5), repeats = 3, seed = 1, tasks = "molecules", max.seconds = 11),
+        "2 of 12 fits were not run: 'max.seconds' (11) was over", fixed = TRUE,
+        class = "infill_unfinished"))
+    done <- is.na(part$table$error)
+    expect_identical(sum(done), 10L)
+    expect_identical(part$table$poisson[done], whole$table$poisson[done])
+    expect_match(part$table$error[!done], "^not run: 'max.seconds'")
+    expect_true(all(part$table$method[!done] == "slow"))
+    # means are of what was run
+    expect_equal(infill:::.summary(part, "molecules")$value[4],
+        whole$table$poisson[whole$table$method == "slow"][1])
+    stop.now <- function() signalCondition(structure(class = c("interrupt", "condition"),
+        list(message = "", call = NULL)))
+    expect_warning(cut <- atCall(10, stop.now, compareInfill(x, slow(5), repeats = 3, seed = 1,
+        tasks = "molecules")), "3 of 12 fits were not run: interrupted")
+    expect_output(print(cut), "slow was not run: interrupted")
+    expect_match(infill:::.verdict(cut, "molecules"), "no model could be fitted")
+    expect_error(suppressWarnings(compareInfill(x, slow(5), max.seconds = 0)),
+        "nothing was fitted: 'max.seconds' (0) was over", fixed = TRUE, class = "infill_error")
+})
+
+test_that("a worker that dies loses its own fit only", {
+    skip_if_not_installed("BiocParallel")
+    skip_on_os("windows")
+    old <- infill:::.compareOne
+    withReplaced(".compareOne", function(job, ...) {
+        if (job$method == "deadly" && job$rep == 2) tools::pskill(Sys.getpid(), 9)
+        old(job, ...)
+    }, lost <- suppressWarnings(compareInfill(x, list(deadly = GeneMeanParam("detected")),
+        repeats = 2, seed = 1, tasks = "molecules", BPPARAM = BiocParallel::MulticoreParam(2))))
+    dead <- lost$table$method == "deadly" & lost$table$`repeat` == 2
+    expect_match(lost$table$error[dead], "not run: a worker of 'BPPARAM' failed")
+    expect_true(all(is.na(lost$table$error[!dead])))
+    expect_identical(lost$table$poisson[!dead], compareInfill(x,
+        list(deadly = GeneMeanParam("detected")), repeats = 2, seed = 1,
+        tasks = "molecules")$table$poisson[!dead])
+})
+
+test_that("progress says how long first, then what is at work and how long the rest takes", {
+    said <- character()
+    withCallingHandlers(compareInfill(x, DeepMcParam(sweeps = 5), repeats = 1, seed = 1,
+        progress = TRUE), message = function(m) {
+        said <<- c(said, conditionMessage(m))
+        invokeRestart("muffleMessage")
+    })
+    expect_length(said, 9)
+    expect_match(said[1], "^8 fits: .*, .* of memory above the input")
+    expect_match(said[9],
+        "^8 of 8: DeepMc, (molecules|entries), repeat 1; [0-9]+ s so far, to go: less than a second")
+})
