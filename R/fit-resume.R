@@ -100,7 +100,7 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
         .stop("'resume' was fitted with seed %.0f, not %.0f", resume@seed,
             param@seed, class = "infill_mismatch")
     }
-    .checkIntact(resume)
+    .checkShown(resume)
     if (!length(resume@state)) {
         .stop("'resume' holds no state; fit with keep.state = TRUE to go on later",
             class = "infill_mismatch")

@@ -8,6 +8,7 @@ plot.InfillFit <- function(x, ...) {
     .needs("ggplot2", "plot()")
     fit <- x
     .checkFit(fit, "x")
+    .checkShown(fit)
     if (!nrow(fit@history)) .stop("'x' is a fit of a model without training (%s)", class(fit@param))
     h <- fit@history
     curves <- .curveNames(fit@param)

@@ -72,6 +72,7 @@ setMethod(".block", "StackFit", function(fit, counts, cols, how, threads, rows =
 .checkStack <- function(fit, arg = "fit") {
     if (!is(fit, "StackFit")) .stop("'%s' must be a fit of StackParam(), not %s", arg,
         if (is(fit, "InfillFit")) class(fit@param) else .describe(fit))
+    .checkFit(fit, arg)
     if (fit@param@loss != "poisson")
         .stop("'%s' was fitted with loss = \"masked\", which has no posterior", arg)
 }
