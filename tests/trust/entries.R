@@ -1,17 +1,21 @@
 # Every entry of the C code that R calls, with small data: what the sanitizers look at.
 # Rscript tests/trust/entries.R [calls.rds]
 # Wants the package as copy.sh makes it, whose .Call() says what it calls: an entry that nothing
-# reaches is a failure. Into the file go two calls of each entry, what they were given and what they
-# gave, for replay.R. The last line is the sum.
+# reaches is a failure. Into the file go two calls of each entry, model and kind of arguments, what
+# they were given and what they gave, for replay.R. The last line is the sum.
 file <- commandArgs(TRUE)
 suppressMessages({
     library(infill)
     library(SummarizedExperiment)
 })
 seen <- list()
+counted <- list()
 options(infill.trust = function(entry, ...) {
-    kept <- seen[[entry$name]]
-    if (length(kept) < 2L) seen[[entry$name]] <<- c(kept, list(list(...)))
+    args <- list(...)
+    kind <- paste(c(entry$name, if (length(args) && is(args[[1]], "InfillParam")) args[[1]]@model,
+        vapply(args, typeof, "")), collapse = " ")
+    counted[[kind]] <<- sum(counted[[kind]], 1)
+    if (counted[[kind]] <= 2) seen[[entry$name]] <<- c(seen[[entry$name]], list(args))
 })
 
 set.seed(3)
