@@ -157,6 +157,7 @@ fitParts <- function(fit, what = "weights", ...) {
     must("history$iteration", !nrow(h) || length(h$iteration) && whole(h$iteration),
         "whole numbers")
     must("history$network", whole(h$network), "whole numbers")
+    must("seed", .isWhole(fit@seed), "one whole number")
     n <- length(.iterations(fit))
     must("best", !nrow(h) || length(fit@best) == n && !anyNA(fit@best), "an iteration each")
     must("stopped", !nrow(h) || length(fit@stopped) == n, "a reason each")

@@ -45,6 +45,8 @@ setMethod(".checkIntact", "StackFit", function(fit) {
     told <- c("stack", names(fit@fits), if (fit@param@loss == "poisson") .fixedGains)
     must("gains", nrow(fit@gains) && all(vapply(unclass(fit@gains)[told], function(v)
         is.numeric(v) && all(is.finite(v)), TRUE)), "losses of the stack and its priors")
+    must("deciles", all(c("when", "predicted", "observed", "se") %in% names(fit@deciles)),
+        "a table of tenths")
     for (f in c(fit@fits, list(fit@mean.fit))) .checkIntact(f)
     size <- length(fit@recipe$kept)
     must("mean.fit", .isGeneMean(fit@mean.fit@param) && length(fit@mean.fit@recipe$kept) == size &&

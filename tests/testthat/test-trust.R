@@ -60,6 +60,8 @@ test_messages("arguments of another kind", {
     bad(maskCounts(counts, assay.type = NA))
     bad(plotBeforeAfter(counts, counts, n.genes = NA))
     bad(zerosByBulk(counts, matrix("a", 20, 15), rowSums(counts)))
+    bad(plotBeforeAfter(replace(counts, 3, NA), counts))
+    bad(plotBeforeAfter(counts, replace(counts, 3, -1)))
     bad(DeepImputeParam(genes = 1i))
     bad(DeepImputeParam(genes = sum))
     bad(posteriorQuantiles(counts, fitInfill(counts, StackParam(list(GeneMeanParam())), seed = 1),
@@ -78,6 +80,8 @@ test_that("a test that there is none of is NA, and never NaN", {
         expect_false(any(vapply(r, function(v) any(is.nan(v) | is.infinite(v)), NA)))
         expect_false(anyNA(r$statistic[4:20]))
     }
+    none <- genesAgainstBulk(counts, two, rep(c(TRUE, FALSE), 10), alpha = 1e-300)
+    expect_identical(c(none$called, none$precision, none$recall), c(0, NA, 0))
     one <- bulkDropout(counts[1, , drop = FALSE], 0.9, list(GeneMeanParam()), seed = 1)
     expect_true(all(is.na(one$pearson)))
 })
@@ -107,6 +111,8 @@ test_messages("altered tables of a fit: printed, drawn and taken apart", {
     bad(fitParts(table("history", "network", 1, deep), "networks"))
     graph <- fitInfill(counts, GraphSciParam(max.iter = 2, threshold = 0.2), seed = 1)
     bad(fitParts(with("recipe", replace(graph@recipe, "cell.names", list(sum)), graph), "mean"))
+    for (seed in list(numeric(), 1:2 + 0, NA_real_)) bad(fitInfill(counts, fit@param, seed = 1,
+        resume = with("seed", seed, fit)))
     prepared <- prepareCounts(counts)
     bad(print(with("recipe", replace(prepared@recipe, "target", list(sum)), prepared)))
     bad(restoreCounts(prepared, as.matrix(prepared@x) + NA))
@@ -115,5 +121,6 @@ test_messages("altered tables of a fit: printed, drawn and taken apart", {
     stack <- fitInfill(counts, StackParam(list(GeneMeanParam())), seed = 1)
     bad(print(table("gains", "counts", NULL, stack)))
     bad(plot(table("deciles", "when", 1:3, stack)))
+    bad(plot(table("deciles", "when", NULL, stack)))
     bad(posteriorSd(counts, with("param", 1, stack)))
 })

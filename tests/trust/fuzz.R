@@ -17,7 +17,7 @@ documented <- function(name, path) switch(sub(" .*", "", name),
     countLoss = TRUE, plotBeforeAfter = TRUE, object = TRUE,
     zerosByBulk = grepl("log.after", path),
     # a parameter may be Inf, and what was not looked at is no number
-    grepl("@param|@history|@heldout|@extras|@state|@gains|@nothing", path))
+    grepl("parameters|@param|@history|@heldout|@extras|@state|@gains|@nothing", path))
 
 # Where a value holds NaN or Inf.
 wild <- function(x, path = "") {
