@@ -141,6 +141,9 @@
     as.integer(.checkNumber(num.threads, "num.threads", 1, 1024, TRUE))
 }
 
+# A share of nothing is none.
+.share <- function(n, of) if (of > 0) n / of else NA_real_
+
 # "1.5 Gb"
 .bytes <- function(n) format(structure(n, class = "object_size"), units = "auto")
 

@@ -54,7 +54,7 @@ setClass("InfillFit", slots = c(param = "InfillParam", recipe = "list",
 #' @rdname InfillFit-class
 #' @export
 setMethod("show", "InfillFit", function(object) {
-    .checkFit(object, "object")
+    .checkShown(object)
     r <- object@recipe
     cat(sprintf("InfillFit of %s, seed %.0f\n", class(object@param), object@seed))
     cat(sprintf("  %d genes modelled of %d, %d cells, %.0f non-zeros\n",
@@ -78,6 +78,7 @@ setMethod("show", "InfillFit", function(object) {
 #' @export
 fitParts <- function(fit, what = "weights", ...) {
     .checkFit(fit, "fit")
+    .checkShown(fit)
     own <- .ownParts(fit@param)
     all <- c("weights", "history", "genes", names(own))
     what <- if (.isString(what) && what %in% all) what else
@@ -91,6 +92,7 @@ fitParts <- function(fit, what = "weights", ...) {
 }
 
 .weightsOf <- function(fit) {
+    .checkShapes(fit)
     s <- fit@shapes
     n <- as.double(s$nrow) * s$ncol
     if (length(fit@weights) != sum(n))
@@ -137,6 +139,49 @@ fitParts <- function(fit, what = "weights", ...) {
             slots[[name]] != "ANY" && !is(value, slots[[name]])) .damaged(whose,
             paste0(before, name), sprintf("must be of class %s", dQuote(slots[[name]], FALSE)))
     }
+}
+
+# What printing, plots and fitParts() read of a fit beside its recipe.
+.checkShown <- function(fit) {
+    .checkIntact(fit)
+    must <- function(part, ok, what) if (!isTRUE(ok)) .damaged("the fit", part,
+        paste("must be", what))
+    numbers <- function(table, part) for (name in names(table)) must(paste0(part, "$", name),
+        (is.numeric(table[[name]]) || name == "when" || all(is.na(table[[name]]))) &&
+        length(table[[name]]) == nrow(table) && is.atomic(table[[name]]), "a number for each row")
+    h <- fit@history
+    tables <- getSlots(class(fit))
+    for (part in setdiff(names(tables)[tables == "data.frame"], "shapes"))
+        numbers(slot(fit, part), part)
+    whole <- function(v) is.null(v) || all(is.finite(v) & v >= 0 & v == round(v))
+    must("history$iteration", !nrow(h) || length(h$iteration) && whole(h$iteration),
+        "whole numbers")
+    must("history$network", whole(h$network), "whole numbers")
+    must("seed", .isWhole(fit@seed), "one whole number")
+    n <- length(.iterations(fit))
+    must("best", !nrow(h) || length(fit@best) == n && !anyNA(fit@best), "an iteration each")
+    must("stopped", !nrow(h) || length(fit@stopped) == n, "a reason each")
+    invisible()
+}
+
+# The matrices that the model has, the plan sound; models of R alone say so themselves.
+.checkShapes <- function(fit) {
+    s <- fit@shapes
+    size <- function(v) is.numeric(v) && length(v) == nrow(s) && all(is.finite(v) & v >= 0)
+    ok <- is.character(s$name) && length(s$name) == nrow(s) && size(s$nrow) && size(s$ncol)
+    if (ok && fit@param@model %in% .Call(C_models))
+        ok <- identical(list(s$name, s$nrow, s$ncol), .Call(C_shapes, fit@param,
+            length(fit@recipe$selected), fit@recipe$plan))
+    if (!ok) .damaged("the fit", "shapes", "must be those of the model's matrices")
+}
+
+# Names of the fitted cells, or their positions.
+.cellsOf <- function(fit, n) {
+    part <- if (is.null(fit@recipe$cell.names)) "cells" else "cell.names"
+    out <- fit@recipe[[part]]
+    if (!is.atomic(out) || length(out) != n) .damaged("the fit", paste0("recipe$", part),
+        sprintf("must be %d names or positions", n))
+    out
 }
 
 # A fit that was altered, or is of another program: the C core asks here for the error (r_fields.c).

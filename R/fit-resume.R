@@ -85,6 +85,7 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
 .checkResume <- function(resume, x, param) {
     if (!is(resume, "InfillFit")) .stop("'resume' must be an InfillFit, not %s",
         .describe(resume))
+    .checkShown(resume)
     same <- setdiff(slotNames(param), c("seed", "num.threads", "max.iter"))
     if (!identical(class(resume@param), class(param))) {
         .stop("'resume' is a fit of %s, 'param' a %s", class(resume@param),
@@ -100,7 +101,6 @@ setMethod(".resumes", "NetworkParam", function(param) TRUE)
         .stop("'resume' was fitted with seed %.0f, not %.0f", resume@seed,
             param@seed, class = "infill_mismatch")
     }
-    .checkIntact(resume)
     if (!length(resume@state)) {
         .stop("'resume' holds no state; fit with keep.state = TRUE to go on later",
             class = "infill_mismatch")

@@ -26,6 +26,7 @@ setClass("MaskedCounts", slots = c(x = "ANY", row = "integer", col = "integer",
 #' @rdname MaskedCounts-class
 #' @export
 setMethod("show", "MaskedCounts", function(object) {
+    .checkMasked(object, "object")
     n <- length(object@value)
     kept <- .keptOf(object)
     share <- sprintf("%g %%", 100 * object@fraction)

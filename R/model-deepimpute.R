@@ -261,6 +261,7 @@ setMethod(".ownParts", "DeepImputeParam", function(param) list(networks = .subNe
 # One row for each network.
 .subNetworks <- function(fit) {
     r <- fit@recipe
+    .checkShapes(fit)
     named <- function(at) {
         at <- r$selected[at + 1L]
         names(at) <- r$genes[at]
@@ -268,6 +269,8 @@ setMethod(".ownParts", "DeepImputeParam", function(param) list(networks = .subNe
     }
     nets <- lapply(.networksOf(r$plan), lapply, named)
     n <- .iterations(fit)
+    if (length(n) != length(nets) || nrow(fit@heldout) != length(nets)) .damaged("the fit",
+        "history", "must have all networks")
     out <- data.frame(targets = lengths(lapply(nets, `[[`, "targets")),
         predictors = lengths(lapply(nets, `[[`, "predictors")), iterations = n, best = fit@best,
         stopped = fit@stopped, valid = fit@history$valid[cumsum(n) - n + fit@best],

@@ -426,8 +426,7 @@ setMethod(".ownParts", "GraphSciParam", function(param) {
     }
     dim(out) <- dim(o)
     dimnames(out) <- list(if (is.null(fit@recipe$genes)) fit@recipe$selected[g] else
-        fit@recipe$genes[fit@recipe$selected[g]],
-        if (is.null(fit@recipe$cell.names)) fit@recipe$cells[c] else fit@recipe$cell.names[c])
+        fit@recipe$genes[fit@recipe$selected[g]], .cellsOf(fit, nrow(w$E2))[c])
     out
 }
 

@@ -11,7 +11,7 @@ NULL
 #' @return A data.frame with one row. Edges have no direction, each counts once, and
 #'   edges of a gene with itself do not count. `edges` and `reference`: edges whose
 #'   genes are both known to the other side; `common`; `precision` =
-#'   common/edges; `recall` = common/reference; `f1`; `edges.all` and
+#'   common/edges; `recall` = common/reference; `f1` (`NA`: of nothing); `edges.all` and
 #'   `reference.all`: all edges; `genes.not.in.reference` and `genes.not.in.edges`:
 #'   how many genes of one side the other lacks, whose edges are not judged. Their
 #'   names are in the attribute `"missing"`, a list of two.
@@ -35,9 +35,9 @@ edgesAgainst <- function(edges, reference, genes = NULL) {
     n <- sum(judged)
     k <- sum(sought)
     missing <- list(from.reference = setdiff(ours, theirs), from.edges = setdiff(theirs, ours))
-    structure(data.frame(edges = n, reference = k, common = common, precision = common / n,
-        recall = common / k,
-        f1 = 2 * common / (n + k), edges.all = nrow(e), reference.all = nrow(r),
+    structure(data.frame(edges = n, reference = k, common = common,
+        precision = .share(common, n), recall = .share(common, k),
+        f1 = .share(2 * common, n + k), edges.all = nrow(e), reference.all = nrow(r),
         genes.not.in.reference = length(missing[[1L]]), genes.not.in.edges = length(missing[[2L]])),
         missing = missing)
 }

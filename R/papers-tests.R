@@ -66,8 +66,8 @@ geneTests <- function(x, labels, test = c("wilcoxon", "t"), logged = FALSE, ...,
 #' @param assay.type Assay, when an experiment is given.
 #' @return A data.frame with one row: `genes` and `true` (known ones, and of them
 #'   differential ones), `called`, `auc` (of -log p; needs both kinds of genes),
-#'   `accuracy`, `precision`, `recall`, `f1`. p is adjusted over the known genes; a
-#'   gene that does not vary has p = 1.
+#'   `accuracy`, `precision`, `recall`, `f1` (`NA`: of nothing). p is adjusted over the known
+#'   genes; a gene that does not vary has p = 1.
 #' @references Mongia, Sengupta and Majumdar (2020), deepMc (Fig. 3). Rao et al.
 #'   (2021), iScience 24:102393 (GraphSCI, Fig. 7).
 #' @examples
@@ -102,8 +102,8 @@ genesAgainstBulk <- function(x, labels, truth, test = c("wilcoxon", "t"),
     data.frame(genes = length(truth), true = sum(truth), called = sum(called),
         auc = if (any(truth) && !all(truth)) rocAuc(-log.p, truth) else NA_real_,
         accuracy = mean(called == truth),
-        precision = hit / sum(called), recall = hit / sum(truth),
-        f1 = 2 * hit / (sum(called) + sum(truth)))
+        precision = .share(hit, sum(called)), recall = .share(hit, sum(truth)),
+        f1 = .share(2 * hit, sum(called) + sum(truth)))
 }
 
 # Two groups: the levels, and of each cell whether it is of the second; NA: not used.

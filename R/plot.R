@@ -8,6 +8,7 @@ plot.InfillFit <- function(x, ...) {
     .needs("ggplot2", "plot()")
     fit <- x
     .checkFit(fit, "x")
+    .checkShown(fit)
     if (!nrow(fit@history)) .stop("'x' is a fit of a model without training (%s)", class(fit@param))
     h <- fit@history
     curves <- .curveNames(fit@param)
@@ -100,6 +101,8 @@ plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n
         .stop("'labels' must have %d values, not %d",
         ncol(before), length(labels))
     if (type == "cv") return(.plotCv(before, after, labels))
+    .onLogs(before, "x")
+    .onLogs(after, "filled")
     if (min(dim(before)) < 2L) .stop("'x' must have at least two genes and two cells, not %d x %d",
         nrow(before), ncol(before))
     if (embedding != "pca" && ncol(before) < 5L)
@@ -107,6 +110,9 @@ plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n
         embedding, ncol(before))
     .plotMaps(.mapsOf(before, after, n.genes, embedding), labels, embedding)
 }
+
+.onLogs <- function(m, arg) if (!all(is.finite(m@x) & m@x >= 0)) .stop(
+    "'%s' must hold finite, non-negative numbers to be drawn on a logarithmic scale", arg)
 
 # The same genes of both, on the log scale of the counts' own sizes, in two dimensions.
 .mapsOf <- function(before, after, n.genes, embedding) {

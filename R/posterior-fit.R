@@ -42,6 +42,11 @@ setMethod(".checkIntact", "StackFit", function(fit) {
     n <- length(fit@fits) + if (fit@param@loss == "masked") 1L else 2L
     must("coefficients", length(fit@coefficients) == n && !anyNA(fit@coefficients),
         sprintf("%d numbers", n))
+    told <- c("stack", names(fit@fits), if (fit@param@loss == "poisson") .fixedGains)
+    must("gains", nrow(fit@gains) && all(vapply(unclass(fit@gains)[told], function(v)
+        is.numeric(v) && all(is.finite(v)), TRUE)), "losses of the stack and its priors")
+    must("deciles", all(c("when", "predicted", "observed", "se") %in% names(fit@deciles)),
+        "a table of tenths")
     for (f in c(fit@fits, list(fit@mean.fit))) .checkIntact(f)
     size <- length(fit@recipe$kept)
     must("mean.fit", .isGeneMean(fit@mean.fit@param) && length(fit@mean.fit@recipe$kept) == size &&

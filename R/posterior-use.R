@@ -80,6 +80,7 @@ setMethod(".inOneGo", "StackFit", function(fit, how) fit@param@loss == "poisson"
 .checkStack <- function(fit, arg = "fit") {
     if (!is(fit, "StackFit")) .stop("'%s' must be a fit of StackParam(), not %s", arg,
         if (is(fit, "InfillFit")) class(fit@param) else .describe(fit))
+    .checkFit(fit, arg)
     if (fit@param@loss != "poisson")
         .stop("'%s' was fitted with loss = \"masked\", which has no posterior", arg)
 }

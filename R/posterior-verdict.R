@@ -108,7 +108,7 @@ setMethod(".tidings", "StackFit", function(fit) if (length(fit@left.out) && .onl
 #' @rdname StackFit-class
 #' @export
 setMethod("show", "StackFit", function(object) {
-    .checkFit(object, "object")
+    .checkShown(object)
     p <- object@param
     b <- object@coefficients
     cat(sprintf("StackFit (%s), seed %.0f: %d genes x %d cells; %.1f s\n", if (p@loss == "poisson")
@@ -161,7 +161,7 @@ setMethod("show", "StackFit", function(object) {
 #' @export
 plot.StackFit <- function(x, ...) {
     .strict("plot()", ...)
-    .checkFit(x, "x")
+    .checkShown(x)
     .plotDeciles(cbind(x@deciles, panel = x@deciles$when),
         if (x@param@loss == "poisson") "molecules" else "logarithms",
         "Calibration: held out against predicted")

@@ -19,6 +19,7 @@ setClass("PreparedCounts", slots = c(x = "dgCMatrix", recipe = "list",
 #' @rdname PreparedCounts-class
 #' @export
 setMethod("show", "PreparedCounts", function(object) {
+    .checkPrepared(object, "object")
     r <- object@recipe
     cat(sprintf("PreparedCounts: %d genes of %d x %d cells, scale %s\n",
         nrow(object@x), length(r$status), ncol(object@x), r$log))
@@ -233,11 +234,14 @@ restoreCounts <- function(prepared, values = as(prepared, "dgCMatrix")) {
             ncol(prepared), nrow(values), ncol(values))
     }
     storage.mode(values) <- "double"
+    if (!all(is.finite(values))) .stop("'values' must be finite")
     n <- ncol(prepared)
     none <- sparseMatrix(i = integer(), j = integer(), x = numeric(), dims = dim(prepared))
     out <- .Call(C_restore, none, 0L, values, seq_len(nrow(prepared)) - 1L,
         .modelSizes(prepared@total, prepared@recipe), NULL, rep(1, n),
         c(match(prepared@recipe$log, .logs) - 1L, 0L, 0L, 0L), 0)
+    if (!all(is.finite(out))) .stop("'values' are too large: some are infinite when %s is undone",
+        dQuote(prepared@recipe$log, FALSE))
     dimnames(out) <- .namesOf(prepared)
     out
 }

@@ -59,6 +59,14 @@ static SEXP shapes_of(const Opened *o, int n_genes)
     return out;
 }
 
+SEXP C_shapes(SEXP param, SEXP n_genes, SEXP plan)
+{
+    Opened o;
+    int n = Rf_asInteger(n_genes);
+    r_open(&o, param, plan, n, FIT);
+    return shapes_of(&o, n);
+}
+
 /* ---- histories ---- */
 
 /* The curves of all parts, one after the other: list(train, valid, penalty, iterations, best,

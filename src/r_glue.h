@@ -19,6 +19,7 @@ int r_threads(SEXP threads);
 ENTRY(C_models)(void);
 ENTRY(C_fields)(SEXP model);
 ENTRY(C_n_weights)(SEXP param, SEXP n_genes, SEXP plan);
+ENTRY(C_shapes)(SEXP param, SEXP n_genes, SEXP plan);
 ENTRY(C_fit)
 (SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report);
 ENTRY(C_curves)(SEXP model);

@@ -78,6 +78,7 @@ int r_threads(SEXP threads) { return threads_usable(Rf_asInteger(threads)); }
 static const R_CallMethodDef calls[] = { CALL(C_models, 0),
                                          CALL(C_fields, 1),
                                          CALL(C_n_weights, 3),
+                                         CALL(C_shapes, 3),
                                          CALL(C_fit, 8),
                                          CALL(C_fingerprint, 1),
                                          CALL(C_curves, 1),

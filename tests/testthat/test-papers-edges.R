@@ -20,7 +20,7 @@ test_that("edges against a reference", {
     expect_identical(edgesAgainst(found[, 2:1][, c("gene1", "gene2")], known), e)
     none <- edgesAgainst(found[0, ], known)
     expect_identical(none$common, 0L)
-    expect_true(is.nan(none$precision))
+    expect_identical(none$precision, NA_real_)
 })
 
 test_messages("arguments of edgesAgainst", {

@@ -60,6 +60,8 @@ test_messages("arguments of another kind", {
     bad(maskCounts(counts, assay.type = NA))
     bad(plotBeforeAfter(counts, counts, n.genes = NA))
     bad(zerosByBulk(counts, matrix("a", 20, 15), rowSums(counts)))
+    bad(plotBeforeAfter(replace(counts, 3, NA), counts))
+    bad(plotBeforeAfter(counts, replace(counts, 3, -1)))
     bad(DeepImputeParam(genes = 1i))
     bad(DeepImputeParam(genes = sum))
     bad(posteriorQuantiles(counts, fitInfill(counts, StackParam(list(GeneMeanParam())), seed = 1),
@@ -78,6 +80,47 @@ test_that("a test that there is none of is NA, and never NaN", {
         expect_false(any(vapply(r, function(v) any(is.nan(v) | is.infinite(v)), NA)))
         expect_false(anyNA(r$statistic[4:20]))
     }
+    none <- genesAgainstBulk(counts, two, rep(c(TRUE, FALSE), 10), alpha = 1e-300)
+    expect_identical(c(none$called, none$precision, none$recall), c(0, NA, 0))
     one <- bulkDropout(counts[1, , drop = FALSE], 0.9, list(GeneMeanParam()), seed = 1)
     expect_true(all(is.na(one$pearson)))
+})
+
+test_messages("altered tables of a fit: printed, drawn and taken apart", {
+    fit <- fitInfill(counts, AutoImputeParam(hidden = 4, max.iter = 2), seed = 1)
+    table <- function(slot, column, value, x = fit) {
+        inner <- unclass(slot(x, slot))
+        inner[[column]] <- value
+        attributes(inner) <- c(attributes(slot(x, slot))[c("row.names", "class")],
+            list(names = names(inner)))
+        with(slot, inner, x)
+    }
+    bad(print(table("history", "iteration", Inf)))
+    bad(print(table("history", "iteration", factor("a"))))
+    bad(print(with("best", 1:2, fit)))
+    bad(plot(table("history", "train", 1:3)))
+    bad(plot(with("history", data.frame(a = 1), fit)))
+    bad(print(table("heldout", "pearson", "a")))
+    bad(fitParts(table("shapes", "nrow", NA), "weights"))
+    bad(fitParts(table("shapes", "name", -1), "weights"))
+    bad(fitParts(table("shapes", "nrow", fit@shapes$nrow + 1L), "weights"))
+    deep <- fitInfill(counts, DeepImputeParam(network.size = 10, hidden = 3, max.iter = 2,
+        min.vmr = 0), seed = 1)
+    plan <- with("recipe", replace(deep@recipe, "plan", 1), deep)
+    bad(fitParts(plan, "networks"))
+    bad(fitParts(table("history", "network", 1, deep), "networks"))
+    graph <- fitInfill(counts, GraphSciParam(max.iter = 2, threshold = 0.2), seed = 1)
+    bad(fitParts(with("recipe", replace(graph@recipe, "cell.names", list(sum)), graph), "mean"))
+    for (seed in list(numeric(), 1:2 + 0, NA_real_)) bad(fitInfill(counts, fit@param, seed = 1,
+        resume = with("seed", seed, fit)))
+    prepared <- prepareCounts(counts)
+    bad(print(with("recipe", replace(prepared@recipe, "target", list(sum)), prepared)))
+    bad(restoreCounts(prepared, as.matrix(prepared@x) + NA))
+    bad(restoreCounts(prepared, as.matrix(prepared@x) + 1e300))
+    bad(print(with("fraction", "a", maskCounts(counts, seed = 1))))
+    stack <- fitInfill(counts, StackParam(list(GeneMeanParam())), seed = 1)
+    bad(print(table("gains", "counts", NULL, stack)))
+    bad(plot(table("deciles", "when", 1:3, stack)))
+    bad(plot(table("deciles", "when", NULL, stack)))
+    bad(posteriorSd(counts, with("param", 1, stack)))
 })

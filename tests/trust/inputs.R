@@ -218,7 +218,15 @@ parts <- function(x, with) {
         v <- with[[j]]
         function() set(v)
     })
-    put <- function(l, name, v) { if (is.null(v)) l[[name]] <- NULL else l[[name]] <- v; l }
+    # a data.frame would look at what it is given
+    put <- function(l, name, v) {
+        kept <- attributes(l)
+        l <- unclass(l)
+        if (is.null(v)) l[[name]] <- NULL else l[[name]] <- v
+        kept$names <- names(l)
+        attributes(l) <- kept
+        l
+    }
     for (s in slotNames(x)) local({
         s <- s
         each(s, function(v) { attr(x, s) <- if (is.null(v)) as.name("\001NULL\001") else v; x })
