@@ -13,8 +13,9 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #'
 #' @param priors A list of [InfillParam-class] objects, or one. `NULL`: `defaultPriors(loss)`, the
 #'   gene mean, truncated singular value decompositions of ranks 5 to 80 ([SvdParam()]), and the
-#'   means of the 10, 30 and 100 nearest cells ([NeighborMeanParam()]), without those that are not
-#'   below a third of the cells: they are parts of one decomposition and of one search, and quick.
+#'   means of the 10, 30 and 100 nearest cells ([NeighborMeanParam()]): parts of one decomposition
+#'   and of one search, and quick. Where cells are few, ranks above 20 are below three tenths of
+#'   them (and of the genes), neighbours below a third.
 #'   With `loss = "masked"` the gene mean, the decomposition of rank 10, and [DeepMcParam()]
 #'   `"converged"` at three values of `lambda.scale`.
 #' @param loss `"poisson"`: for counts, zeros are evidence. `"masked"`: for those who take zeros as
@@ -89,7 +90,7 @@ setClassUnion("ListOrNULL", c("list", "NULL"))
 #' @aliases StackParam-class
 #' @export
 StackParam <- function(priors = NULL, loss = c("poisson", "masked"), fraction = 0.1, repeats = 3,
-    n.entries = 5e5, refit = TRUE, min.gain = 0.01, max.cells = 20000, ...)
+    n.entries = 3e5, refit = TRUE, min.gain = 0.01, max.cells = 20000, ...)
 {
     if (is(priors, "InfillParam")) priors <- list(priors)
     if (is.function(priors))
@@ -174,7 +175,7 @@ defaultPriors <- function(loss = c("poisson", "masked")) {
 # Default priors that go with so many cells: of few cells neighbours are everybody.
 .forCells <- function(priors, genes, cells) Filter(function(p)
     !(is(p, "NeighborMeanParam") && p@k >= cells / 3 ||
-        is(p, "SvdParam") && p@rank > 20 && p@rank >= min(genes, cells) / 3), priors)
+        is(p, "SvdParam") && p@rank > 20 && p@rank >= 0.3 * min(genes, cells)), priors)
 
 # Does a fit know the very cells it was made of, and no others?
 .onlyItsCells <- function(param) is(param, "GraphSciParam") ||

@@ -21,7 +21,7 @@ NULL
     # children behind that break the next
     if (!BiocParallel::bpisup(BPPARAM)) {
         BiocParallel::bpstart(BPPARAM)
-        on.exit(try(suppressWarnings(BiocParallel::bpstop(BPPARAM)), silent = TRUE))
+        on.exit(.stopWorkers(BPPARAM))
     }
     done <- tryCatch(BiocParallel::bplapply(items, .workerCall, f = f, ..., BPPARAM = BPPARAM),
         error = function(e) .stop("a worker of 'BPPARAM' failed: %s", conditionMessage(e),
@@ -32,6 +32,15 @@ NULL
         d$value
     })
 }
+
+# Where one was killed, bpstop() fails and leaves what looks like workers that are up.
+.stopWorkers <- function(BPPARAM) try({
+    try(suppressWarnings(BiocParallel::bpstop(BPPARAM)), silent = TRUE)
+    if (BiocParallel::bpisup(BPPARAM)) {
+        lost <- BiocParallel::bpbackend(BPPARAM)
+        BiocParallel::bpbackend(BPPARAM) <- lost[0L]
+    }
+}, silent = TRUE)
 
 .workerCall <- function(item, f, ...) {
     heard <- list()

@@ -36,15 +36,17 @@ command <- paste(c("Rscript bench/bench-stack.R", what, if (length(args) > 2) ar
 write <- function(section, rows, by = 1) {
     writeResult("stack", section, rows$table(), command, by = if (length(args) > 2) by else 0)
 }
-# the prototype, gene mean + ranks 5, 10, 20
-prototype <- c(baron_2812_hvg = 0.12688, deng = -1464.4, jurkat_293t_338 = 0.11088,
-    klein_1k = 0.42132, pbmc3k = 0.14857, pbmc4k_top2000 = 0.035039, pollen = -162.82,
-    sc_10x_3cl_894g = 0.22879, sc_celseq2_3cl = -0.32652, sc_dropseq_3cl = 0.074265,
-    zeisel_550 = 0.015793, zheng500_facs = 0.27525)
+# the prototype: gene mean, SVD 5, 10, 20, 40 and nearest cells (where it was run; else without)
+prototype <- c(baron_2812_hvg = 0.12578, camp_fetal_brain = NA, cite_cbmc_top2000 = NA,
+    deng = -1464.4, jurkat_293t_338 = 0.11044, klein_1k = 0.42063, mouse_bladder_2100 = 0.14355,
+    pbmc3k = 0.14842, pbmc4k_top2000 = 0.03429, pollen = -162.82, sc_10x_3cl_894g = 0.22752,
+    sc_celseq2_3cl = -0.32715, sc_dropseq_3cl = 0.07375, zeisel_550 = 0.01523,
+    zheng500_facs = 0.27468)
 
 if (what == "molecules") {
     rows <- rowsOf()
-    for (set in sets) {
+    more <- c("mouse_bladder_2100", "cite_cbmc_top2000", "camp_fetal_brain")
+    for (set in if (length(args) > 2) sets else c(sets, more)) {
         s <- splitTask(taskData(set, data))
         fit <- quiet(fitInfill(s$train, StackParam(), seed = 1, num.threads = threads,
             progress = FALSE))
@@ -53,8 +55,9 @@ if (what == "molecules") {
         rows$add(set = set, `counts alone` = sprintf("%.5g", loss(s$train, s)),
             `gene mean` = sprintf("%.5g", loss(gene.mean, s)),
             `best recorded peer` = bestPeer(set, "split.poisson"),
-            prototype = sprintf("%.5g", prototype[[set]]),
-            `StackParam()` = sprintf("**%.5g**", loss(stack, s)), seconds = num(fit@seconds, 1))
+            prototype = if (is.na(prototype[[set]])) "" else sprintf("%.5g", prototype[[set]]),
+            `StackParam()` = sprintf("**%.5g**", loss(stack, s)),
+            `left out` = toString(fit@left.out), seconds = num(fit@seconds, 1))
     }
     write("molecules", rows)
 }
@@ -171,28 +174,73 @@ if (what == "coverage") for (set in sets) {
 }
 if (what == "coverage") write("coverage", rows)
 
+# CPU seconds of fit and filling in, this version beside the last one, whose library OLD names, each
+# in an R of its own that has done both once before; irlba of the same logarithms; the peak of the
+# process above what it held before, over input and result.
+speedData <- function(what) {
+    draw <- function(x, n) {
+        set.seed(1)
+        x <- x[, sample(ncol(x), n, TRUE)]
+        x@x <- as.double(rpois(length(x@x), x@x))
+        x <- drop0(x)
+        colnames(x) <- paste0("c", seq_len(n))
+        x
+    }
+    switch(what, `pbmc3k, drawn to 10,000` = draw(taskData("pbmc3k", data), 1e4),
+        `pbmc3k, drawn to 100,000` = draw(taskData("pbmc3k", data), 1e5),
+        `pbmc3k, all genes, drawn to 10,000` = draw(as(as(as(readRDS(file.path(data, "pbmc3k",
+            "counts.rds")), "dMatrix"), "generalMatrix"), "CsparseMatrix"), 1e4),
+        taskData(what, data))
+}
+if (what == "once") {
+    peak <- function() {
+        line <- grep("^VmHWM", readLines("/proc/self/status"), value = TRUE)
+        as.double(gsub("[^0-9]", "", line)) / 1024
+    }
+    x <- speedData(args[3])
+    warm <- x[, seq_len(min(250, ncol(x)))]
+    quiet(infill(warm, StackParam(repeats = 1), seed = 1, as = "matrix", progress = FALSE))
+    invisible(gc())
+    before <- peak()
+    cpu <- function(code) { t <- system.time(code); sum(t[c(1, 2)]) }
+    n <- as.integer(args[4])
+    t1 <- cpu(fit <- quiet(fitInfill(x, StackParam(), seed = 1, num.threads = n,
+        progress = FALSE)))
+    wall <- system.time(f <- quiet(infill(x, fit, as = "matrix", num.threads = n)))
+    rest <- NA
+    if (args[5] == "irlba") {
+        l <- x
+        l@x <- log1p(l@x / rep.int(colSums(x) / median(colSums(x)), diff(l@p)))
+        rest <- cpu(irlba::irlba(l, nv = 40))
+    }
+    cat(fit@seconds, t1, wall[[3]], sum(wall[1:2]), peak() - before,
+        as.double(object.size(x)) / 2^20, as.double(object.size(f)) / 2^20, rest, "\n")
+}
 if (what == "speed") {
-    set.seed(1)
-    n <- 1e6
-    mu <- rgamma(n, 0.3, 0.3)
-    x <- as.double(rpois(n, mu))
-    y <- as.double(rpois(n, mu / 9))
-    z <- log(vapply(1:4, function(k) mu * exp(rnorm(n, 0, 0.2)), numeric(n)) + 1e-3)
+    old <- Sys.getenv("OLD")
     rows <- rowsOf()
-    add <- function(what, s) rows$add(what = what, seconds = num(s, 2))
-    add("K + 2 parameters on 1,000,000 entries, K = 4, one thread",
-        system.time(infill:::.stackOptimum(z, x, y, 1 / 9, 1L))[["elapsed"]])
-    counts <- taskData("pbmc3k", data)
-    fit <- quiet(fitInfill(counts, StackParam(), seed = 1, num.threads = 1, progress = FALSE))
-    add(sprintf("fit of %d x %d, one thread", nrow(counts), ncol(counts)), fit@seconds)
-    how <- infill:::.plainly("none")
-    blocks <- split(seq_len(ncol(counts)), ceiling(seq_len(ncol(counts)) / 2000))
-    best <- function(f) min(replicate(3, system.time(for (b in blocks) f(b))[["elapsed"]]))
-    priors <- best(function(b) for (f in fit@fits) infill:::.block(f, counts, b, how, 1L))
-    whole <- best(function(b) infill:::.block(fit, counts, b,
-        infill:::.plainly("posterior"), 1L))
-    add("the priors' predictions", priors)
-    add(sprintf("the same with the posterior (ratio %.2f)", whole / priors), whole)
+    file <- sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE))
+    once <- function(set, lib, n = 1, irlba = "") {
+        out <- system2(file.path(R.home("bin"), "Rscript"), c(file, "once", data, shQuote(set), n,
+            shQuote(irlba)), stdout = TRUE, stderr = FALSE,
+            env = c(if (nzchar(lib)) paste0("R_LIBS=", lib), paste0("OMP_NUM_THREADS=", n)))
+        as.double(strsplit(trimws(utils::tail(out, 1)), " ")[[1]])
+    }
+    for (set in if (length(args) > 2) strsplit(args[3], ";")[[1]] else c("zheng500_facs",
+        "sc_celseq2_3cl", "klein_1k", "pbmc3k", "pbmc3k, drawn to 10,000",
+        "pbmc3k, all genes, drawn to 10,000", "pbmc3k, drawn to 100,000")) {
+        runs <- lapply(seq_len(if (grepl("100,000", set)) 1 else 3), function(k) list(
+            new = once(set, "", 1, "irlba"), old = if (nzchar(old)) once(set, old),
+            two = once(set, "", 2)))
+        of <- function(which, at) median(vapply(runs, function(r) sum(r[[which]][at]), 0))
+        new <- of("new", c(2, 4))
+        rows$add(set = set, `fit, s` = num(of("new", 2), 2), `filling in, s` = num(of("new", 4), 2),
+            `last version, s` = if (nzchar(old)) num(of("old", c(2, 4)), 1) else "",
+            ratio = if (nzchar(old)) num(new / of("old", c(2, 4)), 2) else "",
+            `two threads, times` = num(of("new", c(1, 3)) / of("two", c(1, 3)), 2),
+            `over irlba` = num(new / of("new", 8), 1),
+            `peak over input and result` = num(of("new", c(5, 6)) / of("new", c(6, 7)), 2))
+    }
     write("speed", rows)
 }
 
