@@ -63,6 +63,13 @@ setGeneric(".ownParts", function(param) list())
 # What a parameter that is NULL or NA stands for, in words by its name.
 setGeneric(".unsetWords", function(param) list())
 
+# What fitting and filling in cost: list(fit, fill: seconds, memory: bytes beside input and result).
+# size: list(genes, cells, entries, height: genes of the result).
+setGeneric(".cost", function(param, size, counts, threads) standardGeneric(".cost"))
+
+# Iterations that held-out values let a network have on typical data.
+setGeneric(".usualIterations", function(param) param@max.iter)
+
 # Which parameter makes a fit smaller, and what it is now, in words.
 setGeneric(".sizeAdvice", function(param, x) "its parameters")
 

@@ -63,8 +63,8 @@ NULL
 #'   and the gain is at least 0.1 % of the baseline's distance to a perfect prediction. When none
 #'   does, the verdict is: do not impute. Repeats share cells: the intervals speak of these cells,
 #'   not of others.
-#' @section Interrupt: an interrupt, or a worker of `BPPARAM` that dies, ends what is at work; what is
-#'   done by then is returned, with a warning, and the rest are rows whose `error` says so.
+#' @section Interrupt: an interrupt, or a worker of `BPPARAM` that dies, ends what is at work; what
+#'   is done by then is returned, with a warning, and the rest are rows whose `error` says so.
 #' @return An `InfillComparison`: `as.data.frame()` gives one row per task, method and repeat;
 #'   printing it gives means with intervals and the verdict; `plot()` the comparison, `type =
 #'   "recovery"` hidden against predicted values, `"calibration"` predicted against held-out
@@ -198,8 +198,8 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     jobs
 }
 
-# All jobs, those of quick models first, as many at a time as there are workers. What is done is kept
-# when time is over, on an interrupt, and when a worker dies.
+# All jobs, those of quick models first, as many at a time as there are workers. What is done is
+# kept when time is over, on an interrupt, and when a worker dies.
 .runJobs <- function(jobs, counts, spec) {
     cost <- .jobCosts(jobs, counts, spec)
     done <- vector("list", nrow(jobs))

@@ -155,3 +155,5 @@ setMethod(".preparation", "AutoImputeParam", function(param)
 
 setMethod(".sizeAdvice", "AutoImputeParam", function(param, x)
     sprintf("'hidden', now %s", format(param@hidden, scientific = FALSE)))
+
+setMethod(".usualIterations", "AutoImputeParam", function(param) 350)

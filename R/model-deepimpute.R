@@ -335,3 +335,5 @@ setMethod(".unsetWords", "DeepImputeParam", function(param) list(
     hidden = sprintf("%g", max(10, param@network.size %/% 2)),
     n.genes = sprintf("all with variance over mean above %g", param@min.vmr),
     genes = "those of 'n.genes'"))
+
+setMethod(".usualIterations", "DeepImputeParam", function(param) 200)

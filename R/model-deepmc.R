@@ -216,3 +216,12 @@ setMethod(".sizeAdvice", "DeepMcParam", function(param, x)
 
 setMethod(".unsetWords", "DeepMcParam", function(param) list(
     sweeps = "by the share of non-zeros, 5 to 100", lambda = "from the noise of the data"))
+
+setMethod(".cost", "DeepMcParam", function(param, size, counts, threads) {
+    sweeps <- if (is.na(param@sweeps)) max(5, min(100, 10 / (size$entries /
+        (size$genes * size$cells) * (length(param@ranks) + 1)))) else param@sweeps
+    if (param@method == "converged") sweeps <- min(sweeps, 40)
+    kept <- min(1, param@n.genes / size$genes)^0.5
+    list(fit = .spent(1e-8 * size$entries * kept * (sweeps + 20) * (max(param@ranks) + 20) / 8,
+        threads), fill = .filling(size, 5e-8, threads), memory = 40 * size$entries + 2^26)
+})

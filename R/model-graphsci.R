@@ -436,3 +436,5 @@ setMethod(".sizeAdvice", "GraphSciParam", function(param, x) "inner = \"edges\""
 
 setMethod(".unsetWords", "GraphSciParam", function(param) list(
     adj = sprintf("genes correlated above %g", param@threshold)))
+
+setMethod(".usualIterations", "GraphSciParam", function(param) 240)

@@ -113,3 +113,10 @@ setMethod(".planned", "NeighborMeanParam", function(param, x) {
 
 setMethod(".unsetWords", "NeighborMeanParam", function(param) list(
     embedding = sprintf("%g components of the data", param@n.components)))
+
+setMethod(".cost", "NeighborMeanParam", function(param, size, counts, threads) {
+    svd <- .cost(SvdParam(param@n.components), size, counts, threads)
+    list(fit = svd$fit, fill = .filling(size, 4e-8, threads) + .spent(size$cells *
+        (size$cells * 1.2e-9 + param@k * size$entries / size$cells * 3e-9), threads),
+        memory = svd$memory + 60 * size$cells * param@n.components)
+})

@@ -264,3 +264,5 @@ setMethod(".unsetWords", "ScInnParam", function(param) list(
     latent.dim = "15, from 50,000 cells on 25", hidden = "cells/25, 16 to 64",
     max.iter = "60, of at most 6,000 steps", batch.size = "cells/10, 32 to 256",
     k = "estimated", latent = "those of module one", labels = "those of module one"))
+
+setMethod(".usualIterations", "ScInnParam", function(param) 60)

@@ -78,3 +78,10 @@ setMethod(".fitTo", "SvdParam", function(param, data, how) {
 
 .vectorsOf <- function(fit, n) matrix(fit@weights, fit@shapes$nrow)[,
     seq_len(min(n, fit@shapes$ncol)), drop = FALSE]
+
+setMethod(".cost", "SvdParam", function(param, size, counts, threads) {
+    wide <- param@rank + 96
+    list(fit = .spent(size$entries * (4e-8 + 9e-10 * wide) + size$genes * wide^2 * 2.5e-9 +
+        wide^3 * 6e-9, threads), fill = .filling(size, 4e-8 + 1e-9 * param@rank, threads),
+        memory = 20 * size$entries + 24 * size$genes * wide + 2^26)
+})

@@ -225,3 +225,32 @@ setMethod(".checkInput", "StackParam", function(param, counts, what = "'x'", to.
 
 setMethod(".unsetWords", "StackParam", function(param) list(
     priors = paste0(paste(names(.priorsOf(param)), collapse = ", "), " (the default)")))
+
+setMethod(".cost", "StackParam", function(param, size, counts, threads) {
+    priors <- .priorsOf(param)
+    if (is.null(param@priors)) priors <- .forCells(priors, size$genes, size$cells)
+    few <- size
+    if (size$cells > param@max.cells) {
+        few$cells <- param@max.cells
+        few$entries <- size$entries * few$cells / size$cells
+    }
+    draws <- param@repeats + if (param@refit) 1 else 0
+    quick <- vapply(priors, function(p) is(p, "SvdParam") || is(p, "NeighborMeanParam") ||
+        is(p, "GeneMeanParam"), NA)
+    slow <- lapply(priors[!quick], .cost, size = few, counts = counts, threads = threads)
+    ranks <- vapply(priors, function(p) if (is(p, "SvdParam")) p@rank else 0, 0)
+    near <- vapply(priors, function(p) if (is(p, "NeighborMeanParam")) p@k else 0, 0)
+    svd <- if (any(ranks > 0)) .cost(SvdParam(max(ranks)), few, counts, threads)$fit else 0
+    n <- min(param@n.entries, param@repeats * few$genes * few$cells)
+    weights <- .spent(n * length(priors) * 2.2e-7, threads)
+    search <- size$cells * min(few$cells, size$cells) * 1.2e-9 * any(near > 0)
+    pools <- max(near) * size$entries * 3e-9 * (size$height / size$genes)
+    list(fit = draws * (svd + .spent(1.5e-7 * few$entries, threads) +
+        sum(vapply(slow, function(s) s$fit, 0))) + weights + 0.5,
+        fill = .filling(size, 1e-8 * (1 + length(priors)), threads) +
+            .spent(search + pools + size$entries * max(ranks) * 1.2e-9, threads) +
+            sum(vapply(slow, function(s) s$fill, 0)),
+        memory = 60 * few$entries + 16 * n * (length(priors) + 1) + size$cells *
+            (8 * max(ranks, 20) + 4 * max(near)) + 2^27 +
+            max(0, vapply(slow, function(s) s$memory, 0)))
+})
