@@ -1,10 +1,11 @@
 # The posterior beside the recorded peers: held-out molecules (molecules) and hidden entries
 # (masked) of the recorded tasks, single models with and without posterior (models), what priors
 # gain over the gene mean's posterior, on the counts and shuffled (gain), coverage of intervals
-# (coverage), seconds of its own parts (speed), ten genes beside all of a fit of 10,000 genes x
+# (coverage), other priors (candidates), seconds beside the last version (speed) and beside what
+# infillCost() says (cost), ten genes beside all of a fit of 10,000 genes x
 # 10,000 cells (genes). Writes results/stack.md; of some sets only, the
 # others' rows stay. From the root: Rscript bench/bench-stack.R
-# molecules|masked|models|gain|coverage|speed|genes [data folder] [sets, comma]
+# molecules|masked|models|gain|coverage|candidates|speed|cost|genes [data folder] [sets, comma]
 source("bench/tasks.R")
 source("bench/write.R")
 args <- commandArgs(TRUE)
@@ -174,6 +175,31 @@ if (what == "coverage") for (set in sets) {
 }
 if (what == "coverage") write("coverage", rows)
 
+# Other priors than the default ones, more of them or fewer.
+if (what == "candidates") {
+    rows <- rowsOf()
+    d <- defaultPriors()
+    ranks <- function(...) stats::setNames(lapply(c(...), SvdParam), paste("SVD", c(...)))
+    near <- d[paste("kNN", c(10, 30, 100))]
+    of <- function(...) c(d["gene mean"], ranks(...), near)
+    some <- list(`default` = d, `without kNN` = d[!names(d) %in% names(near)],
+        `without SVD` = c(d["gene mean"], near), `SVD 5 to 40` = of(5, 10, 20, 40),
+        `SVD 5, 20, 80` = of(5, 20, 80), `SVD 5 to 100` = of(5, 10, 20, 40, 100),
+        `and SVD 3` = c(d, ranks(3)), `and kNN 5` = c(d, list(`kNN 5` = NeighborMeanParam(5))),
+        `and kNN of 10 components` = c(d, list(near = NeighborMeanParam(30, n.components = 10))),
+        `a million entries` = StackParam(d, n.entries = 1e6),
+        `100,000 entries` = StackParam(d, n.entries = 1e5))
+    for (set in if (length(args) > 2) sets else c("zheng500_facs", "zeisel_550", "klein_1k",
+        "sc_celseq2_3cl", "pbmc3k", "baron_2812_hvg")) {
+        s <- splitTask(taskData(set, data))
+        values <- lapply(some, function(p) sprintf("%.5f", loss(quiet(infill(s$train,
+            if (is.list(p)) StackParam(p) else p, seed = 1, num.threads = threads, as = "matrix",
+            progress = FALSE)), s)))
+        do.call(rows$add, c(list(set = set), values))
+    }
+    write("candidates", rows)
+}
+
 # CPU seconds of fit and filling in, this version beside the last one, whose library OLD names, each
 # in an R of its own that has done both once before; irlba of the same logarithms; the peak of the
 # process above what it held before, over input and result.
@@ -242,6 +268,32 @@ if (what == "speed") {
             `peak over input and result` = num(of("new", c(5, 6)) / of("new", c(6, 7)), 2))
     }
     write("speed", rows)
+}
+
+# What infillCost() says beside what it was, each in this process; memory: R's peak.
+if (what == "cost") {
+    rows <- rowsOf()
+    models <- list(GeneMean = GeneMeanParam(), SVD = SvdParam(40), kNN = NeighborMeanParam(30),
+        deepMc = DeepMcParam(), Stack = StackParam(), DeepImpute = DeepImputeParam(),
+        scINN = ScInnParam(), GraphSCI = GraphSciParam(), AutoImpute = AutoImputeParam())
+    if (length(args) > 3) models <- models[strsplit(args[4], ",")[[1]]]
+    for (set in if (length(args) > 2) strsplit(args[3], ";")[[1]] else c("zheng500_facs",
+        "klein_1k", "pbmc3k")) {
+        x <- speedData(set)
+        for (name in names(models)) {
+            said <- quiet(infillCost(x, models[[name]], num.threads = threads))
+            before <- sum(gc(reset = TRUE)[, 2])
+            took <- system.time(f <- quiet(infill(x, models[[name]], seed = 1, as = "matrix",
+                num.threads = threads, progress = FALSE)))[["elapsed"]]
+            memory <- sum(gc()[, 6]) - before
+            rows$add(set = set, model = name, `said, s` = num(said$fit + said$fill, 1),
+                `took, s` = num(took, 1), ratio = num((said$fit + said$fill) / took, 2),
+                `said, MB` = num(said$memory / 2^20, 0), `took, MB` = num(memory, 0),
+                `ratio ` = num(said$memory / 2^20 / memory, 2))
+            rm(f)
+        }
+    }
+    writeResult("stack", "cost", rows$table(), command, by = if (length(args) > 2) 2 else 0)
 }
 
 if (what == "genes") {
