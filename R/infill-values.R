@@ -81,7 +81,7 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
         return(if (is.null(rows)) whole else whole[rows, , drop = FALSE])
     }
     .checkRoom(size, c(height, ncol(counts)), how$only.held)
-    .roomFor(1e8 + 8 * size + 24 * length(counts@x))
+    .roomFor(2e7 + 8 * size + 16 * length(counts@x))
     blocks <- if (.inOneGo(fit, how)) list(seq_len(ncol(counts))) else
         .inBlocks(ncol(counts), height)
     if (length(blocks) == 1L) return(.block(fit, counts, blocks[[1L]], how, threads, rows))

@@ -67,7 +67,7 @@ setMethod(".fitTo", "StackParam",
 
 # given: fits of priors to all the counts that are there already.
 .stackJob <- function(param, counts, how, given = list()) {
-    .roomFor(3e8 + 8 * (12 * length(counts@x) + 8 * param@n.entries))
+    .roomFor(1.2e8 + 64 * length(counts@x))
     priors <- .priorsOf(param)
     masked <- param@loss == "masked"
     if (is.null(param@priors)) priors <- .forCells(priors, nrow(counts), ncol(counts))
