@@ -187,7 +187,7 @@ setMethod(".fitTo", "StackParam",
     h <- suppressWarnings(.seenThinned(job,
         .fitHalf(job, .thinnedPart(job, .shuffled(job$counts, seed), seed),
         job$usable, TRUE)))
-    if (!length(h$fits) || !all(is.finite(h$z))) return(NULL)
+    if (!length(h$fits) || !all(is.finite(h$z))) return(numeric())
     .gainsByFamily(h, job$priors[names(h$fits)], job$param, job$how$threads)
 }
 

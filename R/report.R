@@ -124,8 +124,8 @@ reportInfill <- function(cmp, file, title = "Did filling in help?") {
     params <- vapply(names(s$params), function(n) sprintf("<h3>%s</h3><pre>%s</pre>", .escaped(n),
         .escaped(paste(utils::capture.output(show(s$params[[n]])), collapse = "\n"))), "")
     parts <- list(title = .escaped(title), settings = sprintf(
-            "%d genes, %d cells; %s, %d repeat%s, seed %.0f; infill %s.", s$genes, s$cells,
-            .escaped(.heldOutWords(cmp)), s$repeats, if (s$repeats > 1) "s" else "", s$seed,
+            "%d genes, %d cells%s; %s, %d repeat%s, seed %.0f; infill %s.", s$genes, s$cells,
+            if (isTRUE(s$of > s$cells)) sprintf(" (a sample of %d)", s$of) else "", .escaped(.heldOutWords(cmp)), s$repeats, if (s$repeats > 1) "s" else "", s$seed,
             s$version),
         verdict = vapply(tasks, .reportVerdict, "", cmp = cmp),
         body = vapply(tasks, .reportTask, "", cmp = cmp),
