@@ -125,7 +125,8 @@ reportInfill <- function(cmp, file, title = "Did filling in help?") {
         .escaped(paste(utils::capture.output(show(s$params[[n]])), collapse = "\n"))), "")
     parts <- list(title = .escaped(title), settings = sprintf(
             "%d genes, %d cells%s; %s, %d repeat%s, seed %.0f; infill %s.", s$genes, s$cells,
-            if (isTRUE(s$of > s$cells)) sprintf(" (a sample of %d)", s$of) else "", .escaped(.heldOutWords(cmp)), s$repeats, if (s$repeats > 1) "s" else "", s$seed,
+            if (isTRUE(s$of > s$cells)) sprintf(" (a sample of %d)", s$of) else "",
+            .escaped(.heldOutWords(cmp)), s$repeats, if (s$repeats > 1) "s" else "", s$seed,
             s$version),
         verdict = vapply(tasks, .reportVerdict, "", cmp = cmp),
         body = vapply(tasks, .reportTask, "", cmp = cmp),
