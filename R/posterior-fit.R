@@ -42,6 +42,9 @@ setMethod(".checkIntact", "StackFit", function(fit) {
     n <- length(fit@fits) + if (fit@param@loss == "masked") 1L else 2L
     must("coefficients", length(fit@coefficients) == n && !anyNA(fit@coefficients),
         sprintf("%d numbers", n))
+    must("coefficients", fit@param@loss == "masked" || abs(fit@coefficients[1L] - 2) <= 10 + 1e-9,
+        "a logarithm of theta from -8 to 12 first")
+    must("perfect", .isNumber(fit@perfect), "one number")
     told <- c("stack", names(fit@fits), if (fit@param@loss == "poisson") .fixedGains)
     must("gains", nrow(fit@gains) && all(vapply(unclass(fit@gains)[told], function(v)
         is.numeric(v) && all(is.finite(v)), TRUE)), "losses of the stack and its priors")

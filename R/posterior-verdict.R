@@ -13,9 +13,9 @@ NULL
     scale <- mean(g[[reference]]) - fit@perfect
     n <- min(fit@param@n.entries, fit@param@repeats * length(fit@recipe$status) *
         as.double(fit@cells))
-    if (!(i$mean >= .worthTheName * scale + (fit@param@loss == "poisson") *
+    if (!isTRUE(i$mean >= .worthTheName * scale + (fit@param@loss == "poisson") *
         length(fit@coefficients) / n)) "no"
-        else if (nrow(g) > 2L && i$mean - i$half <= 0) "unsure" else "yes"
+        else if (nrow(g) > 2L && !isTRUE(i$mean - i$half > 0)) "unsure" else "yes"
 }
 
 .stackVerdict <- function(fit) {

@@ -34,6 +34,7 @@ quiet({
     fill(NoneParam())
     fill(GeneMeanParam("detected"))
     fill(NeighborMeanParam(k = 3, n.components = 2))
+    fill(SvdParam(2))
     for (p in list(function(n) AutoImputeParam(hidden = 4, max.iter = n, min.cells = 0, batch.size = 7),
         function(n) AutoImputeParam(hidden = 17, max.iter = n, min.cells = 0, arithmetic = "dense"),
         function(n) DeepImputeParam(network.size = 8, hidden = c(5, 3), max.iter = n, min.vmr = 0, best = TRUE, correlation = "log1p"),

@@ -19,7 +19,7 @@ storage.mode(counts) <- "double"
 sparse <- as(counts, "dgCMatrix")
 sce <- SingleCellExperiment(list(counts = sparse))
 quiet <- function(code) suppressMessages(suppressWarnings(code))
-params <- list(none = NoneParam(), mean = GeneMeanParam(), neighbours = NeighborMeanParam(k = 3, n.components = 2),
+params <- list(none = NoneParam(), mean = GeneMeanParam(), svd = SvdParam(2), neighbours = NeighborMeanParam(k = 3, n.components = 2),
     auto = AutoImputeParam(hidden = 4, max.iter = 3, min.cells = 0),
     deep = DeepImputeParam(network.size = 12, hidden = 3, max.iter = 2, min.vmr = 0),
     mc = DeepMcParam(ranks = c(3, 2), sweeps = 2, min.cells = 0),
@@ -27,6 +27,8 @@ params <- list(none = NoneParam(), mean = GeneMeanParam(), neighbours = Neighbor
     scinn.own = ScInnParam(max.iter = 2, replicates = 1, snapshots = 1, log = "log2"),
     graph = GraphSciParam(max.iter = 2, valid.edges = 0.1, threshold = 0.2),
     stack = StackParam(list(GeneMeanParam(), NoneParam()), repeats = 1),
+    quick = StackParam(list(GeneMeanParam(), SvdParam(2), SvdParam(3), NeighborMeanParam(3, 2)), repeats = 1,
+        min.gain = 0),
     masked = StackParam(list(GeneMeanParam("detected"), NoneParam()), loss = "masked", repeats = 1))
 fits <- quiet(lapply(params, function(p) fitInfill(counts, p, seed = 1,
     keep.state = is(p, "NetworkParam") || is(p, "GraphSciParam"))))
@@ -61,8 +63,9 @@ calls <- c(list(
     "zerosByBulk" = list(x = counts, filled = filled, bulk = rowSums(counts), bins = 3, threshold = 0,
         assay.type = "counts", name = "infilled"),
     "compareInfill" = list(x = counts, params = list(mean = params$mean), tasks = "entries", repeats = 1, fraction = 0.1,
-        scheme = "uniform", n.entries = 10, posterior = FALSE, labels = NULL, assay.type = "counts", seed = 1,
-        num.threads = 1, BPPARAM = NULL, progress = FALSE, check.scale = TRUE),
+        scheme = "uniform", n.entries = 10, n.cells = 20, max.seconds = 100, posterior = FALSE, labels = NULL,
+        assay.type = "counts", seed = 1, num.threads = 1, BPPARAM = NULL, progress = FALSE, check.scale = TRUE),
+    "infillCost" = list(x = counts, param = params$mc, genes = 1:3, assay.type = "counts", num.threads = 1),
     "tuneInfill" = list(x = counts, param = params$mc, grid = list(ranks = list(2, 3)), repeats = 1, fraction = 0.1,
         posterior = FALSE, assay.type = "counts", seed = 1, num.threads = 1, BPPARAM = NULL, progress = FALSE,
         check.scale = TRUE),
