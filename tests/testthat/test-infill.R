@@ -214,7 +214,7 @@ test_messages("some genes are the whole's, in the order asked for", {
     bad(infill(counts, fit, genes = c(1, 61)))
     bad(infill(counts, fit, genes = 1.5))
     bad(infill(counts, fit, genes = 1i))
-    bad(infill(counts, fit, genes = nchar))
+    bad(infill(counts, fit, genes = Negate))
     bad(infill(counts, fit, genes = integer()))
     bad(infill(counts, fit, genes = NA))
     bad(posteriorSd(counts, fit, genes = 0))
