@@ -252,10 +252,11 @@ if (what == "speed") {
             env = c(if (nzchar(lib)) paste0("R_LIBS=", lib), paste0("OMP_NUM_THREADS=", n)))
         as.double(strsplit(trimws(utils::tail(out, 1)), " ")[[1]])
     }
+    times <- as.integer(Sys.getenv("REPEATS", "3"))
     for (set in if (length(args) > 2) strsplit(args[3], ";")[[1]] else c("zheng500_facs",
         "sc_celseq2_3cl", "klein_1k", "pbmc3k", "pbmc3k, drawn to 10,000",
         "pbmc3k, all genes, drawn to 10,000", "pbmc3k, drawn to 100,000")) {
-        runs <- lapply(seq_len(if (grepl("100,000", set)) 1 else 3), function(k) list(
+        runs <- lapply(seq_len(if (grepl("drawn", set)) 1 else times), function(k) list(
             new = once(set, "", 1, "irlba"), old = if (nzchar(old)) once(set, old),
             two = once(set, "", 2)))
         of <- function(which, at) median(vapply(runs, function(r) sum(r[[which]][at]), 0))
