@@ -13,7 +13,8 @@ NULL
 #' @param ... Nothing: an unknown argument is an error.
 #' @details Networks stop by themselves, when held-out values get no better: how many iterations
 #'   that takes is not known before, and what is said holds for as many as it took on typical data.
-#'   Within a factor of two on data of 500 to 10,000 cells (`bench/results/stack.md`).
+#'   Measured within a factor of two on data of 500 to 2,600 cells (what takes half a second or
+#'   more), of three for [DeepImputeParam()].
 #' @return An `InfillCost`, a list: `fit` and `fill`, seconds; `memory`, bytes above the input at
 #'   the peak, the result among them; `result`, bytes of the result as a dense matrix.
 #' @examples
