@@ -84,10 +84,14 @@
     first <- integer(length(fits))
     for (k in quick) {
         p <- fits[[k]]@recipe$plan
-        first[k] <- as.integer(if (svd[k]) p$rank else min(fits[[k]]@param@k, p$cells))
-        if (length(sets[[k]]) != genes * (if (svd[k]) p$rank else p$dims) || !is.double(sets[[k]]))
+        if (!is.double(sets[[k]]) ||
+            !isTRUE(length(sets[[k]]) == genes * (if (svd[k]) p$rank else p$dims)))
             .damaged("the fit", if (svd[k]) "weights" else "plan$rotation",
                 "is not of the size of its genes")
+        wants <- if (svd[k]) p$rank else min(fits[[k]]@param@k, p$cells)
+        if (!isTRUE(wants >= 1)) .damaged("the fit", if (svd[k]) "plan$rank" else "param@k",
+            "must be at least 1")
+        first[k] <- as.integer(wants)
     }
     plan <- function(k) fits[[k]]@recipe$plan
     one <- quick[1L]

@@ -146,6 +146,7 @@ static void read_priors(Arena *a, SEXP priors, Priors *p, const double **turn_ro
     for (int k = 0; k < p->K; k++) {
         prior[k].kind = (PriorKind) INTEGER(kind)[k];
         prior[k].first = INTEGER(first)[k];
+        if (prior[k].kind > PRIOR_MEAN && prior[k].first < 1) r_status(ST_SHAPE);
         if (prior[k].kind == PRIOR_NEAR && prior[k].first > p->neighbours)
             p->neighbours = prior[k].first;
         if (prior[k].kind == PRIOR_SVD && prior[k].first > p->dims) r_status(ST_SHAPE);
@@ -153,6 +154,7 @@ static void read_priors(Arena *a, SEXP priors, Priors *p, const double **turn_ro
         prior[k].values = r_numbers(VECTOR_ELT(values, k), prior[k].kind == PRIOR_MEAN ? p->n_rows
                                     : p->n_rows * n, FIT, "priors");
     }
+    if (p->neighbours && !p->dims) r_status(ST_SHAPE);
     if (!p->dims) return;
     double *rows = ARENA(a, double, genes * (size_t) p->dims),
            *scores = ARENA(a, double, n * (size_t) p->dims), *some = NULL;

@@ -179,3 +179,22 @@ test_that("a sound fit is as good as before", {
     for (name in c("auto", "deep", "mc", "scinn", "graph", "stack"))
         expect_identical(dim(suppressWarnings(infill(counts(), fits(name)))), c(40L, 30L))
 })
+
+test_that("a posterior of quick priors, altered within them, is damaged, and R lives", {
+    x <- lowRankCounts(60, 50)
+    fit <- fitInfill(x, StackParam(list(GeneMeanParam(), SvdParam(3), NeighborMeanParam(5)),
+        repeats = 1, min.gain = 0), seed = 1)
+    for (k in list(0, -5, NA_real_)) {
+        f <- fit
+        f@fits[[3]]@param@k <- k
+        expect_error(infill(x, f), "damaged", class = "infill_error")
+    }
+    for (rank in list(0L, NULL, NA)) {
+        f <- fit
+        f@fits[[2]]@recipe$plan$rank <- rank
+        expect_error(infill(x, f), "damaged", class = "infill_error")
+    }
+    f <- fit
+    f@fits[[3]]@recipe$plan$rotation <- f@fits[[3]]@recipe$plan$rotation[-1]
+    expect_error(infill(x, f), "damaged", class = "infill_error")
+})
