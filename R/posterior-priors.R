@@ -82,17 +82,7 @@
     quick <- which(svd | near)
     turn <- if (length(quick)) sets[[quick[which.max(lengths(sets[quick]))]]]
     first <- integer(length(fits))
-    for (k in quick) {
-        p <- fits[[k]]@recipe$plan
-        if (!is.double(sets[[k]]) ||
-            !isTRUE(length(sets[[k]]) == genes * (if (svd[k]) p$rank else p$dims)))
-            .damaged("the fit", if (svd[k]) "weights" else "plan$rotation",
-                "is not of the size of its genes")
-        wants <- if (svd[k]) p$rank else min(fits[[k]]@param@k, p$cells)
-        if (!isTRUE(wants >= 1)) .damaged("the fit", if (svd[k]) "plan$rank" else "param@k",
-            "must be at least 1")
-        first[k] <- as.integer(wants)
-    }
+    for (k in quick) first[k] <- .wanted(fits[[k]], sets[[k]], svd[k], genes)
     plan <- function(k) fits[[k]]@recipe$plan
     one <- quick[1L]
     # parts of the same vectors, sizes and cells
@@ -108,6 +98,18 @@
         turn = if (!is.null(turn)) matrix(turn, genes),
         near = if (any(near)) c(plan(k)[c("p", "i", "x", "totals", "scores")],
             list(keys = as.double(fits[[k]]@extras$cells))))
+}
+
+# How many vectors or neighbours a fit wants; what C is to read of it is of the size that it must be.
+.wanted <- function(fit, set, svd, genes) {
+    p <- fit@recipe$plan
+    if (!is.double(set) || !isTRUE(length(set) == genes * (if (svd) p$rank else p$dims)))
+        .damaged("the fit", if (svd) "weights" else "plan$rotation",
+            "is not of the size of its genes")
+    n <- if (svd) p$rank else min(fit@param@k, p$cells)
+    if (!isTRUE(n >= 1))
+        .damaged("the fit", if (svd) "plan$rank" else "param@k", "must be at least 1")
+    as.integer(n)
 }
 
 # Gene means at the size that is 1 where the usual total is this one.
