@@ -100,7 +100,7 @@
             list(keys = as.double(fits[[k]]@extras$cells))))
 }
 
-# How many vectors or neighbours a fit wants; what C is to read of it is of the size that it must be.
+# How many vectors or neighbours a fit wants. What C is to read of it is looked at first.
 .wanted <- function(fit, set, svd, genes) {
     p <- fit@recipe$plan
     if (!is.double(set) || !isTRUE(length(set) == genes * (if (svd) p$rank else p$dims)))
