@@ -23,7 +23,8 @@ setGeneric(".preparation", function(param) NULL)
 
 # Are these (checked) counts something the model can be fitted to (or, to.fit FALSE, a fit applied
 # to)? An error says why not. what: how the counts are called in it.
-setGeneric(".checkInput", function(param, counts, what = "'x'", to.fit = TRUE) invisible())
+setGeneric(".checkInput", function(param, counts, what = "'x'", to.fit = TRUE) invisible(),
+    signature = c("param", "counts"))
 
 # Counts (a checked dgCMatrix) as the model wants them. A model that decides more than a
 # preparation, or at random, has a method of its own; what it decided is recipe$plan, which the C
@@ -41,6 +42,12 @@ setGeneric(".fitTo", function(param, data, how) standardGeneric(".fitTo"))
 
 # A fit as C gave it, made ready for the user.
 setGeneric(".finished", function(param, fit) fit)
+
+# So many cells of a source are learnt from.
+setGeneric(".mostCells", function(param, max.cells) max.cells, signature = "param")
+
+# Does a fit know the very cells it was made of, and no others?
+setGeneric(".onlyItsCells", function(param) FALSE)
 
 # Can a fit be interrupted and gone on with? TRUE, or what to do instead, to follow "not offered for
 # X". A model that shows no loss is fitted at once, and there is nothing to interrupt.
@@ -112,6 +119,24 @@ setGeneric(".note", function(fit) list())
 
 # What the user has to be told when a posterior was asked for by `keep`: a sentence or NULL.
 setGeneric(".tidings", function(fit) NULL)
+
+# ---- what the pipeline asks counts: a dgCMatrix, or a source read by blocks (source.R) ----
+
+# Some cells as a dgCMatrix; all of them are no copy.
+setGeneric(".columns", function(counts, cols) if (identical(cols, seq_len(ncol(counts)))) counts
+    else counts[, cols, drop = FALSE], signature = "counts")
+
+# What a model is fitted to: counts in memory as they are; of a source all cells, or a sample of
+# `most` that is taken along when all are looked at.
+setGeneric(".learnFrom", function(counts, param, most, say) counts, signature = "counts")
+
+# Totals of cells, totals of genes, how many are not 0.
+setGeneric(".cellTotals", function(counts) Matrix::colSums(counts))
+setGeneric(".geneTotals", function(counts) Matrix::rowSums(counts))
+setGeneric(".entriesOf", function(counts) as.double(length(counts@x)))
+
+# list(total: of each cell; share: of each gene the sum of its shares of the cells' totals).
+setGeneric(".genesOfAll", function(counts) .Call(C_shares, counts, NULL)[c("total", "share")])
 
 # ---- containers (containers.R) ----
 

@@ -176,12 +176,16 @@
 }
 
 # How a gene and a cell are called in a message.
-.cellLabel <- function(m, j) {
-    if (is.null(colnames(m))) sprintf("cell %d", j)
-    else sprintf("cell %d (%s)", j, dQuote(colnames(m)[j], FALSE))
+# number: where the cell stands, when m holds some of the cells only
+.cellLabel <- function(m, j, number = j) {
+    if (is.null(colnames(m))) sprintf("cell %d", number)
+    else sprintf("cell %d (%s)", number, dQuote(colnames(m)[j], FALSE))
 }
 .geneLabel <- function(m, i) {
     if (is.null(rownames(m))) sprintf("gene %d", i)
     else sprintf("gene %d (%s)", i, dQuote(rownames(m)[i], FALSE))
 }
 .badCount <- "'%s' must hold finite, non-negative counts; %s at %s, %s"
+
+# Seconds on the clock.
+.elapsed <- function() proc.time()[["elapsed"]]

@@ -13,8 +13,9 @@ NULL
 #'   each.
 #' @param tasks `"molecules"`: each molecule is held out with probability `fraction` (binomial
 #'   thinning), models see the others and predict all entries; needs whole counts. `"entries"`:
-#'   `fraction` of the non-zeros are hidden with [maskCounts()]. When not given, both, or the second
-#'   alone (with a message) where `x` is not whole.
+#'   `fraction` of the non-zeros are hidden with [maskCounts()], which takes several times as long.
+#'   One of them or both; `NULL`: molecules, or entries where a `scheme` is given or (with a
+#'   message) where `x` is not whole.
 #' @param repeats How many times; every repeat has its own split and its own seed for the models.
 #' @param fraction Share that is held out, above 0 and at most 0.5.
 #' @param scheme,n.entries Scheme of [maskCounts()] for `"entries"`: `"uniform"`, or those that do
@@ -77,25 +78,24 @@ NULL
 #'     seed = 1)
 #' @aliases InfillComparison-class
 #' @export
-compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), repeats = 3,
+compareInfill <- function(x, params = NULL, tasks = NULL, repeats = 3,
     fraction = 0.1, scheme = c("uniform", "logistic.gene", "logistic.cell", "exponential.cell"),
     n.entries = 10, n.cells = 2000, max.seconds = Inf, posterior = FALSE, labels = NULL, ...,
     assay.type = "counts", seed = NULL,
     num.threads = NULL, BPPARAM = NULL, progress = interactive(), check.scale = TRUE)
 {
     .strict("compareInfill()", ...)
-    counts <- .countsOf(x, assay.type, check.scale)
-    spec <- .comparisonSpec(counts, repeats, fraction, scheme, n.entries, labels, seed, num.threads,
+    seed <- .seed(seed)
+    some <- .judgedOn(x, assay.type, check.scale, n.cells, seed)
+    counts <- some$counts
+    spec <- .comparisonSpec(some, repeats, fraction, scheme, n.entries, labels, seed, num.threads,
         progress, BPPARAM, max.seconds)
-    few <- .someCells(counts, n.cells, spec$seed)
-    all <- ncol(counts)
-    if (!is.null(few)) {
-        counts <- counts[, few, drop = FALSE]
-        spec$labels <- labels[few]
+    if (!is.null(some$few)) {
+        spec$labels <- labels[some$few]
         .checkClasses(spec$labels, ncol(counts), "'labels' of the cells that are judged on")
     }
     .checkFlag(posterior, "posterior")
-    tasks <- .checkTasks(tasks, counts, given = !missing(tasks))
+    tasks <- .checkTasks(tasks, counts, !missing(scheme))
     params <- .namedParams(if (is.null(params)) .usualParams() else params)
     taken <- if (posterior) intersect(names(params), paste(names(params), "posterior"))
     if (length(taken))
@@ -107,19 +107,19 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     failed <- !is.na(vapply(done, `[[`, "", "error"))
     if (all(failed)) .stop("no method could be fitted; the first said: %s", done[[1L]]$error)
     out <- .asComparison(jobs, done, dim(counts), spec, params)
-    out$settings$of <- all
+    out$settings$of <- some$all
     out
 }
 
-# What all repeats of a comparison share, checked.
-.comparisonSpec <- function(counts, repeats, fraction, scheme, n.entries, labels, seed, num.threads,
+# What all repeats of a comparison share, checked. some: what .judgedOn() gives.
+.comparisonSpec <- function(some, repeats, fraction, scheme, n.entries, labels, seed, num.threads,
     progress, BPPARAM, max.seconds = Inf)
 {
     .checkFlag(progress, "progress")
-    if (!length(counts@x)) .stop("'x' must have counts: all are 0")
+    if (!length(some$counts@x)) .stop("'x' must have counts: all are 0")
     if (!.isNumber(fraction) || fraction <= 0 || fraction > 0.5) .stop(
         "'fraction' must be one number above 0 and at most 0.5, not %s", .describe(fraction))
-    .checkClasses(labels, ncol(counts))
+    .checkClasses(labels, some$all)
     list(repeats = .checkNumber(repeats, "repeats", 1, 1000, TRUE), fraction = fraction,
         scheme = .checkChoice(scheme, "scheme", setdiff(.schemes, "molecules")),
         n.entries = .checkNumber(n.entries, "n.entries", 1, 1e9, whole = TRUE), labels = labels,
@@ -129,11 +129,18 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
             .checkNumber(max.seconds, "max.seconds", 0, 1e9))
 }
 
-# The cells that are judged on, in their order; NULL: all.
-.someCells <- function(counts, n.cells, seed) {
-    if (identical(n.cells, Inf)) return(NULL)
-    n <- .checkNumber(n.cells, "n.cells", 2, 1e9, whole = TRUE)
-    if (ncol(counts) > n) .Call(C_choose, as.double(ncol(counts)), as.double(n), seed)
+# The cells that are judged on: list(counts: in memory; few: which of all, NULL: all of them; all:
+# how many x has). Of counts on disk no others are read.
+.judgedOn <- function(x, assay.type, check.scale, n.cells, seed) {
+    n <- if (identical(n.cells, Inf)) Inf else .checkNumber(n.cells, "n.cells", 2, 1e9,
+        whole = TRUE)
+    counts <- .sourceOf(x, assay.type, check.scale)
+    all <- ncol(counts)
+    few <- if (all > n) .Call(C_choose, as.double(all), as.double(n), seed)
+    some <- .columns(counts, if (is.null(few)) seq_len(all) else few)
+    # of these alone it is not known whether all are whole
+    if (is(counts, "CellSource")) some <- .checkCounts(some, check.scale)
+    list(counts = some, few = few, all = all)
 }
 
 .checkClasses <- function(labels, n.cells, what = "'labels'") {
@@ -144,10 +151,14 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     if (n == n.cells) .stop("%s must have fewer classes than cells: all %d are different", what, n)
 }
 
-# given: did the user ask for them?
-.checkTasks <- function(tasks, counts, given) {
+# NULL: what is asked of these counts.
+.checkTasks <- function(tasks, counts, hide) {
+    given <- !is.null(tasks)
+    if (!given) tasks <- if (hide) "entries" else "molecules"
     if (!is.character(tasks) || !length(tasks) || !all(tasks %in% c("molecules", "entries"))) .stop(
         "'tasks' must be \"molecules\", \"entries\" or both, not %s", .describe(tasks))
+    if (hide && !"entries" %in% tasks)
+        .stop("'scheme' hides entries: it needs tasks = \"entries\", not \"molecules\" alone")
     broken <- if ("molecules" %in% tasks) .firstBroken(counts)
     if (!length(broken)) return(tasks)
     if (given)
@@ -207,6 +218,7 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     begun <- .elapsed()
     at.once <- if (is.null(spec$BPPARAM)) 1L else max(1L, .workersOf(spec$BPPARAM))
     if (spec$progress) .sayCost(cost, at.once, nrow(jobs))
+    if (.startWorkers(spec$BPPARAM)) on.exit(.stopWorkers(spec$BPPARAM))
     why <- NULL
     while (length(todo) && is.null(why)) {
         if (.elapsed() - begun >= spec$max.seconds) {
@@ -232,16 +244,16 @@ compareInfill <- function(x, params = NULL, tasks = c("molecules", "entries"), r
     done
 }
 
-# Seconds on the clock.
-.elapsed <- function() proc.time()[["elapsed"]]
-
 # Some jobs at once. Where a worker dies each is run by itself, so that only what kills is lost.
 .wave <- function(rows, counts, spec) {
     run <- function(rows) .overWorkers(rows, .compareOne, spec$BPPARAM, counts = counts,
         spec = spec[!names(spec) %in% c("BPPARAM", "max.seconds")])
     alone <- function(row) tryCatch(run(list(row))[[1L]],
         infill_worker = function(e) .notRun(conditionMessage(e)))
-    tryCatch(run(rows), infill_worker = function(e) lapply(rows, alone))
+    tryCatch(run(rows), infill_worker = function(e) {
+        .stopWorkers(spec$BPPARAM)                           # what is left of them is of no use
+        lapply(rows, alone)
+    })
 }
 
 .notRun <- function(why) list(error = paste("not run:", why), seconds = NA_real_,

@@ -143,8 +143,6 @@ setMethod(".storeSd", "SummarizedExperiment", function(x, sd, name, assay.type) 
     x
 })
 
-.sdName <- function(name) paste0(name, ".sd")
-
 # The name of an assay that a container makes of a name; a message when it is another.
 setGeneric(".nameIn", function(x, name) name)
 .sayName <- function(x, name) {

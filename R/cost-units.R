@@ -46,9 +46,11 @@ setMethod(".cost", "InfillParam", function(param, size, counts, threads)
         memory = 40 * size$entries + 2^26))
 
 # What a fit will cost, where that takes no fit to know: a network shows the time to go by itself.
-.sayCostOf <- function(param, counts, threads) {
+# all: so many cells are to be filled in.
+.sayCostOf <- function(param, counts, threads, all = ncol(counts)) {
     if (is(param, "NetworkParam")) return(invisible())
     cost <- .costOf(param, counts, threads)
+    cost$fill <- cost$fill * all / ncol(counts)
     if (cost$fit > 2) message(sprintf("%s: the fit takes %s, filling in %s; %s of memory",
         sub("Param$", "", class(param)), .duration(cost$fit), .duration(cost$fill),
         .bytes(cost$memory)))

@@ -16,6 +16,8 @@ NULL
 #'   With [infill()]'s default only zeros are filled (of [StackParam()]: the
 #'   posterior everywhere); `keep = "none"` judges the model's own values everywhere.
 #' @param n.genes Genes looked at: those detected in most cells, from 4.
+#' @param n.cells At most so many cells are shuffled and filled in, a random sample of all; `Inf`:
+#'   all.
 #' @param cut Pairs of genes whose |Pearson r| is above this count as correlated,
 #'   from 0 to 1.
 #' @param seed Number that fixes the shuffle, the halves and the fit; `NULL`: drawn
@@ -61,7 +63,7 @@ NULL
 #' flat <- function(counts) counts * 0 + rowMeans(counts)
 #' permutationCheck(counts, flat, seed = 1)$verdict
 #' @export
-permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NULL,
+permutationCheck <- function(x, param, ..., n.genes = 500, n.cells = 2000, cut = 0.5, seed = NULL,
     assay.type = "counts") {
     n.genes <- .checkNumber(n.genes, "n.genes", 4, 1e5, whole = TRUE)
     cut <- .checkNumber(cut, "cut", 0, 1)
@@ -71,7 +73,7 @@ permutationCheck <- function(x, param, ..., n.genes = 500, cut = 0.5, seed = NUL
     if ("output" %in% ...names())
         .stop("'output' cannot be chosen: the check needs the scale of counts")
     seed <- .seed(seed)
-    counts <- .countsOf(x, assay.type)
+    counts <- .judgedOn(x, assay.type, TRUE, n.cells, seed)$counts
     if (ncol(counts) < 4L) .stop("'x' must have at least 4 cells to be halved, not %d",
         ncol(counts))
     shuffled <- .shuffled(counts, seed)

@@ -31,6 +31,11 @@ NULL
 #' @param BPPARAM A \pkg{BiocParallel} back end, whose workers fit the networks of a model that has
 #'   several ([DeepImputeParam()]) and the priors of [StackParam()]; the same bits as without. A
 #'   model of one network is fitted as without it.
+#' @param max.cells Of a DelayedMatrix that is not read at once (more than
+#'   `getOption("infill.read.limit", 20000)` cells), a random sample of at most so many cells is
+#'   fitted to; [StackParam()] has a `max.cells` of its own. All cells are looked at once, by
+#'   blocks: what is not a count is refused wherever it is. Depth and selection of genes are those
+#'   of the sample, gene means of [StackParam()] those of all cells.
 #' @param check.scale Refuse values that look like logarithms?
 #' @return An [InfillFit-class].
 #' @section Errors: of class `infill_error`; `infill_diverged` when the loss is
@@ -49,14 +54,14 @@ NULL
 setMethod("fitInfill", c("ANY", "InfillParam"), function(x, param, ...,
     assay.type = "counts", seed = NULL, num.threads = NULL, progress = interactive(), resume = NULL,
     keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500,
-    BPPARAM = NULL, check.scale = TRUE)
+    BPPARAM = NULL, max.cells = 20000, check.scale = TRUE)
 {
     .checkParam(param)
     .strict("fitInfill()", ...)
-    counts <- .countsOf(x, assay.type, check.scale)
+    counts <- .sourceOf(x, assay.type, check.scale)
     .checkInput(param, counts, .inAssay(x, assay.type))
     .fitChecked(counts, param, seed, num.threads, progress, resume, keep.state, checkpoint,
-        checkpoint.every, BPPARAM)
+        checkpoint.every, BPPARAM, max.cells)
 })
 
 #' @rdname fitInfill
@@ -84,13 +89,18 @@ setMethod("fitInfill", c("ANY", "ANY"), function(x, param, ...) .stop(
 
 # fitInfill() of counts that have been looked at.
 .fitChecked <- function(counts, param, seed = NULL, num.threads = NULL, progress = interactive(),
-    resume = NULL, keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500, BPPARAM = NULL)
+    resume = NULL, keep.state = FALSE, checkpoint = NULL, checkpoint.every = 500, BPPARAM = NULL,
+    max.cells = 20000)
 {
     how <- .control(param, seed, num.threads, progress, resume, keep.state, checkpoint,
         checkpoint.every, BPPARAM)
-    if (progress) .sayCostOf(how$param, counts, how$threads)
-    data <- .draw(counts, once = TRUE)
-    rm(counts)
+    most <- .mostCells(how$param, .checkCount(max.cells, "max.cells"))
+    learn <- .learnFrom(counts, how$param, most, how$say)
+    if (progress) .sayCostOf(how$param, learn, how$threads, ncol(counts))
+    if (!identical(learn, counts)) .checkInput(how$param, learn)
+    data <- .draw(learn, once = TRUE)
+    if (ncol(learn) < ncol(counts)) data$all <- counts
+    rm(counts, learn)
     .timed(.fitTo(how$param, data, how))
 }
 

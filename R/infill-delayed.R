@@ -6,7 +6,7 @@ NULL
 #' The seed of the DelayedMatrix that [infill()] returns for large data: holds
 #' the fit and the sparse counts, and computes the cells that are asked for.
 #' @slot fit,counts,how,threads The [InfillFit-class], the counts, the choices
-#'   made in [infill()], the threads.
+#'   made in [infill()], the threads. Counts that were on disk are read from there.
 #' @param x,index As in the generics of \pkg{DelayedArray}.
 #' @return A class. `extract_array()`: a dense matrix of the wanted genes and
 #'   cells, the same bits as in the whole result.
@@ -15,12 +15,12 @@ NULL
 #' filled <- infill(counts, GeneMeanParam(), as = "delayed")
 #' filled[1:3, 1:4]
 #' @export
-setClass("InfillSeed", slots = c(fit = "InfillFit", counts = "dgCMatrix", how = "list",
+setClass("InfillSeed", slots = c(fit = "InfillFit", counts = "ANY", how = "list",
     threads = "integer"))
 
 #' @rdname InfillSeed-class
 #' @export
-setMethod("dim", "InfillSeed", function(x) x@counts@Dim)
+setMethod("dim", "InfillSeed", function(x) dim(x@counts))
 
 #' @rdname InfillSeed-class
 #' @export

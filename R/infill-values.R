@@ -2,9 +2,6 @@
 #' @include input.R prepare-apply.R fit-core.R
 NULL
 
-# Some cells; all of them are no copy.
-.columns <- function(counts, cols) if (identical(cols, seq_len(ncol(counts)))) counts else
-    counts[, cols, drop = FALSE]
 
 setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows = NULL) {
     counts <- .columns(counts, cols)
@@ -72,17 +69,16 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
     how$rows <- NULL
     height <- if (is.null(rows)) nrow(counts) else length(rows)
     size <- as.double(height) * ncol(counts)
-    if (how$as == "auto") {
-        how$as <- if (size > getOption("infill.dense.limit", 2e8)) "delayed" else "matrix"
-    }
+    if (how$as == "auto") how$as <- .asFor(size)
+    if (how$as == "hdf5") return(.fillFile(counts, fit, how, threads, rows))
     if (how$as == "delayed") {
         whole <- DelayedArray(new("InfillSeed", fit = fit, counts = counts, how = how,
             threads = threads))
         return(if (is.null(rows)) whole else whole[rows, , drop = FALSE])
     }
     .checkRoom(size, c(height, ncol(counts)), how$only.held)
-    .roomFor(2e7 + 8 * size + 16 * length(counts@x))
-    blocks <- if (.inOneGo(fit, how)) list(seq_len(ncol(counts))) else
+    if (is(counts, "dgCMatrix")) .roomFor(2e7 + 8 * size + 16 * length(counts@x))
+    blocks <- if (.inOneGo(fit, how) && is(counts, "dgCMatrix")) list(seq_len(ncol(counts))) else
         .inBlocks(ncol(counts), height)
     if (length(blocks) == 1L) return(.block(fit, counts, blocks[[1L]], how, threads, rows))
     names <- .namesOf(counts)
@@ -91,6 +87,9 @@ setMethod(".block", "InfillFit", function(fit, counts, cols, how, threads, rows 
     for (cols in blocks) out[, cols] <- .block(fit, counts, cols, how, threads, rows)
     out
 }
+
+# What as = "auto" is for so many values.
+.asFor <- function(size) if (size > getOption("infill.dense.limit", 2e8)) "delayed" else "matrix"
 
 # Is there memory for a dense result? A container that takes no dense ones needs twice a sparse copy
 # of it as well.

@@ -13,6 +13,12 @@ NULL
 #'   SummarizedExperiment, a SingleCellExperiment or a Seurat object.
 #' @param param An [InfillParam-class] to fit, such as [AutoImputeParam()], or an
 #'   [InfillFit-class].
+#' @param file,type With `as = "hdf5"`: name of the file that is written, and whether its numbers
+#'   are `"double"` (8 bytes) or `"float"` (4 bytes, 7 digits). See "Data larger than memory".
+#' @param resume With `as = "hdf5"`, `TRUE`: what an interrupted call of the same arguments wrote is
+#'   taken, the rest is computed. A fit: as in [fitInfill()].
+#' @param BPPARAM A \pkg{BiocParallel} back end: its workers fit what [fitInfill()] says, and write
+#'   the files of `as = "hdf5"`; the same bits as without.
 #' @param ... For the method that fits: `seed`, `progress`, `checkpoint` and the
 #'   other arguments of [fitInfill()]. An argument that neither knows is an error.
 #' @param assay.type Assay of an experiment that holds the counts; of a Seurat object a layer, or an
@@ -38,14 +44,15 @@ NULL
 #'   memory. The result has these rows alone, in this order: a matrix, `x[genes, ]` with one more
 #'   assay, or of a Seurat object an assay of these features.
 #' @param overwrite May an assay called `name` that [infill()] did not make be replaced? Its own
-#'   results are replaced, with their standard deviations; the counts never are.
+#'   results are replaced, with their standard deviations; the counts never are. May files be
+#'   replaced that `file` leads to?
 #' @param nonneg Floor model values at 0? They always are on the count scales;
 #'   `FALSE` gives the raw output of a model on its own log scale.
 #' @param name Name of the new assay.
 #' @param as `"matrix"`: dense; `"delayed"`: a DelayedMatrix that holds the fit
 #'   and the counts and computes any block when it is asked for; `"auto"`: dense
-#'   up to `getOption("infill.dense.limit", 2e8)` values. A DelayedMatrix is
-#'   written to disk block by block with `HDF5Array::writeHDF5Array()`.
+#'   up to `getOption("infill.dense.limit", 2e8)` values; `"hdf5"`: a DelayedMatrix of values
+#'   that are written to `file` now.
 #' @param num.threads Threads; the result does not depend on it.
 #' @param check.scale Refuse values that look like logarithms?
 #' @return `x` with one more assay, or a matrix when a matrix came in.
@@ -63,6 +70,21 @@ NULL
 #' @section Tests: Tests between groups belong on the counts. Filled-in values share what they know
 #'   of each other, and a test that takes them for independent finds differences that are not there
 #'   ([permutationCheck()]).
+#' @section Data larger than memory: Counts that are a DelayedMatrix of more than
+#'   `getOption("infill.read.limit", 20000)` cells (any number with `as = "delayed"` or `"hdf5"`)
+#'   are read by blocks: once to look at them and to draw the sample that is learnt from
+#'   (`max.cells` of [StackParam()] and [fitInfill()]), once more to fill them in. A cell's values
+#'   depend on the fit and on its own counts alone: the same bits for any block, number of threads,
+#'   worker, and after `resume`. Models that know the cells of their fit only
+#'   ([GraphSciParam()]) cannot be had for more cells than they are fitted to.
+#'
+#'   `as = "hdf5"` writes `file`; a result of more than some 50 million numbers is several files
+#'   beside it (`filled-0001.h5`, ...), bound together in the result. Each is written under another
+#'   name and renamed when it is whole, so that after an interrupt, a killed worker or a full disk
+#'   `resume = TRUE` computes what is missing and nothing else. The fit lies beside them
+#'   (`filled.fit.rds`). With `BPPARAM` files are written by its workers, which must see the same
+#'   folders. Keep the experiment with `saveRDS()` (it names the files) or, with copies of
+#'   the values, `HDF5Array::saveHDF5SummarizedExperiment()`. See `vignette("large-data")`.
 #' @section New cells: A fit is applied to other cells by gene names (by position
 #'   where there are none). Genes that the fit needs and `x` lacks are named in
 #'   the error; genes that the fit does not know are passed through.
@@ -96,21 +118,30 @@ NULL
 setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type = "counts",
     output = c("counts", "normcounts", "logcounts"),
     keep = c("observed", "none", "max", "posterior"),
-    nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
-    sd = FALSE, genes = NULL, overwrite = FALSE, num.threads = NULL, check.scale = TRUE)
+    nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed", "hdf5"),
+    sd = FALSE, genes = NULL, overwrite = FALSE, file = NULL, type = c("double", "float"),
+    resume = NULL, BPPARAM = NULL, num.threads = NULL, check.scale = TRUE)
 {
-    .strict("infill()", ..., .also = names(formals(.fitChecked))[-(1:2)])
+    also <- setdiff(names(formals(.fitChecked))[-(1:2)], c("resume", "BPPARAM", "num.threads"))
+    .strict("infill()", ..., .also = also)
     .checkParam(param)
     how <- .howIn(.how(output, keep, nonneg, name, as, param), x, assay.type)
     asked <- how$keep == "posterior" && !is.null(.lacksPosterior(param))
     if (how$keep == "posterior") param <- .withPosterior(param)
     .checkSd(sd, param, x, how)
     .checkPlace(x, how$name, assay.type, sd, overwrite)
-    counts <- .countsOf(x, assay.type, check.scale)
+    how$file <- .fileAsked(how$as, file, type, resume, overwrite, BPPARAM)
+    counts <- .sourceOf(x, assay.type, check.scale, .mostRead(how$as))
     how$rows <- .rowsOf(genes, counts)
     .checkInput(param, counts, .inAssay(x, assay.type))
-    fit <- .fitChecked(counts, param, ..., num.threads = num.threads)
+    fit <- if (!is.null(how$file)) .fitOfBefore(.checkFiles(how, counts, sd), param, counts, ...)
+    if (is.null(fit)) {
+        fit <- .fitChecked(counts, param, ..., num.threads = num.threads,
+            resume = if (is(resume, "InfillFit")) resume, BPPARAM = BPPARAM)
+        if (!is.null(how$file)) .keepFit(how, fit, param, counts)
+    }
     if (asked) .tell(fit)
+    how$say <- .sayOf(...)
     .finish(x, counts, fit, how, sd, .threads(num.threads, param), assay.type)
 })
 
@@ -119,25 +150,29 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
 setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = "counts",
     output = c("counts", "normcounts", "logcounts"),
     keep = c("observed", "none", "max", "posterior"),
-    nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed"),
-    sd = FALSE, genes = NULL, overwrite = FALSE, num.threads = NULL, check.scale = TRUE)
+    nonneg = TRUE, name = "infilled", as = c("auto", "matrix", "delayed", "hdf5"),
+    sd = FALSE, genes = NULL, overwrite = FALSE, file = NULL, type = c("double", "float"),
+    resume = NULL, BPPARAM = NULL, num.threads = NULL, check.scale = TRUE)
 {
-    .strict("infill() of a fit", ...)
+    .strict("infill() of a fit", ..., .also = "progress")
     fit <- param
     .checkFit(fit, "param")
     how <- .howIn(.how(output, keep, nonneg, name, as, fit@param), x, assay.type)
     threads <- .threads(num.threads, fit@param)
-    counts <- .countsOf(x, assay.type, check.scale)
+    how$file <- .fileAsked(how$as, file, type, resume, overwrite, BPPARAM)
+    counts <- .sourceOf(x, assay.type, check.scale, .mostRead(how$as))
     asked <- how$keep == "posterior" && !is.null(.lacksPosterior(fit@param))
     wanted <- if (how$keep == "posterior") .withPosterior(fit@param) else fit@param
     .checkSd(sd, wanted, x, how)
     .checkPlace(x, how$name, assay.type, sd, overwrite)
     how$rows <- .rowsOf(genes, counts)
     .checkInput(wanted, counts, .inAssay(x, assay.type), to.fit = asked)
+    if (!is.null(how$file)) .checkFiles(how, counts, sd)
     if (asked) {
-        fit <- .posteriorOfFit(fit, counts, threads)
+        fit <- .posteriorOfFit(fit, .allAtOnce(counts), threads)
         .tell(fit)
     }
+    how$say <- .sayOf(...)
     .finish(x, counts, fit, how, sd, threads, assay.type)
 })
 
@@ -162,16 +197,19 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(
     list(output = .checkChoice(output, "output", .outputs),
         keep = .checkChoice(keep, "keep", keeps),
         nonneg = .checkFlag(nonneg, "nonneg"), name = name,
-        as = .checkChoice(as, "as", c("auto", "matrix", "delayed")))
+        as = .checkChoice(as, "as", c("auto", "matrix", "delayed", "hdf5")))
 }
+
+# Who is told of the progress of a call.
+.sayOf <- function(progress = interactive(), ...) if (progress) .say else .silent
 
 # What x makes of it: a valid name, and no DelayedMatrix where there is no place for one.
 .howIn <- function(how, x, assay.type) {
     how$name <- .sayName(x, how$name)
     how$only.held <- .onlyHeld(x, assay.type)
     if (is.null(how$only.held)) return(how)
-    if (how$as == "delayed") .stop(
-        "'as' must not be \"delayed\": the result is %s", how$only.held)
+    if (how$as %in% c("delayed", "hdf5")) .stop(
+        "'as' must not be \"%s\": the result is %s", how$as, how$only.held)
     how$as <- "matrix"
     how
 }

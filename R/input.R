@@ -17,28 +17,52 @@ NULL
     sprintf("'%s'", arg)
 
 # Are these counts? Numbers from 0 to 2^53, and not logarithms by the look of them. Counts that are
-# whole but for a millionth (single precision, a product by 1) are made whole.
-.checkCounts <- function(m, check.scale = TRUE, arg = "x") {
+# whole but for a millionth (single precision, a product by 1) are made whole. cells: where those of
+# m stand in what the user gave.
+.checkCounts <- function(m, check.scale = TRUE, arg = "x", cells = seq_len(ncol(m))) {
     if (!nrow(m) || !ncol(m)) .stop("'%s' must have genes and cells, not %d x %d", arg, nrow(m),
         ncol(m))
-    for (side in 1:2) if (anyNA(m@Dimnames[[side]])) .stop(
-        "'%s' must name all its %s or none; %s %d has no name (NA)", arg,
-        c("genes", "cells")[side], c("gene", "cell")[side], which(is.na(m@Dimnames[[side]]))[1L])
+    .checkBothNames(m@Dimnames, arg)
     s <- .Call(C_scan, m)
     if (s[1L] > 0) .stop(.badCount, arg, c("a missing value (NA)", "an infinite value",
         "a negative value", "a value above 2^53")[s[1L]],
-        .geneLabel(m, s[2L]), .cellLabel(m, s[3L]), class = "infill_scale")
+        .geneLabel(m, s[2L]), .cellLabel(m, s[3L], cells[s[3L]]), class = "infill_scale")
     if (s[4L] == 2) {
         m@x <- round(m@x)
         return(drop0(m))
     }
-    if (check.scale && s[4L] == 0 && s[5L] < 30) .stop(paste(
-        "'%s' must hold counts; its values are not whole and none is above %.3g. Are they",
-        "logarithms? Give the counts (of an experiment: with 'assay.type'). Were counts corrected",
-        "or shared out? Give round(x). check.scale = FALSE takes them as they are"), arg, s[5L],
-        class = "infill_scale")
+    if (check.scale && s[4L] == 0 && s[5L] < 30) .refuseLogs(arg, s[5L])
     m
 }
+
+.checkBothNames <- function(names, arg) for (side in 1:2) if (anyNA(names[[side]])) .stop(
+    "'%s' must name all its %s or none; %s %d has no name (NA)", arg,
+    c("genes", "cells")[side], c("gene", "cell")[side], which(is.na(names[[side]]))[1L])
+
+.refuseLogs <- function(arg, largest) .stop(paste(
+    "'%s' must hold counts; its values are not whole and none is above %.3g. Are they",
+    "logarithms? Give the counts (of an experiment: with 'assay.type'). Were counts corrected",
+    "or shared out? Give round(x). check.scale = FALSE takes them as they are"), arg, largest,
+    class = "infill_scale")
+
+# Is every count whole? what: how they are called in an error; cells: where the cells stand, when
+# they are some of all (then gene and cell are named).
+.checkWhole <- function(counts, what, cells = NULL) {
+    k <- .firstBroken(counts)
+    if (!length(k)) return(invisible())
+    j <- findInterval(k - 1L, counts@p)
+    .stop("%s must hold whole numbers: there are no molecules to hold out of %s%s. %s", what,
+        format(counts@x[k]), if (is.null(cells)) "" else sprintf(" (%s, %s)", .geneLabel(counts,
+            counts@i[k] + 1L), .cellLabel(counts, j, cells[j])), .brokenAdvice,
+        class = "infill_scale")
+}
+
+.brokenAdvice <- paste("Were counts corrected (ambient RNA) or shared out (EM)? Give round(x).",
+    "FPKM, TPM and logarithms will not do")
+
+# Where the first value that is not whole is stored; empty: all are.
+.firstBroken <- function(counts) if (.Call(C_scan, counts)[4L] == 1) integer() else
+    head(which(counts@x != round(counts@x)), 1L)
 
 # ---- rows that are not what rows should be: warnings ----
 
@@ -65,7 +89,7 @@ NULL
 # Antibodies, hashtags or spike-ins among genes: where they hold most molecules, the sizes of cells
 # are theirs.
 .otherKind <- function(m, kinds, arg) {
-    total <- Matrix::rowSums(m)
+    total <- .geneTotals(m)
     share <- function(at) sum(total[at]) / max(sum(total), 1e-300)
     no.genes <- "antibod|crispr|custom|multiplex|hashtag|^adt|^hto|peaks|spike|ercc"
     at <- grepl(no.genes, kinds, ignore.case = TRUE)

@@ -131,10 +131,6 @@ maskCounts <- function(x, scheme = c("uniform", "logistic.gene", "logistic.cell"
 
 .schemes <- c("uniform", "logistic.gene", "logistic.cell", "molecules", "exponential.cell")
 
-# Where the first value that is not whole is stored; empty: all are.
-.firstBroken <- function(counts) if (.Call(C_scan, counts)[4L] == 1) integer() else
-    head(which(counts@x != round(counts@x)), 1L)
-
 # Entries of checked counts hidden: the counts that are left, what was hidden, the curve of a
 # logistic scheme, and how many cells lost all they had.
 .hide <- function(counts, scheme, fraction, seed, n.entries = 10) {

@@ -252,6 +252,7 @@ setMethod(".ownProblems", "GraphSciParam", function(object) c(
 }
 
 setMethod(".resumes", "GraphSciParam", function(param) TRUE)
+setMethod(".onlyItsCells", "GraphSciParam", function(param) TRUE)
 
 setMethod(".checkInput", "GraphSciParam",
     function(param, counts, what = "'x'", to.fit = TRUE) {
@@ -305,9 +306,8 @@ setMethod(".prepared", "GraphSciParam", function(param, counts, seed, threads, s
         m <- .Call(C_moments, logs, numeric(ncol(logs)), 0)
         genes <- sort(genes[order(-m$var)[seq_len(param@n.genes)]])
         cells <- which(diff(counts[genes, , drop = FALSE]@p) > 0)
-        if (length(cells) < 2L)
-            .stop("'x' must have at least two cells with counts of the %d modelled genes",
-            length(genes))
+        if (length(cells) < 2L) .stop(
+            "'x' must have at least two cells with counts of the %d modelled genes", length(genes))
     }
     empty <- c(sum(!seen), ncol(counts) - length(cells))
     if (any(empty > 0))

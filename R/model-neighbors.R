@@ -114,6 +114,8 @@ setMethod(".planned", "NeighborMeanParam", function(param, x) {
 setMethod(".unsetWords", "NeighborMeanParam", function(param) list(
     embedding = sprintf("%g components of the data", param@n.components)))
 
+setMethod(".onlyItsCells", "NeighborMeanParam", function(param) !is.null(param@embedding))
+
 setMethod(".cost", "NeighborMeanParam", function(param, size, counts, threads) {
     svd <- .cost(SvdParam(param@n.components), size, counts, threads)
     list(fit = svd$fit, fill = .filling(size, 4e-8, threads) + .spent(size$cells *

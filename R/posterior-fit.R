@@ -1,4 +1,4 @@
-#' @include posterior-param.R fit.R
+#' @include posterior-param.R fit.R source.R
 NULL
 
 #' A fitted posterior
@@ -57,7 +57,15 @@ setMethod(".checkIntact", "StackFit", function(fit) {
 })
 
 setMethod(".fitTo", "StackParam",
-    function(param, data, how) .inSteps(.stackJob(param, data$counts, how)))
+    function(param, data, how) .inSteps(.stackJob(param, data$counts, how, all = data$all)))
+
+# a source is looked at when it is read
+setMethod(".checkInput", c("StackParam", "CellSource"),
+    function(param, counts, what = "'x'", to.fit = TRUE) {
+    counts@seen$molecules <- param@loss == "poisson"
+})
+
+setMethod(".mostCells", "StackParam", function(param, max.cells) param@max.cells)
 
 # One fit: every step takes the job, a list, and hands it on.
 .inSteps <- function(job) .warnOnce({
@@ -68,8 +76,9 @@ setMethod(".fitTo", "StackParam",
     .stackFit(job)
 })
 
-# given: fits of priors to all the counts that are there already.
-.stackJob <- function(param, counts, how, given = list()) {
+# given: fits of priors to all the counts that are there already. all: where `counts` is a sample of
+# some of them.
+.stackJob <- function(param, counts, how, given = list(), all = NULL) {
     .roomFor(1.2e8 + 64 * length(counts@x))
     priors <- .priorsOf(param)
     masked <- param@loss == "masked"
@@ -80,8 +89,9 @@ setMethod(".fitTo", "StackParam",
     few <- if (ncol(counts) > param@max.cells && !masked && !length(given) &&
         !any(vapply(priors, .onlyItsCells, NA))) .Call(C_choose, as.double(ncol(counts)),
         as.double(param@max.cells), param@seed)
-    job <- list(param = param, all = counts, counts = if (is.null(few)) counts else
-        counts[, few, drop = FALSE], how = how, given = given, masked = masked, priors = priors,
+    job <- list(param = param, all = if (is.null(all)) counts else all,
+        counts = if (is.null(few)) counts else counts[, few, drop = FALSE], how = how,
+        given = given, masked = masked, priors = priors,
         usable = names(priors), mean.param = GeneMeanParam(), halves = list())
     # the default ones are as they were made
     for (name in if (!is.null(param@priors)) names(priors)) {
@@ -194,22 +204,32 @@ setMethod(".fitTo", "StackParam",
     .gainsByFamily(h, job$priors[names(h$fits)], job$param, job$how$threads)
 }
 
+# Gene means of all cells, where the rest is learnt from a sample.
+.meanOfAll <- function(job) {
+    fit <- .meanFit(job, .draw(job$counts), list(), TRUE)
+    all <- .genesOfAll(job$all)
+    usual <- median(all$total[all$total > 0])
+    fit@weights <- all$share * (usual / length(all$total))
+    fit@recipe$usual <- fit@recipe$target <- usual
+    fit@cells <- length(all$total)
+    fit@entries <- .entriesOf(job$all)
+    fit
+}
+
 # The priors that stay, fitted to everything.
 .refitPriors <- function(job) {
     data <- .draw(job$counts)
+    few <- ncol(job$counts) < ncol(job$all)
     if (!job$param@refit) {
         job$fits <- job$halves[[1L]]$fits[job$usable]
         # of all: who has no counts in one half may have some
-        job$mean.fit <- .meanFit(job, .draw(job$all), list(), FALSE)
+        job$mean.fit <- if (few) .meanOfAll(job) else .meanFit(job, data, list(), FALSE)
         return(job)
     }
     job$how$say("fitting the priors to all %s", if (job$masked) "entries" else "molecules")
     job$fits <- .fitPriors(job, data, setdiff(job$usable, names(job$given)), job$param@seed, FALSE)
     job$fits[names(job$given)] <- job$given
-    # gene means are those of all cells
-    few <- ncol(job$counts) < ncol(job$all)
-    job$mean.fit <- .meanFit(job, if (few) .draw(job$all) else data, if (few) list() else job$fits,
-        FALSE)
+    job$mean.fit <- if (few) .meanOfAll(job) else .meanFit(job, data, job$fits, FALSE)
     # one failed on all molecules: weights without it
     if (!all(job$usable %in% names(job$fits))) {
         job$usable <- intersect(job$usable, names(job$fits))
@@ -224,7 +244,7 @@ setMethod(".fitTo", "StackParam",
     counts <- job$all
     learnt <- job$learnt
     n <- nrow(counts)
-    total <- Matrix::colSums(counts)
+    total <- .cellTotals(counts)
     modelled <- unlist(lapply(job$fits, function(f)
         .matchGenes(counts, f@recipe)[f@recipe$status == "modelled"]))
     recipe <- list(genes = rownames(counts), kept = rep(TRUE, n), target = 0,
@@ -235,7 +255,7 @@ setMethod(".fitTo", "StackParam",
         shapes = data.frame(name = "coefficients", nrow = length(learnt$coefficients), ncol = 1L),
         history = data.frame(), best = 1L, stopped = "closed form",
         heldout = data.frame(pearson = NA_real_, mse = NA_real_), seed = job$param@seed,
-        entries = as.double(length(counts@x)), cells = ncol(counts),
+        entries = .entriesOf(counts), cells = ncol(counts),
         version = as.character(packageVersion("infill")), fits = job$fits,
         coefficients = learnt$coefficients, mean.fit = job$mean.fit, gains = learnt$gains,
         deciles = learnt$deciles, perfect = learnt$perfect, left.out = learnt$left.out,

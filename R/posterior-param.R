@@ -177,10 +177,6 @@ defaultPriors <- function(loss = c("poisson", "masked")) {
     !(is(p, "NeighborMeanParam") && p@k >= cells / 3 ||
         is(p, "SvdParam") && p@rank > 20 && p@rank >= 0.3 * min(genes, cells)), priors)
 
-# Does a fit know the very cells it was made of, and no others?
-.onlyItsCells <- function(param) is(param, "GraphSciParam") ||
-    is(param, "NeighborMeanParam") && !is.null(param@embedding)
-
 .isGeneMean <- function(param) is(param, "GeneMeanParam") && identical(param@over, "all")
 
 setMethod(".withPosterior", "InfillParam", function(param) StackParam(c(list(GeneMeanParam()),
@@ -210,19 +206,8 @@ setMethod(".forEntries", "StackParam", function(param) {
 
 setMethod(".checkInput", "StackParam", function(param, counts, what = "'x'", to.fit = TRUE) {
     if (to.fit && !length(counts@x)) .stop("'x' must have counts: all are 0")
-    .checkWhole(counts, param, what)
+    if (param@loss == "poisson") .checkWhole(counts, what)
 })
-
-.checkWhole <- function(counts, param, what) {
-    k <- if (param@loss == "poisson") .firstBroken(counts)
-    if (length(k)) .stop(
-        "%s must hold whole numbers: there are no molecules to hold out of %s. %s", what,
-        format(counts@x[k]), .brokenAdvice, class = "infill_scale")
-}
-
-.brokenAdvice <- paste("Were counts corrected (ambient RNA) or shared out (EM)? Give round(x).",
-    "FPKM, TPM and logarithms will not do")
-
 setMethod(".unsetWords", "StackParam", function(param) list(
     priors = paste0(paste(names(.priorsOf(param)), collapse = ", "), " (the default)")))
 

@@ -85,9 +85,9 @@ setMethod(".inOneGo", "StackFit", function(fit, how) fit@param@loss == "poisson"
         .stop("'%s' was fitted with loss = \"masked\", which has no posterior", arg)
 }
 
-.moleculesOf <- function(x, fit, assay.type) {
-    counts <- .countsOf(x, assay.type, FALSE)
-    .checkWhole(counts, fit@param, .inAssay(x, assay.type))
+.moleculesOf <- function(x, fit, assay.type, most) {
+    counts <- .sourceOf(x, assay.type, FALSE, most)
+    .checkInput(fit@param, counts, .inAssay(x, assay.type), to.fit = FALSE)
     counts
 }
 
@@ -100,7 +100,7 @@ setMethod(".inOneGo", "StackFit", function(fit, how) fit@param@loss == "poisson"
 #'   that.
 #' @param fit A [StackFit-class].
 #' @param output `"counts"`, or `"normcounts"`: divided by the cell's size factor.
-#' @param as As in [infill()].
+#' @param as As in [infill()]; standard deviations in files are `infill(sd = TRUE)`'s.
 #' @param probs Probabilities.
 #' @param genes,cells Names or positions in `x`; `NULL`: all.
 #' @param predictive Quantiles of a new count of the same entry at the same depth (negative
@@ -128,9 +128,9 @@ posteriorSd <- function(x, fit, output = c("counts", "normcounts"),
     .strict("posteriorSd()", ...)
     .checkStack(fit)
     how <- .how(.checkChoice(output, "output", c("counts", "normcounts")), "posterior", TRUE, "sd",
-        as, fit@param)
+        .checkChoice(as, "as", c("auto", "matrix", "delayed")), fit@param)
     how$what <- "sd"
-    counts <- .moleculesOf(x, fit, assay.type)
+    counts <- .moleculesOf(x, fit, assay.type, .mostRead(how$as))
     how$rows <- .rowsOf(genes, counts)
     .fill(counts, fit, how, .threads(num.threads, fit@param))
 }
@@ -146,7 +146,7 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
     if (!is.numeric(probs) || !length(probs) || anyNA(probs) || any(probs < 0 | probs > 1)) .stop(
         "'probs' must be probabilities, numbers from 0 to 1, not %s", .describe(probs))
     .checkIntact(fit)
-    counts <- .moleculesOf(x, fit, assay.type)
+    counts <- .moleculesOf(x, fit, assay.type, .mostRead())
     g <- .picked(genes, nrow(counts), rownames(counts), "genes")
     cell <- .picked(cells, ncol(counts), colnames(counts), "cells")
     need <- 8 * length(g) * length(cell) * length(probs)
@@ -158,11 +158,12 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
         list(rownames(counts)[g], colnames(counts)[cell], probs))
     unknown <- !g %in% .matchGenes(counts, fit@recipe)
     for (at in .inBlocks(length(cell), length(g))) {
-        mu <- .stackBlock(.columns(counts, cell[at]), fit, "prior", threads, g)
+        seen <- .columns(counts, cell[at])
+        mu <- .stackBlock(seen, fit, "prior", threads, g)
         # genes that the fit does not know, or had no counts of: as they are
         lost <- matrix(unknown, length(g), length(at)) | mu == 0
         mu[lost] <- 1
-        x <- as.matrix(counts[g, cell[at], drop = FALSE])
+        x <- as.matrix(seen[g, , drop = FALSE])
         rate <- (mu + theta) / mu
         for (k in seq_along(probs)) {
             q <- if (predictive) stats::qnbinom(probs[k], size = x + theta,

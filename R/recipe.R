@@ -21,6 +21,8 @@ NULL
     size <- function(x) .isNumber(x) && is.finite(x) && x >= 0
     must("target", size(r$target), "one number from 0")
     must("usual", is.null(r$usual) || size(r$usual), "one number from 0, or NULL")
+    must("least", is.null(r$least) || .isNumber(r$least) && is.finite(r$least),
+        "one number, or NULL")
     must("normalize", .isString(r$normalize), "\"median\" or \"none\"")
     must("score", is.null(r$score) || is.numeric(r$score), "numbers, or NULL")
     invisible()

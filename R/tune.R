@@ -12,7 +12,7 @@ NULL
 #'   one combination per row. Names are arguments of the model's constructor: what it sets with one
 #'   (`method = "converged"`, `paper = TRUE`, a `preset`) is set here too, unless `param` or the
 #'   grid says otherwise. A list column holds values that are vectors.
-#' @param repeats,fraction,assay.type,seed,num.threads,BPPARAM,progress,check.scale As in
+#' @param repeats,fraction,n.cells,assay.type,seed,num.threads,BPPARAM,progress,check.scale As in
 #'   [compareInfill()]. Every combination sees the same splits.
 #' @param posterior Score the model with its posterior (`keep = "posterior"`)? Combinations that
 #'   gain too little over the gene mean all have its posterior, and the same score.
@@ -29,7 +29,7 @@ NULL
 #' @aliases InfillTuning-class
 #' @export
 tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = FALSE,
-    ..., assay.type = "counts", seed = NULL, num.threads = NULL, BPPARAM = NULL,
+    n.cells = 2000, ..., assay.type = "counts", seed = NULL, num.threads = NULL, BPPARAM = NULL,
     progress = interactive(), check.scale = TRUE)
 {
     .strict("tuneInfill()", ...)
@@ -43,10 +43,12 @@ tuneInfill <- function(x, param, grid, repeats = 2, fraction = 0.1, posterior = 
         "'grid' must be a named list of values, such as list(n.genes = c(500, 1000)), not %s",
         .describe(grid))
     params <- .gridParams(param, grid)
-    counts <- .countsOf(x, assay.type, check.scale)
-    spec <- .comparisonSpec(counts, repeats, fraction, "uniform", 10, NULL, seed, num.threads,
+    seed <- .seed(seed)
+    some <- .judgedOn(x, assay.type, check.scale, n.cells, seed)
+    counts <- some$counts
+    spec <- .comparisonSpec(some, repeats, fraction, "uniform", 10, NULL, seed, num.threads,
         progress, BPPARAM)
-    .checkTasks("molecules", counts, given = TRUE)
+    .checkTasks("molecules", counts, FALSE)
     spec$methods <- params$made
     names <- names(params$made)
     jobs <- data.frame(task = "molecules", method = rep(names, spec$repeats),

@@ -19,18 +19,38 @@ NULL
     if (is.null(BPPARAM)) return(lapply(items, f, ...))
     # started here and stopped here: after a worker was killed, bplapply()'s own start leaves
     # children behind that break the next
-    if (!BiocParallel::bpisup(BPPARAM)) {
-        BiocParallel::bpstart(BPPARAM)
-        on.exit(.stopWorkers(BPPARAM))
-    }
+    if (.startWorkers(BPPARAM)) on.exit(.stopWorkers(BPPARAM))
     done <- tryCatch(BiocParallel::bplapply(items, .workerCall, f = f, ..., BPPARAM = BPPARAM),
-        error = function(e) .stop("a worker of 'BPPARAM' failed: %s", conditionMessage(e),
-            class = c("infill_worker", "infill_error")))
+        error = function(e) .stop("a worker of 'BPPARAM' failed: %s%s", conditionMessage(e),
+            .endJobs(BPPARAM), class = c("infill_worker", "infill_error")))
     lapply(done, function(d) {
         for (w in d$warnings) warning(w)
         if (is(d$value, "condition")) stop(d$value)
         d$value
     })
+}
+
+# Did it take that?
+.startWorkers <- function(BPPARAM) {
+    if (is.null(BPPARAM) || BiocParallel::bpisup(BPPARAM)) return(FALSE)
+    BiocParallel::bpstart(BPPARAM)
+    TRUE
+}
+
+# What a failed call left in the queue of a cluster is taken out; what the jobs that failed said
+# last.
+.endJobs <- function(BPPARAM) {
+    if (!is(BPPARAM, "BatchtoolsParam")) return("")
+    said <- tryCatch({
+        reg <- BPPARAM$registry
+        bad <- utils::head(c(batchtools::findErrors(reg = reg)$job.id,
+            batchtools::findExpired(reg = reg)$job.id), 1L)
+        last <- if (length(bad)) utils::tail(batchtools::getLog(bad, reg = reg), 1L)
+        if (length(last)) sprintf(" (job %d, whose log ends with %s)", bad, dQuote(last, FALSE))
+    }, error = function(e) NULL)
+    try(suppressMessages(batchtools::killJobs(batchtools::findNotDone(reg = BPPARAM$registry),
+        reg = BPPARAM$registry)), silent = TRUE)
+    if (is.null(said)) "" else said
 }
 
 # Where one was killed, bpstop() fails and leaves what looks like workers that are up.

@@ -60,7 +60,7 @@ if (what == "tables")
     "mouse_bladder_2100"))) {
     x <- taskData(set, data)
     big <- ncol(x) > 1000                        # there models without their posteriors
-    cmp <- compareInfill(x, c(list(Stack = StackParam()), models()),
+    cmp <- compareInfill(x, c(list(Stack = StackParam()), models()), c("molecules", "entries"),
         labels = labelsOf(set, x)$label, repeats = 2, posterior = !big, seed = 1,
         num.threads = threads, progress = TRUE)
     print(cmp)

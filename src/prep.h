@@ -15,6 +15,10 @@ BadValue prep_scan(const Sparse *s, int *row, int *col, Wholeness *whole, double
 void prep_detected(const Sparse *s, double min_count, int *at_least);
 /* total[c]: sum over the genes with keep[g] != 0. */
 void prep_totals(const Sparse *s, const int *keep, double *total);
+/* total[c]: sum of column c; of each gene its sum, its share of each cell's total and the cells
+ * that have it are added to what was there: blocks of cells in their order give the bits of the
+ * whole. Values are above 0. */
+void prep_shares(const Sparse *s, double *total, double *sum, double *share, double *cells);
 /* Mean and variance (denominator cells - 1) of x / total * target over all cells; a cell of total 0
  * counts as zeros. target <= 0: of x itself. nonzero[g]: entries. */
 void prep_moments(const Sparse *s, const double *total, double target, double *mean, double *var,

@@ -44,6 +44,20 @@ static double scaled(double x, double total, double target)
     return target <= 0 ? x : total > 0 ? x / total * target : 0;
 }
 
+void prep_shares(const Sparse *s, double *total, double *sum, double *share, double *cells)
+{
+    for (int c = 0; c < s->ncol; c++) {
+        total[c] = 0;
+        for (int k = s->p[c]; k < s->p[c + 1]; k++) total[c] += s->x[k];
+        for (int k = s->p[c]; k < s->p[c + 1]; k++) {
+            int g = s->i[k];
+            sum[g] += s->x[k];
+            share[g] += s->x[k] / total[c];
+            cells[g] += s->x[k] > 0;
+        }
+    }
+}
+
 void prep_moments(const Sparse *s, const double *total, double target, double *mean, double *var,
                   int *nonzero)
 {

@@ -223,6 +223,32 @@ SEXP C_fingerprint(SEXP x)
     return out;
 }
 
+/* The same of each cell by itself: one whole number. */
+SEXP C_cell_marks(SEXP x)
+{
+    Sparse s = r_sparse(x);
+    SEXP out = PROTECT(Rf_allocVector(REALSXP, s.ncol));
+    for (int c = 0; c < s.ncol; c++) {
+        double key[2];
+        cell_key(&s, c, key);
+        REAL(out)[c] = key[0];
+    }
+    UNPROTECT(1);
+    return out;
+}
+
+/* Of bytes (a raw vector): 16 hexadecimal digits. */
+SEXP C_mark(SEXP bytes)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (R_xlen_t k = 0; k < XLENGTH(bytes); k++)
+        h = (h ^ RAW(bytes)[k]) * UINT64_C(1099511628211);
+    char text[17];
+    snprintf(text, sizeof text, "%08lx%08lx", (unsigned long) (h >> 32),
+             (unsigned long) (h & UINT64_C(0xffffffff)));
+    return Rf_mkString(text);
+}
+
 /* ---- predict ---- */
 
 /* The wanted genes only, n of them: of some cells at a time, so that what is not wanted is never

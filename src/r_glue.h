@@ -24,6 +24,10 @@ ENTRY(C_fit)
 (SEXP param, SEXP x, SEXP plan, SEXP seed, SEXP threads, SEXP resume, SEXP control, SEXP report);
 ENTRY(C_curves)(SEXP model);
 ENTRY(C_fingerprint)(SEXP x);
+ENTRY(C_cell_marks)(SEXP x);
+ENTRY(C_mark)(SEXP bytes);
+ENTRY(C_free_space)(SEXP folder);
+ENTRY(C_shares)(SEXP x, SEXP before);
 ENTRY(C_predict)
 (SEXP param, SEXP weights, SEXP extras, SEXP x, SEXP plan, SEXP wanted, SEXP threads);
 ENTRY(C_nearest_genes)

@@ -36,6 +36,27 @@ SEXP C_totals(SEXP x, SEXP keep)
     return out;
 }
 
+/* list(total, sum, share, cells): of each cell its total; of each gene what `before` (the same of
+ * the cells before, or NULL) and these cells make together. */
+SEXP C_shares(SEXP x, SEXP before)
+{
+    const char *names[] = { "total", "sum", "share", "cells", "" };
+    Sparse s = r_sparse(x);
+    SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+    SET_VECTOR_ELT(out, 0, Rf_allocVector(REALSXP, s.ncol));
+    for (int k = 1; k < 4; k++) {
+        SEXP to = Rf_allocVector(REALSXP, s.nrow);
+        SET_VECTOR_ELT(out, k, to);
+        if (!Rf_isNull(before) && LENGTH(VECTOR_ELT(before, k)) != s.nrow) r_status(ST_SHAPE);
+        for (int g = 0; g < s.nrow; g++)
+            REAL(to)[g] = Rf_isNull(before) ? 0 : REAL(VECTOR_ELT(before, k))[g];
+    }
+    prep_shares(&s, REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1)), REAL(VECTOR_ELT(out, 2)),
+                REAL(VECTOR_ELT(out, 3)));
+    UNPROTECT(1);
+    return out;
+}
+
 SEXP C_moments(SEXP x, SEXP total, SEXP target)
 {
     const char *names[] = { "mean", "var", "nonzero", "" };

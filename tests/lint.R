@@ -92,6 +92,8 @@ knows <- function(e) {
     c(out, grep("^SeuratObject$", all.names(e), value = TRUE))
 }
 
+twice <- unique(names(home)[duplicated(names(home))])
+
 passed <- failed <- 0L
 judge <- function(rule, where, bad) {
     if (length(bad)) {
@@ -111,6 +113,7 @@ for (f in names(code)) {
     many <- mine[mine$paths > most$paths, ]
     judge(sprintf("at most %d paths", most$paths), f, if (nrow(many)) sprintf("%s: %d", many$name, many$paths))
     judge("no circle among files", f, if (f %in% circle) paste("leans on", paste(intersect(leans[[f]], circle), collapse = ", ")))
+    judge("a name is defined once", f, intersect(twice, defines[[f]]))
     if (!startsWith(f, "containers")) judge("containers are known in containers*.R", f, unique(unlist(lapply(as.list(code[[f]]), knows))))
     if (f %in% pipeline) judge("no class or slot of a model in the pipeline", f, unique(unlist(lapply(as.list(code[[f]]), touches))))
 }

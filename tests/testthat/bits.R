@@ -66,7 +66,7 @@ bitsOfRest <- function(x, name) {
         m <- quiet(maskCounts(x, scheme, ..., seed = 2))
         numbers(hiddenEntries(m))
     }
-    cmp <- quiet(compareInfill(x, list(deepMc = DeepMcParam(sweeps = 5), Stack = StackParam(repeats = 1)), repeats = 2,
+    cmp <- quiet(compareInfill(x, list(deepMc = DeepMcParam(sweeps = 5), Stack = StackParam(repeats = 1)), c("molecules", "entries"), repeats = 2,
         labels = group, seed = 4, progress = FALSE))
     table <- as.data.frame(cmp)
     tuned <- quiet(tuneInfill(x, DeepMcParam(), list(sweeps = c(2, 5)), seed = 4, progress = FALSE))

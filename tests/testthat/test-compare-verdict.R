@@ -1,7 +1,8 @@
 # What a comparison says: the best one, with its interval, or that none is better.
 
 x <- simulateCounts(n.genes = 120, n.cells = 80, seed = 1)
-cmp <- compareInfill(x, list(deepMc = DeepMcParam(sweeps = 5), StackParam(),
+cmp <- compareInfill(x, tasks = c("molecules", "entries"),
+    params = list(deepMc = DeepMcParam(sweeps = 5), StackParam(),
     broken = GraphSciParam(n.max = 2)), repeats = 3, seed = 1, labels = x$group, posterior = TRUE)
 
 test_that("of one population with Poisson noise it says: do not impute", {

@@ -2,7 +2,8 @@
 
 x <- simulateCounts(n.genes = 120, n.cells = 80, seed = 1)
 counts <- SummarizedExperiment::assay(x, "counts")
-cmp <- compareInfill(x, list(deepMc = DeepMcParam(sweeps = 5), StackParam(),
+cmp <- compareInfill(x, tasks = c("molecules", "entries"),
+    params = list(deepMc = DeepMcParam(sweeps = 5), StackParam(),
     broken = GraphSciParam(n.max = 2)), repeats = 3, seed = 1, labels = x$group, posterior = TRUE)
 
 test_that("a row for every task, method and repeat; a model that fails is one too", {
@@ -63,14 +64,15 @@ test_that("scores are their definitions, for the counts and for the gene mean", 
 
 test_that("the seed decides, workers and blocks do not", {
     few <- list(deepMc = DeepMcParam(sweeps = 5))
-    one <- compareInfill(counts, few, repeats = 2, seed = 3, labels = x$group)
+    both <- c("molecules", "entries")
+    one <- compareInfill(counts, few, both, repeats = 2, seed = 3, labels = x$group)
     numbers <- function(x) as.data.frame(x)[setdiff(names(as.data.frame(x)),
         c("seconds", "memory"))]
     skip_if_not_installed("BiocParallel")
-    two <- compareInfill(counts, few, repeats = 2, seed = 3, labels = x$group,
+    two <- compareInfill(counts, few, both, repeats = 2, seed = 3, labels = x$group,
         BPPARAM = BiocParallel::SerialParam())
     expect_identical(numbers(two), numbers(one))
-    expect_false(identical(numbers(compareInfill(counts, few, repeats = 2, seed = 4)),
+    expect_false(identical(numbers(compareInfill(counts, few, both, repeats = 2, seed = 4)),
         numbers(one)))
 })
 
@@ -122,7 +124,8 @@ test_that("masks of other schemes are asked for and named; cells they leave empt
     m <- maskCounts(counts, "logistic.gene", seed = 1 + 7919, n.entries = 3)
     want <- recoveryError(m, infill(maskedData(m), GeneMeanParam(), keep = "none"), scale = "log1p")
     expect_equal(as.data.frame(one)$rmse[2], want$rmse, tolerance = 1e-12)
-    both <- compareInfill(counts, few, scheme = "exponential.cell", repeats = 1, seed = 1)
+    both <- compareInfill(counts, few, c("molecules", "entries"), scheme = "exponential.cell",
+        repeats = 1, seed = 1)
     expect_output(print(both),
         "10 % of the molecules held out, entries hidden by \"exponential.cell\", 1 repeat")
     thin <- withSeed(1, matrix(rpois(60 * 40, 0.03), 60))
@@ -175,7 +178,7 @@ test_that("more cells than n.cells are sampled, with their labels, and the table
     expect_true(all(is.finite(some$table$ari[some$table$task == "molecules"])))
     all <- compareInfill(x, GeneMeanParam("detected"), repeats = 2, seed = 1)
     expect_identical(all$settings[c("cells", "of")], list(cells = 80L, of = 80L))
-    few <- infill:::.someCells(counts, 30, 1)
+    few <- infill:::.judgedOn(counts, "counts", TRUE, 30, 1)$few
     again <- compareInfill(counts[, few], GeneMeanParam("detected"), repeats = 2, seed = 1)
     drop <- c("ari", "silhouette", "seconds", "memory")
     expect_identical(some$table[setdiff(names(some$table), drop)],
@@ -235,8 +238,8 @@ test_that("a worker that dies loses its own fit only", {
 
 test_that("progress says how long first, then what is at work and how long the rest takes", {
     said <- character()
-    withCallingHandlers(compareInfill(x, DeepMcParam(sweeps = 5), repeats = 1, seed = 1,
-        progress = TRUE), message = function(m) {
+    withCallingHandlers(compareInfill(x, DeepMcParam(sweeps = 5), c("molecules", "entries"),
+        repeats = 1, seed = 1, progress = TRUE), message = function(m) {
         said <<- c(said, conditionMessage(m))
         invokeRestart("muffleMessage")
     })
@@ -244,4 +247,23 @@ test_that("progress says how long first, then what is at work and how long the r
     expect_match(said[1], "^8 fits: .*, .* of memory above the input")
     expect_match(said[9],
         "^8 of 8: DeepMc, (molecules|entries), repeat 1; [0-9]+ s so far, to go: less than a second")
+})
+
+test_that("molecules are asked for unless told otherwise; a scheme asks for entries", {
+    task <- function(...) unique(as.data.frame(compareInfill(counts, list(mean = NoneParam()),
+        repeats = 1, seed = 1, ...))$task)
+    expect_identical(task(), "molecules")
+    expect_identical(task(scheme = "logistic.gene"), "entries")
+    expect_setequal(task(c("molecules", "entries"), scheme = "uniform"), c("molecules", "entries"))
+    expect_error(task("molecules", scheme = "uniform"), "'scheme' hides entries",
+        class = "infill_error")
+    # what entries cost is asked with the parameters that they are judged with
+    asked <- NULL
+    old <- infill:::.costOf
+    withReplaced(".costOf", function(param, ...) {
+        asked <<- c(asked, if (is(param, "StackParam")) param@loss)
+        old(param, ...)
+    }, compareInfill(counts, StackParam(repeats = 1), c("molecules", "entries"), repeats = 1, seed = 1,
+        max.seconds = 100))
+    expect_setequal(asked, c("poisson", "masked"))
 })

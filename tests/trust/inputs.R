@@ -242,6 +242,22 @@ parts <- function(x, with) {
                 each(paste0(s, "$", e, "$", d), function(v) { attr(x, s)[[e]] <- put(inner[[e]], d, v); x })
             })
         })
+        # fits within a fit, altered like fits
+        within <- function(label, fit, set) {
+            altered <- parts(fit, with)
+            for (j in names(altered)) out[[paste0(label, "@", j)]] <<- local({
+                change <- altered[[j]]
+                function() set(change())
+            })
+        }
+        if (is(inner, "InfillFit")) within(s, inner, function(v) { attr(x, s) <- v; x })
+        if (is.list(inner)) for (e in which(vapply(inner, is, NA, "InfillFit"))) local({
+            e <- e
+            within(paste0(s, "$", e), inner[[e]], function(v) {
+                attr(x, s)[[e]] <- v
+                x
+            })
+        })
         if (is.atomic(inner) && length(inner)) {
             out[[paste(s, "short")]] <<- function() { attr(x, s) <- inner[-1]; x }
             out[[paste(s, "long")]] <<- function() { attr(x, s) <- c(inner, inner); x }
