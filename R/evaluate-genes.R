@@ -22,6 +22,8 @@ geneCv <- function(x, labels = NULL, ..., assay.type = "counts") {
     .strict("geneCv()", ...)
     m <- .countsOf(x, assay.type, FALSE, look = FALSE)
     if (is.null(labels)) labels <- rep("all", ncol(m))
+    if (!is.atomic(labels) && !is.factor(labels) && !is(labels, "Rle")) .stop(
+        "'labels' must be a vector of labels, not %s", .describe(labels))
     if (length(labels) != ncol(m)) .stop("'labels' must have %d labels, not %d", ncol(m),
         length(labels))
     used <- !is.na(labels)

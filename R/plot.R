@@ -96,7 +96,8 @@ plotBeforeAfter <- function(x, filled, labels = NULL, type = c("cells", "cv"), n
     if (!identical(dim(after), dim(before)))
         .stop("'filled' must be %d x %d like 'x', not %d x %d", nrow(before),
         ncol(before), nrow(after), ncol(after))
-    if (isS4(labels)) labels <- as.vector(labels)
+    if (isS4(labels)) labels <- tryCatch(as.vector(labels), error = function(e) .stop(
+        "'labels' must be a vector of labels, not %s", .describe(labels)))
     if (!is.null(labels) && length(labels) != ncol(before))
         .stop("'labels' must have %d values, not %d",
         ncol(before), length(labels))

@@ -53,7 +53,8 @@ setMethod(".checkIntact", "StackFit", function(fit) {
     for (f in c(fit@fits, list(fit@mean.fit))) .checkIntact(f)
     size <- length(fit@recipe$kept)
     must("mean.fit", .isGeneMean(fit@mean.fit@param) && length(fit@mean.fit@recipe$kept) == size &&
-        length(fit@mean.fit@weights) == size, "the mean of each gene")
+        length(fit@mean.fit@weights) == size && all(is.finite(fit@mean.fit@weights)),
+        "the mean of each gene")
 })
 
 setMethod(".fitTo", "StackParam",

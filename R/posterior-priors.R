@@ -103,6 +103,11 @@
 # How many vectors or neighbours a fit wants. What C is to read of it is looked at first.
 .wanted <- function(fit, set, svd, genes) {
     p <- fit@recipe$plan
+    for (part in if (svd) c("usual", "rank") else c("usual", "dims", "cells"))
+        if (!.isNumber(p[[part]]) || !is.finite(p[[part]])) .damaged("the fit",
+            paste0("recipe$plan$", part), "must be one number")
+    if (!svd && !is.numeric(fit@extras$cells)) .damaged("the fit", "extras$cells",
+        "must be numbers")
     if (!is.double(set) || !isTRUE(length(set) == genes * (if (svd) p$rank else p$dims)))
         .damaged("the fit", if (svd) "weights" else "plan$rotation",
             "is not of the size of its genes")

@@ -10,7 +10,7 @@
 
 KERNEL_FILE
 
-enum { B = 16, EXACT = 200, MORE = 96 };
+enum { B = 16, EXACT = 350, MORE = 96 };
 
 /* acc += x (x' block) of one cell, rows of B */
 #define IMAGE(suffix, attr, W) \

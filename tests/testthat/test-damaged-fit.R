@@ -198,3 +198,29 @@ test_that("a posterior of quick priors, altered within them, is damaged, and R l
     f@fits[[3]]@recipe$plan$rotation <- f@fits[[3]]@recipe$plan$rotation[-1]
     expect_error(infill(x, f), "damaged", class = "infill_error")
 })
+
+test_that("fits within a fit are looked at like fits", {
+    x <- smallCounts(30, 20)
+    fit <- fitInfill(x, StackParam(list(GeneMeanParam(), SvdParam(2), NeighborMeanParam(3, 2)),
+        repeats = 1, min.gain = 0), seed = 1)
+    refused <- function(change, part) {
+        expect_error(infill(x, change(fit)), sprintf("the fit is damaged: '%s'", part),
+            class = "infill_error", fixed = TRUE)
+    }
+    inner <- function(k, part, value) function(f) {
+        f@fits[[k]]@recipe$plan[[part]] <- value
+        f
+    }
+    refused(inner(2, "usual", matrix(1:4, 2)), "recipe$plan$usual")
+    refused(inner(2, "rank", "a"), "recipe$plan$rank")
+    refused(inner(3, "dims", sum), "recipe$plan$dims")
+    refused(inner(3, "cells", data.frame(a = 1)), "recipe$plan$cells")
+    refused(function(f) { f@fits[[3]]@recipe$plan <- Inf; f }, "recipe$plan")
+    refused(function(f) { f@fits[[3]]@extras$cells <- sum; f }, "extras$cells")
+    refused(function(f) { f@mean.fit@weights[1] <- NA; f }, "mean.fit")
+    auto <- tinyFit()
+    auto@history$valid <- NULL
+    expect_error(plot(auto), "'history' must be losses", class = "infill_error")
+    auto@recipe$least <- "a"
+    expect_error(infill(tinyCounts(), auto), "'recipe$least'", class = "infill_error", fixed = TRUE)
+})

@@ -56,7 +56,12 @@ quiet({
         m <- maskCounts(x, s, n.entries = 2, seed = 1)
         if (s == "molecules") calibrationTable(m, x) else recoveryError(m, infill(maskedData(m), GeneMeanParam()), by = "gene")
     }
-    compareInfill(x, list(mean = GeneMeanParam(), other = NoneParam()), repeats = 1, seed = 1)
+    compareInfill(x, list(mean = GeneMeanParam(), other = NoneParam()), c("molecules", "entries"),
+        repeats = 1, seed = 1)
+    options(infill.read.limit = 10)
+    on.disk <- HDF5Array::writeHDF5Array(x, tempfile(fileext = ".h5"), "x", with.dimnames = TRUE)
+    infill(on.disk, AutoImputeParam(hidden = 4, max.iter = 2, min.cells = 0), seed = 1, max.cells = 15,
+        as = "hdf5", file = tempfile(fileext = ".h5"))
     clusterAgreement(group, rev(rep(1:4, 5)), c("ari", "nmi", "ami", "accuracy"))
     clusterSeparability(x, group, seed = 1)
     silhouetteWidth(t(x), group, num.threads = 2)

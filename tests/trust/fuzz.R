@@ -92,7 +92,7 @@ batch <- function(all, workers = as.integer(Sys.getenv("FUZZ_WORKERS", "2"))) {
             files <- file.path(folder, paste0(c("in", "out", "err"), at[1]))
             saveRDS(all[at], files[1])
             file.create(files[2])
-            system2("bash", c("-c", shQuote(sprintf("ulimit -v 8000000; exec timeout 900 %s --vanilla %s --batch %s %d %s > /dev/null 2> %s",
+            system2("bash", c("-c", shQuote(sprintf("ulimit -v 8000000; exec timeout 3600 %s --vanilla %s --batch %s %d %s > /dev/null 2> %s",
                 shQuote(file.path(R.home("bin"), "Rscript")), shQuote(file.path(here, "fuzz.R")), files[2], seed, files[1], files[3]))))
             said <- readLines(files[2], warn = FALSE)
             ended <- strsplit(grep("^end ", said, value = TRUE), "\t")

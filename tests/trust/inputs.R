@@ -18,6 +18,7 @@ counts[1, ] <- counts[1, ] + 1:5
 storage.mode(counts) <- "double"
 sparse <- as(counts, "dgCMatrix")
 sce <- SingleCellExperiment(list(counts = sparse))
+many <- DelayedArray(sparse)          # read by blocks where nothing else is wanted
 quiet <- function(code) suppressMessages(suppressWarnings(code))
 params <- list(none = NoneParam(), mean = GeneMeanParam(), svd = SvdParam(2), neighbours = NeighborMeanParam(k = 3, n.components = 2),
     auto = AutoImputeParam(hidden = 4, max.iter = 3, min.cells = 0),
@@ -50,10 +51,14 @@ calls <- c(list(
     "infill fit" = list(x = sparse, param = fits$auto, assay.type = "counts", output = "logcounts", keep = "max",
         nonneg = FALSE, name = "a", as = "auto", sd = FALSE, genes = NULL, overwrite = TRUE, num.threads = NULL,
         check.scale = FALSE),
+    "infill file" = list(x = sparse, param = fits$quick, as = "hdf5", file = tempfile(fileext = ".h5"), type = "float",
+        resume = FALSE, overwrite = TRUE, genes = 1:4, BPPARAM = NULL, sd = FALSE, num.threads = 1, progress = FALSE),
+    "infill many" = list(x = many, param = params$quick, as = "delayed", max.cells = 15, assay.type = "counts", seed = 1,
+        genes = 1:4, name = "a"),
     "infill posterior" = list(x = sparse, param = fits$deep, keep = "posterior"),
     "fitInfill" = list(x = counts, param = params$auto, assay.type = "counts", seed = 1, num.threads = 1,
         progress = FALSE, resume = NULL, keep.state = FALSE, checkpoint = NULL, checkpoint.every = 2, BPPARAM = NULL,
-        check.scale = TRUE),
+        max.cells = 15, check.scale = TRUE),
     "fitInfill prepared" = list(x = prepared, param = params$mc, seed = 1, num.threads = 1, progress = FALSE),
     "prepareCounts" = list(x = counts, assay.type = "counts", min.count = 1, min.cells = 1,
         gene.selection = "dispersion", n.genes = 10, vmr.threshold = NULL, normalize = "median", log = "log2",
@@ -65,8 +70,9 @@ calls <- c(list(
     "compareInfill" = list(x = counts, params = list(mean = params$mean), tasks = "entries", repeats = 1, fraction = 0.1,
         scheme = "uniform", n.entries = 10, n.cells = 20, max.seconds = 100, posterior = FALSE, labels = NULL,
         assay.type = "counts", seed = 1, num.threads = 1, BPPARAM = NULL, progress = FALSE, check.scale = TRUE),
-    "infillCost" = list(x = counts, param = params$mc, genes = 1:3, assay.type = "counts", num.threads = 1),
-    "tuneInfill" = list(x = counts, param = params$mc, grid = list(ranks = list(2, 3)), repeats = 1, fraction = 0.1,
+    "infillCost" = list(x = counts, param = params$mc, as = "hdf5", type = "float", genes = 1:3, max.cells = 10,
+        assay.type = "counts", num.threads = 1),
+    "tuneInfill" = list(x = counts, param = params$mc, grid = list(ranks = list(2, 3)), repeats = 1, fraction = 0.1, n.cells = 15,
         posterior = FALSE, assay.type = "counts", seed = 1, num.threads = 1, BPPARAM = NULL, progress = FALSE,
         check.scale = TRUE),
     "smoothingGauge" = list(x = counts, filled = filled, labels = group, n.genes = 20, min.cells = 3, seed = 1,
@@ -77,7 +83,7 @@ calls <- c(list(
         n.entries = 2, check.scale = TRUE),
     "recoveryError" = list(truth = mask, filled = filled, by = "gene", scale = "log2", subset.row = NULL, name = "infilled"),
     "recoveryError numbers" = list(truth = as.numeric(1:5), filled = c(1, 2, 3, 5, 4)),
-    "permutationCheck" = list(x = counts, param = params$mean, n.genes = 10, cut = 0.5, seed = 1, assay.type = "counts"),
+    "permutationCheck" = list(x = counts, param = params$mean, n.genes = 10, n.cells = 15, cut = 0.5, seed = 1, assay.type = "counts"),
     "posteriorSd" = list(x = counts, fit = fits$stack, output = "counts", as = "matrix", assay.type = "counts",
         num.threads = 1),
     "posteriorQuantiles" = list(x = counts, fit = fits$stack, probs = c(0.1, 0.5), genes = 1:3, cells = NULL,

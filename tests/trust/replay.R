@@ -18,7 +18,8 @@ for (name in names(entries)) {
         gctorture(torture)
         value <- tryCatch(eval(call), error = conditionMessage)
         gctorture(FALSE)
-        verdict(identical(value, recorded$value), paste(name, "gives something else"))
+        # what is free on a disk changes
+        verdict(identical(value, recorded$value) || name == "C_free_space" && is.double(value), paste(name, "gives something else"))
     }
     cat(sprintf("  %-20s %d calls, %.1f s\n", name, length(calls[[name]]), proc.time()[["elapsed"]] - begun))
 }
