@@ -157,7 +157,6 @@ fitParts <- function(fit, what = "weights", ...) {
     must("history$iteration", !nrow(h) || length(h$iteration) && whole(h$iteration),
         "whole numbers")
     must("history$network", whole(h$network), "whole numbers")
-    must("history", !nrow(h) || all(c("train", "valid") %in% names(h)), "losses of each iteration")
     must("seed", .isWhole(fit@seed), "one whole number")
     n <- length(.iterations(fit))
     must("best", !nrow(h) || length(fit@best) == n && !anyNA(fit@best), "an iteration each")

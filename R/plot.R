@@ -14,6 +14,8 @@ plot.InfillFit <- function(x, ...) {
     curves <- .curveNames(fit@param)
     if (length(curves)) return(.plotParts(fit, h, curves))
     shown <- .shownLoss(fit@param, h$train, h$valid, fit@entries)
+    if (!length(shown$train) || .holdsOut(fit@param) && !length(shown$valid))
+        .damaged("the fit", "history", "must have a loss of each iteration")
     h$network <- if (is.null(h$network)) 1L else h$network
     d <- data.frame(iteration = h$iteration, value = shown$train, network = h$network,
         entries = if (is(fit@param, "NetworkParam")) "trained on" else "observed")

@@ -74,6 +74,8 @@
     is.a <- function(class) vapply(fits, function(f) is(f@param, class) &&
         length(f@recipe$kept) == genes && all(f@recipe$status == "modelled"), NA)
     mean <- is.a("GeneMeanParam") & vapply(fits, function(f) .isGeneMean(f@param), NA)
+    for (f in fits) if (!is.null(f@recipe$plan) && !is.list(f@recipe$plan))
+        .damaged("the fit", "recipe$plan", "must be a list, or NULL")
     near <- is.a("NeighborMeanParam") & vapply(fits, function(f)
         length(f@recipe$plan$rotation) > 0L, NA)
     svd <- is.a("SvdParam")

@@ -24,7 +24,6 @@ NULL
     must("least", is.null(r$least) || .isNumber(r$least) && is.finite(r$least),
         "one number, or NULL")
     must("normalize", .isString(r$normalize), "\"median\" or \"none\"")
-    must("plan", is.null(r$plan) || is.list(r$plan), "a list, or NULL")
     must("score", is.null(r$score) || is.numeric(r$score), "numbers, or NULL")
     invisible()
 }

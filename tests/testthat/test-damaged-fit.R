@@ -220,7 +220,7 @@ test_that("fits within a fit are looked at like fits", {
     refused(function(f) { f@mean.fit@weights[1] <- NA; f }, "mean.fit")
     auto <- tinyFit()
     auto@history$valid <- NULL
-    expect_error(plot(auto), "'history' must be losses", class = "infill_error")
+    expect_error(plot(auto), "'history' must have a loss", class = "infill_error")
     auto@recipe$least <- "a"
     expect_error(infill(tinyCounts(), auto), "'recipe$least'", class = "infill_error", fixed = TRUE)
 })
