@@ -58,7 +58,7 @@ NULL
         acc <<- r[1:2]
         cell[cols] <<- r[[3L]]
         some <- intersect(look, cols)
-        if (length(some)) sample[[length(sample) + 1L]] <<- data.frame(
+        if (length(some)) sample[[length(sample) + 1L]] <<- list(
             predicted = scale * as.double(values[, some - cols[1L] + 1L]),
             truth = as.double(as.matrix(s$test[, some, drop = FALSE])))
     })
@@ -66,7 +66,8 @@ NULL
     sums <- acc[[2L]] / acc[[2L]][4L]
     list(scores = list(poisson = sums[1L], perfect = sums[2L], mse = sums[3L],
         pearson.gene = median(gene, na.rm = TRUE), pearson.cell = median(cell, na.rm = TRUE)),
-        sample = .deciles(do.call(rbind, sample)))
+        sample = .deciles(unlist(lapply(sample, `[[`, "predicted")),
+            unlist(lapply(sample, `[[`, "truth"))))
 }
 
 .scoreEntries <- function(param, counts, spec, seed, posterior) {

@@ -36,16 +36,16 @@
     .Call(C_counts_at, .columns(counts, sample$cells), as.double(sample$at))
 
 # Means of predicted and held-out molecules by tenth of the prediction, and their standard errors.
-.deciles <- function(d) {
-    at <- unique(stats::quantile(d$predicted, 0:10 / 10, names = FALSE))
-    group <- if (length(at) > 2L) findInterval(d$predicted, at, rightmost.closed = TRUE,
-        left.open = TRUE, all.inside = TRUE) else rep(1L, nrow(d))
+.deciles <- function(predicted, truth) {
+    # quantiles of what is sorted are found ten times sooner
+    at <- unique(stats::quantile(sort.int(predicted, method = "radix"), 0:10 / 10, names = FALSE))
+    group <- if (length(at) > 2L) findInterval(predicted, at, rightmost.closed = TRUE,
+        left.open = TRUE, all.inside = TRUE) else rep(1L, length(predicted))
     n <- tabulate(group)
-    groups <- which(n > 0)
-    mean <- function(v) vapply(groups, function(g) base::mean(v[group == g]), 0)
-    observed <- mean(d$truth)
-    spread <- mean((d$truth - observed[cumsum(n > 0)[group]])^2)
-    predicted <- mean(d$predicted)
+    mean <- function(v) unname(vapply(split(v, group), base::mean, 0))
+    observed <- mean(truth)
+    spread <- mean((truth - observed[cumsum(n > 0)[group]])^2)
+    predicted <- mean(predicted)
     n <- n[n > 0]
     data.frame(predicted = predicted, observed = observed,
         se = ifelse(n > 1, sqrt(spread / (n - 1)), NA_real_), n = n)

@@ -99,7 +99,7 @@
         15))
     theta <- exp(best$par[1L])
     single <- which.min(rowMeans(alone[seq_along(names), , drop = FALSE]))
-    decile <- function(when, p) cbind(when = when, .deciles(data.frame(predicted = p, truth = h$y)))
+    decile <- function(when, p) cbind(when = when, .deciles(p, h$y))
     list(coefficients = stats::setNames(best$par, c("eta", "b0", names[used])), gains = gains,
         deciles = rbind(decile(names[single],
         seen$rho * (exp(h$z[, single]) - 1e-3)),

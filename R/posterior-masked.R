@@ -39,7 +39,7 @@
         as.list(stats::setNames(apply(h$z, 2, rmse, y = h$y), names)), check.names = FALSE)))
     h <- halves[[1L]]
     k <- which.min(colMeans(gains[-1L]))
-    decile <- function(when, p) cbind(when = when, .deciles(data.frame(predicted = p, truth = h$y)))
+    decile <- function(when, p) cbind(when = when, .deciles(p, h$y))
     list(coefficients = stats::setNames(b, c("b0", names)), gains = gains,
         deciles = rbind(decile(names[k], h$z[, k]), decile("stack", stacked(h))), perfect = 0,
         left.out = character(), nothing = NA_real_)
