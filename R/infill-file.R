@@ -181,8 +181,7 @@ NULL
     for (at in runs) {
         values <- .block(fit, counts, cols[at], how, threads, rows)
         dimnames(values) <- NULL
-        written(DelayedArray::write_block(sink, DelayedArray::ArrayViewport(shape,
-            IRanges::IRanges(c(1L, at[1L]), width = dim(values))), values))
+        written(DelayedArray::write_block(sink, .viewport(shape, at[1L], dim(values)), values))
     }
     written({
         DelayedArray::close(sink)

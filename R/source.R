@@ -69,13 +69,20 @@ setMethod(".columns", "CellSource", function(counts, cols) {
     m
 })
 
+# All rows and the columns from `from` on, so many of each. In newer releases of Bioconductor another
+# package has the class.
+.viewport <- function(dim, from, width) {
+    home <- if ("ArrayViewport" %in% getNamespaceExports("DelayedArray")) "DelayedArray" else
+        "S4Arrays"
+    getExportedValue(home, "ArrayViewport")(dim, IRanges::IRanges(c(1L, from), width = width))
+}
+
 .readCells <- function(source, cols) {
     x <- source@seed
     block <- tryCatch({
         at <- if (length(cols) == 1L || all(diff(cols) == 1L)) x else x[, cols, drop = FALSE]
         from <- if (identical(at, x)) cols[1L] else 1L
-        view <- DelayedArray::ArrayViewport(dim(at), IRanges::IRanges(c(1L, from),
-            width = c(nrow(x), length(cols))))
+        view <- .viewport(dim(at), from, c(nrow(x), length(cols)))
         DelayedArray::read_block(at, view, as.sparse = DelayedArray::is_sparse(at))
     }, error = function(e) .stop("'%s' cannot be read%s: %s", source@arg, .missingFiles(x),
         conditionMessage(e), class = c("infill_file", "infill_error")))
