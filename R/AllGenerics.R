@@ -104,6 +104,10 @@ setGeneric(".lacksPosterior", function(param) ": StackParam() or keep = \"poster
 setGeneric(".block", function(fit, counts, cols, how, threads,
     rows = NULL) standardGeneric(".block"))
 
+# A fit as it is saved or sent to workers, without what is there twice; and as it was.
+setGeneric(".packed", function(fit) fit)
+setGeneric(".unpacked", function(fit) fit)
+
 # Does .block() of all cells need little beside its result?
 setGeneric(".inOneGo", function(fit, how) FALSE)
 

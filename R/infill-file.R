@@ -81,6 +81,7 @@ NULL
     kept <- tryCatch(readRDS(file), error = function(e) .stop(
         "'resume': %s cannot be read (%s); without it the fit is done anew",
         dQuote(file, FALSE), conditionMessage(e), class = c("infill_file", "infill_error")))
+    if (is.list(kept) && is(kept$fit, "InfillFit")) kept$fit <- .unpacked(kept$fit)
     same <- is.list(kept) && is(kept$fit, "InfillFit") && is(kept$param, class(param)) &&
         identical(kept$param, param) && identical(kept$dim, dim(counts)) &&
         (is.null(seed) || identical(as.double(seed), as.double(kept$fit@seed)))
@@ -96,7 +97,7 @@ NULL
     part <- paste0(file, ".part")
     scan <- if (is(counts, "CellSource")) counts@seen$scan
     tryCatch({
-        saveRDS(list(fit = fit, param = param, dim = dim(counts), scan = scan), part)
+        saveRDS(list(fit = .packed(fit), param = param, dim = dim(counts), scan = scan), part)
         stopifnot(file.rename(part, file))
     }, error = function(e) {
         unlink(part)
@@ -123,7 +124,7 @@ NULL
     for (f in files[todo]) unlink(Sys.glob(paste0(f, ".*.part")))   # of workers that were killed
     items <- lapply(todo, function(k) list(cols = shards[[k]], file = files[k], mark = marks[k]))
     say <- .sayShards(how$say, length(shards), length(todo), shards)
-    tryCatch(.overWorkers(items, .writeShard, how$file$BPPARAM, counts = counts, fit = fit,
+    tryCatch(.overWorkers(items, .writeShard, how$file$BPPARAM, counts = counts, fit = .packed(fit),
         how = how.one, type = how$file$type, threads = threads, rows = rows,
         say = if (is.null(how$file$BPPARAM)) say else .silent),
         infill_worker = function(e) .lostShards(e, shards, files, marks))
@@ -149,7 +150,15 @@ NULL
         if (is(counts, "CellSource")) seen[cols] else
             .Call(C_cell_marks, .columns(counts, cols)))), "")
 }
-.markOf <- function(x) .Call(C_mark, serialize(x, NULL, version = 2L))
+# Parts of lists and of objects by themselves: a fit may hold gigabytes, which are not copied.
+.markOf <- function(x) {
+    numbers <- is.null(attributes(x)) && typeof(x) %in% c("double", "integer", "logical")
+    parts <- if (isS4(x)) lapply(methods::slotNames(x), function(s) methods::slot(x, s)) else
+        if (is.list(x)) unclass(x)
+    if (numbers) return(.Call(C_mark, x))
+    if (length(parts)) x <- list(class(x), names(parts), vapply(parts, .markOf, ""))
+    .Call(C_mark, serialize(x, NULL, version = 2L))
+}
 
 # Which of the files are there; an error where one is no shard of this result.
 .wholeShards <- function(files, marks) {
@@ -167,6 +176,7 @@ NULL
 }
 
 .writeShard <- function(item, counts, fit, how, type, threads, rows, say) {
+    fit <- .unpacked(fit)
     cols <- item$cols
     shape <- c(if (is.null(rows)) nrow(counts) else length(rows), length(cols))
     part <- sprintf("%s.%s-%d.part", item$file, Sys.info()[["nodename"]], Sys.getpid())
@@ -175,9 +185,10 @@ NULL
     runs <- split(seq_along(cols), (seq_along(cols) - 1) %/% each)
     written <- function(code) tryCatch(code, error = function(e) .noSpace(item$file, e))
     chunk <- pmin(shape, c(200L, .chunkCells))
+    # compressed they are a sixth smaller and take five times as long
     sink <- written(HDF5Array::HDF5RealizationSink(shape, type = "double", filepath = part,
         name = "infilled", H5type = if (type == "float") "H5T_IEEE_F32LE" else "H5T_IEEE_F64LE",
-        chunkdim = as.integer(chunk), level = 1L))
+        chunkdim = as.integer(chunk), level = 0L))
     for (at in runs) {
         values <- .block(fit, counts, cols[at], how, threads, rows)
         dimnames(values) <- NULL

@@ -157,6 +157,7 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = 
     .strict("infill() of a fit", ..., .also = "progress")
     fit <- param
     .checkFit(fit, "param")
+    fit <- .unpacked(fit)
     how <- .howIn(.how(output, keep, nonneg, name, as, fit@param), x, assay.type)
     threads <- .threads(num.threads, fit@param)
     how$file <- .fileAsked(how$as, file, type, resume, overwrite, BPPARAM)

@@ -25,6 +25,27 @@ setMethod(".inOneGo", "StackFit", function(fit, how) fit@param@loss == "poisson"
     how$output == "counts" && (identical(how$what, "sd") || !how$keep %in% c("observed", "max")) &&
     all(.crew(fit@fits, fit@mean.fit, length(fit@recipe$kept))$kind > 0L))
 
+# Priors that are parts of one search hold the same plan.
+setMethod(".packed", "StackFit", function(fit) {
+    for (k in seq_along(fit@fits)[-1L]) for (first in seq_len(k - 1L)) {
+        plan <- fit@fits[[k]]@recipe$plan
+        if (length(plan) && identical(plan, fit@fits[[first]]@recipe$plan)) {
+            fit@fits[[k]]@recipe$plan <- list(plan.of = first)
+            break
+        }
+    }
+    fit
+})
+setMethod(".unpacked", "StackFit", function(fit) {
+    for (k in seq_along(fit@fits)) {
+        plan <- if (is(fit@fits[[k]], "InfillFit")) fit@fits[[k]]@recipe$plan
+        from <- if (is.list(plan)) plan$plan.of
+        if (.isNumber(from) && from %in% seq_len(k - 1L) && is(fit@fits[[from]], "InfillFit"))
+            fit@fits[[k]]@recipe$plan <- fit@fits[[from]]@recipe$plan
+    }
+    fit
+})
+
 # Mean (or mu, "prior", or standard deviation) of cells, dense, all genes or `rows`; genes that the
 # fit does not know as they are.
 .stackBlock <- function(counts, fit, what, threads, rows = NULL) {
@@ -127,6 +148,7 @@ posteriorSd <- function(x, fit, output = c("counts", "normcounts"),
 {
     .strict("posteriorSd()", ...)
     .checkStack(fit)
+    fit <- .unpacked(fit)
     how <- .how(.checkChoice(output, "output", c("counts", "normcounts")), "posterior", TRUE, "sd",
         .checkChoice(as, "as", c("auto", "matrix", "delayed")), fit@param)
     how$what <- "sd"
@@ -142,6 +164,7 @@ posteriorQuantiles <- function(x, fit, probs = c(0.05, 0.5, 0.95), genes = NULL,
 {
     .strict("posteriorQuantiles()", ...)
     .checkStack(fit)
+    fit <- .unpacked(fit)
     .checkFlag(predictive, "predictive")
     if (!is.numeric(probs) || !length(probs) || anyNA(probs) || any(probs < 0 | probs > 1)) .stop(
         "'probs' must be probabilities, numbers from 0 to 1, not %s", .describe(probs))

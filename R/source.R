@@ -69,8 +69,8 @@ setMethod(".columns", "CellSource", function(counts, cols) {
     m
 })
 
-# All rows and the columns from `from` on, so many of each. In newer releases of Bioconductor another
-# package has the class.
+# All rows and the columns from `from` on, so many of each. In newer releases of Bioconductor
+# another package has the class.
 .viewport <- function(dim, from, width) {
     home <- if ("ArrayViewport" %in% getNamespaceExports("DelayedArray")) "DelayedArray" else
         "S4Arrays"

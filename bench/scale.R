@@ -1,14 +1,15 @@
 # Data larger than memory: loss of a fit on a sample (sample), from HDF5 to HDF5 beside reading,
 # arithmetic and writing by themselves (file), 1.3 million cells of a seed that makes its blocks when
 # asked (million), every inductive model (models). Writes results/scale.md. From the root:
-# Rscript bench/scale.R sample|file|million|models [data folder]; all: bash bench/scale.sh
+# Rscript bench/scale.R sample|file|million|models [data folder] [cells, comma]; all: bash
+# bench/scale.sh
 source("bench/tasks.R")
 source("bench/write.R")
 args <- commandArgs(TRUE)
 what <- c(args, "sample")[1]
 data <- if (length(args) > 1) args[2] else "../shared/data"
 threads <- as.integer(Sys.getenv("THREADS", "1"))
-command <- paste("Rscript bench/scale.R", what)
+command <- paste(c("Rscript bench/scale.R", what, if (length(args) > 2) args[-1]), collapse = " ")
 quiet <- function(code) suppressWarnings(suppressMessages(code))
 folder <- Sys.getenv("SCALE_FOLDER", tempdir())
 peak <- function() as.double(gsub("[^0-9]", "", grep("^VmHWM", readLines("/proc/self/status"),
@@ -66,7 +67,7 @@ if (what == "file-once") {
     source <- infill:::.sourceOf(x, most = 0)
     t.read <- t.math <- t.write <- 0
     sink <- HDF5Array::HDF5RealizationSink(dim(x), type = "double", filepath = tempfile(tmpdir = folder),
-        name = "x", H5type = "H5T_IEEE_F32LE", chunkdim = c(200L, 500L), level = 1L)
+        name = "x", H5type = "H5T_IEEE_F32LE", chunkdim = c(200L, 500L), level = 0L)
     for (at in split(seq_len(n), (seq_len(n) - 1) %/% 500)) {
         t.read <- t.read + cpu(m <- as(DelayedArray::read_block(x, DelayedArray::ArrayViewport(dim(x),
             IRanges::IRanges(c(1L, at[1]), width = c(nrow(x), length(at))))), "dgCMatrix"))[["cpu"]]
@@ -81,7 +82,7 @@ if (what == "file-once") {
 }
 if (what == "file") {
     rows <- rowsOf()
-    for (n in c(25000L, 50000L, 100000L)) {
+    for (n in if (length(args) > 2) as.integer(strsplit(args[3], ",")[[1]]) else c(25000L, 50000L, 100000L)) {
         input <- file.path(folder, sprintf("cells-%d.h5", n))
         if (!file.exists(input)) {
             x <- drawn(allGenes(), n)
@@ -143,9 +144,10 @@ if (what == "million-once") {
     t <- allGenes()
     t <- t[rowSums(t) > 0, ]
     # 28,000 genes: those there are, and again under other names with half of their molecules
-    more <- t[order(-rowSums(t))[seq_len(28000 - nrow(t))], ]
+    by <- order(-rowSums(t))
+    more <- t[by[(seq_len(28000 - nrow(t)) - 1) %% nrow(t) + 1], ]
     more@x <- ceiling(more@x / 2)
-    rownames(more) <- paste0(rownames(more), ".2")
+    rownames(more) <- make.unique(paste0(rownames(more), ".2"))
     t <- rbind(t, more)
     x <- DelayedArray::DelayedArray(new("MadeSeed", template = t, n = n, of = 2L))
     genes <- order(-rowSums(t))[seq(1, by = 10, length.out = 500)]
@@ -160,7 +162,7 @@ if (what == "million-once") {
 }
 if (what == "million") {
     rows <- rowsOf()
-    for (n in c(130000L, 1300000L)) {
+    for (n in if (length(args) > 2) as.integer(strsplit(args[3], ",")[[1]]) else c(130000L, 1300000L)) {
         out <- system2(file.path(R.home("bin"), "Rscript"), c("bench/scale.R", "million-once", data, n),
             stdout = TRUE, env = paste0("SCALE_FOLDER=", folder))
         v <- as.double(strsplit(trimws(utils::tail(out, 1)), " ")[[1]])

@@ -25,7 +25,7 @@ ENTRY(C_fit)
 ENTRY(C_curves)(SEXP model);
 ENTRY(C_fingerprint)(SEXP x);
 ENTRY(C_cell_marks)(SEXP x);
-ENTRY(C_mark)(SEXP bytes);
+ENTRY(C_mark)(SEXP x);
 ENTRY(C_free_space)(SEXP folder);
 ENTRY(C_shares)(SEXP x, SEXP before);
 ENTRY(C_predict)

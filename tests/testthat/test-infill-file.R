@@ -151,6 +151,26 @@ test_that("what is there is taken, what is missing computed, what is foreign ref
     expect_identical(values(again(overwrite = TRUE)), want)
 })
 
+test_that("a fit that is kept holds nothing twice, and does what it did", {
+    fit <- fitInfill(counts, StackParam(list(GeneMeanParam(), NeighborMeanParam(3, 2),
+        NeighborMeanParam(5, 2)), repeats = 1, min.gain = 0), seed = 1)
+    small <- infill:::.packed(fit)
+    expect_lt(length(serialize(small, NULL)), 0.8 * length(serialize(fit, NULL)))
+    expect_identical(infill:::.unpacked(small), fit)
+    expect_identical(plain(infill(counts, small)), plain(infill(counts, fit)))
+    expect_identical(posteriorSd(counts, small), posteriorSd(counts, fit))
+    # what a fit is of does not depend on how it is held
+    saveRDS(fit, file <- tempfile())
+    mark <- infill:::.markOf(fit)
+    expect_identical(infill:::.markOf(readRDS(file)), mark)
+    other <- fit
+    other@fits[[2]]@weights <- c(other@fits[[2]]@weights, 1)
+    expect_false(identical(infill:::.markOf(other), mark))
+    other <- fit
+    other@mean.fit@weights[7] <- other@mean.fit@weights[7] + 1e-12
+    expect_false(identical(infill:::.markOf(other), mark))
+})
+
 test_that("workers write the same files; one that dies loses its own only", {
     skip_if_not_installed("BiocParallel")
     skip_on_os("windows")
