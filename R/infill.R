@@ -155,6 +155,7 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = 
     resume = NULL, BPPARAM = NULL, num.threads = NULL, check.scale = TRUE)
 {
     .strict("infill() of a fit", ..., .also = "progress")
+    say <- .sayOf(...)
     fit <- param
     .checkFit(fit, "param")
     fit <- .unpacked(fit)
@@ -173,7 +174,7 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = 
         fit <- .posteriorOfFit(fit, .allAtOnce(counts), threads)
         .tell(fit)
     }
-    how$say <- .sayOf(...)
+    how$say <- say
     .finish(x, counts, fit, how, sd, threads, assay.type)
 })
 
@@ -202,7 +203,8 @@ setMethod("infill", c("ANY", "ANY"), function(x, param, ...) .stop(
 }
 
 # Who is told of the progress of a call.
-.sayOf <- function(progress = interactive(), ...) if (progress) .say else .silent
+.sayOf <- function(progress = interactive(), ...) if (.checkFlag(progress, "progress")) .say else
+    .silent
 
 # What x makes of it: a valid name, and no DelayedMatrix where there is no place for one.
 .howIn <- function(how, x, assay.type) {

@@ -43,7 +43,7 @@ bulkDropout <- function(bulk, fraction = c(0.5, 0.6, 0.7), params, scale = c("lo
     methods <- c(list(raw = NULL), .namedMethods(params))
     seed <- .seed(seed)
     dropout <- .bulkNoise(as.matrix(counts), seed, whole = !length(.firstBroken(counts)))
-    zeros <- mean(counts@x == 0) + 1 - length(counts@x) / prod(dim(counts))
+    zeros <- 1 - sum(counts@x != 0) / prod(dim(counts))
     low <- fraction < zeros
     if (any(low)) .stop("'fraction' must be above the share of zeros of 'bulk', %.3g, not %g",
         zeros,

@@ -122,7 +122,7 @@ setMethod(".unpacked", "StackFit", function(fit) {
 #' @param fit A [StackFit-class].
 #' @param output `"counts"`, or `"normcounts"`: divided by the cell's size factor.
 #' @param as As in [infill()]; standard deviations in files are `infill(sd = TRUE)`'s.
-#' @param probs Probabilities.
+#' @param probs Probabilities; the quantile of 1 is `Inf`.
 #' @param genes,cells Names or positions in `x`; `NULL`: all.
 #' @param predictive Quantiles of a new count of the same entry at the same depth (negative
 #'   binomial, sequencing noise included), not of its rate?

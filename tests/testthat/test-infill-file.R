@@ -258,3 +258,16 @@ test_that("bad files are refused before anything is fitted", {
     on.exit(Sys.chmod(dirname(f), "700"))
     bad("that can be written to", file = f)
 })
+
+test_that("progress of a fit that is applied is a flag like any other", {
+    fit <- fitInfill(counts, GeneMeanParam())
+    expect_error(infill(counts, fit, progress = "yes"), "'progress' must be TRUE or FALSE",
+        class = "infill_error")
+    said <- character()
+    withCallingHandlers(infill(counts, fit, as = "hdf5", file = folder(), progress = TRUE),
+        message = function(m) {
+        said <<- c(said, conditionMessage(m))
+        invokeRestart("muffleMessage")
+    })
+    expect_match(said, "cells 1 to 40 of 40 are written; to go: less than a second", all = FALSE)
+})

@@ -15,7 +15,7 @@ SECONDS <- 4                        # for an input
 # Pages say that these hold NaN or Inf: losses where a count was not expected at all, breaks.
 documented <- function(name, path) switch(sub(" .*", "", name),
     countLoss = TRUE, plotBeforeAfter = TRUE, object = TRUE,
-    zerosByBulk = grepl("log.after", path),
+    posteriorQuantiles = TRUE, zerosByBulk = grepl("log.after", path),
     # a parameter may be Inf, and what was not looked at is no number
     grepl("parameters|@param|@history|@heldout|@extras|@state|@gains|@nothing", path))
 

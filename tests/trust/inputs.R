@@ -6,7 +6,10 @@ suppressMessages({
     library(Matrix)
     library(SingleCellExperiment)
     library(DelayedArray)
+    library(HDF5Array)
 })
+# what takes long once a session would be out of time here
+invisible(c(infill:::.slowness(), infill:::.writtenASecond()))
 
 # ---- sound things ----
 
