@@ -108,6 +108,12 @@ setGeneric(".block", function(fit, counts, cols, how, threads,
 setGeneric(".packed", function(fit) fit)
 setGeneric(".unpacked", function(fit) fit)
 
+# A fit without the seconds that it took, which are others each time.
+setGeneric(".untimed", function(fit) {
+    fit@seconds <- 0
+    fit
+})
+
 # Does .block() of all cells need little beside its result?
 setGeneric(".inOneGo", function(fit, how) FALSE)
 

@@ -9,6 +9,7 @@ NULL
 .fileAsked <- function(as, file, type, resume, overwrite, BPPARAM) {
     type <- .checkChoice(type, "type", c("double", "float"))
     if (!is.null(resume) && !is(resume, "InfillFit")) .checkFlag(resume, "resume")
+    BPPARAM <- .checkWorkers(BPPARAM)
     if (as != "hdf5") {
         if (!is.null(file)) .stop("'file' goes with as = \"hdf5\", not as = \"%s\"", as)
         if (isTRUE(resume)) .stop(paste("'resume' must be a fit, or with as = \"hdf5\" TRUE: only",
@@ -24,7 +25,7 @@ NULL
     if (file.access(folder, 2L) != 0) .stop("'file' must be in a folder that can be written to: %s",
         dQuote(folder, FALSE))
     list(path = file.path(normalizePath(folder), basename(file)), type = type,
-        resume = isTRUE(resume), overwrite = overwrite, BPPARAM = .checkWorkers(BPPARAM))
+        resume = isTRUE(resume), overwrite = overwrite, BPPARAM = BPPARAM)
 }
 
 # Cells of each shard: some 400 MB of numbers, whole chunks.
@@ -47,7 +48,8 @@ NULL
 .sdPart <- function(how) if (identical(how$what, "sd")) ".sd" else ""
 
 # Looked at before anything is fitted: what is there already, and is there room for the rest?
-.checkFiles <- function(how, counts, sd) {
+# fitted: is a fit kept beside the files? What is to be replaced is how$file$replaced.
+.checkFiles <- function(how, counts, sd, fitted) {
     at <- how$file
     height <- if (is.null(how$rows)) nrow(counts) else length(how$rows)
     n <- length(.shardsOf(height, ncol(counts)))
@@ -56,11 +58,12 @@ NULL
     if (any(files %in% read)) .stop("'file' must not be %s, which 'x' is read from",
         dQuote(files[files %in% read][1L], FALSE))
     there <- file.exists(files)
-    if (any(there) && !at$resume) {
+    before <- c(files[there], if (fitted) Filter(file.exists, .fitFile(at$path)))
+    if (length(before) && !at$resume) {
         if (!at$overwrite) .stop(paste("'file' must not lead to %s, which is there:",
             "resume = TRUE goes on with it, overwrite = TRUE replaces it"),
-            dQuote(files[there][1L], FALSE))
-        unlink(c(files, .fitFile(at$path)))
+            dQuote(before[1L], FALSE))
+        how$file$replaced <- before
         there[] <- FALSE
     }
     need <- height * as.double(ncol(counts)) * (if (at$type == "float") 4 else 8) *
@@ -69,13 +72,16 @@ NULL
     if (isTRUE(need > free)) .stop(paste("'file': a result of %d x %d needs up to %s, and %s has",
         "%s; fewer 'genes' or type = \"float\" need less"), height, ncol(counts), .bytes(need),
         dQuote(dirname(at$path), FALSE), .bytes(free), class = c("infill_file", "infill_error"))
-    invisible(how)
+    how
 }
+
+# What is replaced goes when everything has been looked at and the fit is there.
+.removeOld <- function(how) unlink(how$file$replaced)
 
 # ---- the fit beside the shards ----
 
 # The fit of an earlier run with the same parameters; NULL: there is none.
-.fitOfBefore <- function(how, param, counts, seed = NULL, ...) {
+.fitOfBefore <- function(how, param, counts, seed = NULL, max.cells = 20000, ...) {
     file <- .fitFile(how$file$path)
     if (!how$file$resume || !file.exists(file)) return(NULL)
     kept <- tryCatch(readRDS(file), error = function(e) .stop(
@@ -83,21 +89,29 @@ NULL
         dQuote(file, FALSE), conditionMessage(e), class = c("infill_file", "infill_error")))
     if (is.list(kept) && is(kept$fit, "InfillFit")) kept$fit <- .unpacked(kept$fit)
     same <- is.list(kept) && is(kept$fit, "InfillFit") && is(kept$param, class(param)) &&
-        identical(kept$param, param) && identical(kept$dim, dim(counts)) &&
-        (is.null(seed) || identical(as.double(seed), as.double(kept$fit@seed)))
+        identical(kept$param, param) && identical(kept$of, .ofWhat(counts, param, max.cells)) &&
+        (is.null(seed) || identical(is.na(seed), TRUE) ||
+            identical(as.double(seed), as.double(kept$fit@seed)))
     if (!same) .stop(paste("'resume': %s is the fit of other data, parameters or seed; the same",
-        "are needed to go on, or overwrite = TRUE begins anew"), dQuote(file, FALSE),
-        class = "infill_mismatch")
+        "are needed to go on, or overwrite = TRUE without 'resume' begins anew"),
+        dQuote(file, FALSE), class = "infill_mismatch")
     if (is(counts, "CellSource")) counts@seen$scan <- kept$scan
     kept$fit
 }
 
-.keepFit <- function(how, fit, param, counts) {
+# What a fit is of, as far as that can be told without reading; the cells of counts on disk are
+# compared one by one when they are read (scan$marks).
+.ofWhat <- function(counts, param, max.cells) list(dim = dim(counts), genes = rownames(counts),
+    most = if (is(counts, "CellSource")) as.double(min(ncol(counts), .mostCells(param, max.cells))),
+    mark = if (!is(counts, "CellSource")) .Call(C_fingerprint, counts))
+
+.keepFit <- function(how, fit, param, counts, max.cells = 20000, ...) {
     file <- .fitFile(how$file$path)
     part <- paste0(file, ".part")
     scan <- if (is(counts, "CellSource")) counts@seen$scan
     tryCatch({
-        saveRDS(list(fit = .packed(fit), param = param, dim = dim(counts), scan = scan), part)
+        saveRDS(list(fit = .packed(fit), param = param, scan = scan,
+            of = .ofWhat(counts, param, max.cells)), part)
         stopifnot(file.rename(part, file))
     }, error = function(e) {
         unlink(part)
@@ -106,10 +120,12 @@ NULL
 }
 
 .bytesFree <- function(folder) .Call(C_free_space, folder)
-.noSpace <- function(file, e) .stop(
-    "'file': %s could not be written (%s are free): %s; what is whole is kept for resume = TRUE",
-    dQuote(file, FALSE), .bytes(.bytesFree(dirname(file))), conditionMessage(e),
-    class = c("infill_file", "infill_error"))
+.noSpace <- function(file, e) {
+    free <- .bytesFree(dirname(file))
+    .stop("'file': %s could not be written (%s): %s; what is whole is kept for resume = TRUE",
+        dQuote(file, FALSE), if (is.na(free)) "its folder is gone" else paste(.bytes(free),
+            "are free"), conditionMessage(e), class = c("infill_file", "infill_error"))
+}
 
 # ---- shards ----
 
@@ -118,16 +134,16 @@ NULL
     height <- if (is.null(rows)) nrow(counts) else length(rows)
     shards <- .shardsOf(height, ncol(counts))
     files <- .shardFiles(how$file$path, length(shards), .sdPart(how))
-    marks <- .shardMarks(counts, fit, how, rows, shards)
-    todo <- which(!.wholeShards(files, marks))
+    all <- .resultMark(counts, fit, how, rows)
+    todo <- which(!.wholeShards(files, shards, counts, all))
     how.one <- how[c("output", "keep", "nonneg", "what")]
     for (f in files[todo]) unlink(Sys.glob(paste0(f, ".*.part")))   # of workers that were killed
-    items <- lapply(todo, function(k) list(cols = shards[[k]], file = files[k], mark = marks[k]))
+    items <- lapply(todo, function(k) list(cols = shards[[k]], file = files[k], all = all))
     say <- .sayShards(how$say, length(shards), length(todo), shards)
     tryCatch(.overWorkers(items, .writeShard, how$file$BPPARAM, counts = counts, fit = .packed(fit),
         how = how.one, type = how$file$type, threads = threads, rows = rows,
         say = if (is.null(how$file$BPPARAM)) say else .silent),
-        infill_worker = function(e) .lostShards(e, shards, files, marks))
+        infill_worker = function(e) .lostShards(e, shards, files))
     lost <- !file.exists(files)
     if (any(lost)) .stop(paste("'file': a worker wrote %s, which is not here; the folder must be",
         "one that all workers and this session see"), dQuote(files[lost][1L], FALSE),
@@ -140,16 +156,16 @@ NULL
     out
 }
 
-# What a shard is of: the fit, its cells as they were when they were read first, the choices.
-.shardMarks <- function(counts, fit, how, rows, shards) {
-    fit@seconds <- 0
-    all <- .markOf(list(fit, how[c("output", "keep", "nonneg", "what")], how$file$type, rows,
-        dim(counts), rownames(counts)))
-    seen <- if (is(counts, "CellSource")) counts@seen$scan$marks
-    vapply(shards, function(cols) .markOf(list(all, range(cols), colnames(counts)[cols],
-        if (is(counts, "CellSource")) seen[cols] else
-            .Call(C_cell_marks, .columns(counts, cols)))), "")
-}
+# What a result is of: the fit and the choices.
+.resultMark <- function(counts, fit, how, rows) .markOf(list(.untimed(fit), how[c("output", "keep",
+    "nonneg", "what")], how$file$type, rows, dim(counts), rownames(counts)))
+
+# What a shard is of: that, and its cells as they were read.
+.shardMark <- function(all, counts, cols, marks) .markOf(list(all, as.double(range(cols)),
+    colnames(counts)[cols], marks))
+.marksOf <- function(counts, cols) unlist(lapply(.inBlocks(length(cols), nrow(counts)),
+    function(at) .Call(C_cell_marks, .columns(counts, cols[at]))))
+
 # Parts of lists and of objects by themselves: a fit may hold gigabytes, which are not copied.
 .markOf <- function(x) {
     numbers <- is.null(attributes(x)) && typeof(x) %in% c("double", "integer", "logical")
@@ -160,17 +176,19 @@ NULL
     .Call(C_mark, serialize(x, NULL, version = 2L))
 }
 
-# Which of the files are there; an error where one is no shard of this result.
-.wholeShards <- function(files, marks) {
+# Which of the files are there; an error where one is no shard of this result. Their cells are read
+# again: they may have changed since.
+.wholeShards <- function(files, shards, counts, all) {
     there <- file.exists(files)
     for (k in which(there)) {
         mark <- tryCatch(as.character(rhdf5::h5read(files[k], "mark")), error = function(e) NULL)
         if (is.null(mark)) .stop(paste("'resume': %s is no shard that infill() finished (cut off,",
             "or another file); remove it and it is computed anew"), dQuote(files[k], FALSE),
             class = c("infill_file", "infill_error"))
-        if (!identical(mark, marks[k])) .stop(paste("'resume': %s is of another fit, other cells",
-            "or other choices; overwrite = TRUE begins anew"), dQuote(files[k], FALSE),
-            class = "infill_mismatch")
+        want <- .shardMark(all, counts, shards[[k]], .marksOf(counts, shards[[k]]))
+        if (!identical(mark, want)) .stop(paste("'resume': %s is of another fit, other cells",
+            "or other choices; overwrite = TRUE without 'resume' begins anew"),
+            dQuote(files[k], FALSE), class = "infill_mismatch")
     }
     there
 }
@@ -189,15 +207,19 @@ NULL
     sink <- written(HDF5Array::HDF5RealizationSink(shape, type = "double", filepath = part,
         name = "infilled", H5type = if (type == "float") "H5T_IEEE_F32LE" else "H5T_IEEE_F64LE",
         chunkdim = as.integer(chunk), level = 0L))
+    marks <- NULL
     for (at in runs) {
-        values <- .block(fit, counts, cols[at], how, threads, rows)
+        seen <- .columns(counts, cols[at])
+        marks <- c(marks, .Call(C_cell_marks, seen))
+        values <- .block(fit, seen, seq_along(at), how, threads, rows)
         dimnames(values) <- NULL
         written(DelayedArray::write_block(sink, .viewport(shape, at[1L], dim(values)), values))
     }
     written({
         DelayedArray::close(sink)
-        rhdf5::h5write(item$mark, part, "mark")
-        if (!identical(as.character(rhdf5::h5read(part, "mark")), item$mark) ||
+        mark <- .shardMark(item$all, counts, cols, marks)
+        rhdf5::h5write(mark, part, "mark")
+        if (!identical(as.character(rhdf5::h5read(part, "mark")), mark) ||
             !identical(dim(HDF5Array::HDF5Array(part, "infilled")), as.integer(shape)))
             stop("what was written cannot be read again")
         if (!file.rename(part, item$file)) stop("it cannot be renamed")
@@ -221,7 +243,7 @@ NULL
 }
 
 # A worker died: which cells are missing, and how to go on.
-.lostShards <- function(e, shards, files, marks) {
+.lostShards <- function(e, shards, files) {
     lost <- which(!file.exists(files))
     if (!length(lost)) return()
     .stop(paste("%s\n%d of %d shards are not written, the first of cells %d to %d; those that are",

@@ -16,9 +16,10 @@ NULL
 #' @param file,type With `as = "hdf5"`: name of the file that is written, and whether its numbers
 #'   are `"double"` (8 bytes) or `"float"` (4 bytes, 7 digits). See "Data larger than memory".
 #' @param resume With `as = "hdf5"`, `TRUE`: what an interrupted call of the same arguments wrote is
-#'   taken, the rest is computed. A fit: as in [fitInfill()].
+#'   taken (its seed, too, where none is given), the rest is computed; it goes before `overwrite`. A
+#'   fit: as in [fitInfill()].
 #' @param BPPARAM A \pkg{BiocParallel} back end: its workers fit what [fitInfill()] says, and write
-#'   the files of `as = "hdf5"`; the same bits as without.
+#'   the files of `as = "hdf5"`; the same bits as without. Nothing else is dealt out.
 #' @param ... For the method that fits: `seed`, `progress`, `checkpoint` and the
 #'   other arguments of [fitInfill()]. An argument that neither knows is an error.
 #' @param assay.type Assay of an experiment that holds the counts; of a Seurat object a layer, or an
@@ -81,8 +82,11 @@ NULL
 #'   `as = "hdf5"` writes `file`; a result of more than some 50 million numbers is several files
 #'   beside it (`filled-0001.h5`, ...), bound together in the result. Each is written under another
 #'   name and renamed when it is whole, so that after an interrupt, a killed worker or a full disk
-#'   `resume = TRUE` computes what is missing and nothing else. The fit lies beside them
-#'   (`filled.fit.rds`). With `BPPARAM` files are written by its workers, which must see the same
+#'   `resume = TRUE` computes what is missing and nothing else. The cells of files that are there are
+#'   read again: files of other counts, of another fit or other choices are an error. A fit that was
+#'   made lies beside them (`filled.fit.rds`), standard deviations of `sd = TRUE` in `filled.sd.h5`; a
+#'   name without `.h5` is given one. `as = "delayed"` reads the file of the counts each time, so that
+#'   it must stay as it is. With `BPPARAM` files are written by its workers, which must see the same
 #'   folders. Keep the experiment with `saveRDS()` (it names the files) or, with copies of
 #'   the values, `HDF5Array::saveHDF5SummarizedExperiment()`. See `vignette("large-data")`.
 #' @section New cells: A fit is applied to other cells by gene names (by position
@@ -128,17 +132,21 @@ setMethod("infill", c("ANY", "InfillParam"), function(x, param, ..., assay.type 
     how <- .howIn(.how(output, keep, nonneg, name, as, param), x, assay.type)
     asked <- how$keep == "posterior" && !is.null(.lacksPosterior(param))
     if (how$keep == "posterior") param <- .withPosterior(param)
+    if (asked && "max.cells" %in% ...names())
+        param <- initialize(param, max.cells = .checkCount(list(...)$max.cells, "max.cells"))
     .checkSd(sd, param, x, how)
     .checkPlace(x, how$name, assay.type, sd, overwrite)
     how$file <- .fileAsked(how$as, file, type, resume, overwrite, BPPARAM)
     counts <- .sourceOf(x, assay.type, check.scale, .mostRead(how$as))
     how$rows <- .rowsOf(genes, counts)
     .checkInput(param, counts, .inAssay(x, assay.type))
-    fit <- if (!is.null(how$file)) .fitOfBefore(.checkFiles(how, counts, sd), param, counts, ...)
+    if (!is.null(how$file)) how <- .checkFiles(how, counts, sd, TRUE)
+    fit <- if (!is.null(how$file)) .fitOfBefore(how, param, counts, ...)
     if (is.null(fit)) {
         fit <- .fitChecked(counts, param, ..., num.threads = num.threads,
             resume = if (is(resume, "InfillFit")) resume, BPPARAM = BPPARAM)
-        if (!is.null(how$file)) .keepFit(how, fit, param, counts)
+        .removeOld(how)
+        if (!is.null(how$file)) .keepFit(how, fit, param, counts, ...)
     }
     if (asked) .tell(fit)
     how$say <- .sayOf(...)
@@ -156,6 +164,7 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = 
 {
     .strict("infill() of a fit", ..., .also = "progress")
     say <- .sayOf(...)
+    if (is(resume, "InfillFit")) .stop("'resume' must be TRUE or FALSE where a fit is applied")
     fit <- param
     .checkFit(fit, "param")
     fit <- .unpacked(fit)
@@ -169,11 +178,13 @@ setMethod("infill", c("ANY", "InfillFit"), function(x, param, ..., assay.type = 
     .checkPlace(x, how$name, assay.type, sd, overwrite)
     how$rows <- .rowsOf(genes, counts)
     .checkInput(wanted, counts, .inAssay(x, assay.type), to.fit = asked)
-    if (!is.null(how$file)) .checkFiles(how, counts, sd)
+    .lookAtFirst(counts)
+    if (!is.null(how$file)) how <- .checkFiles(how, counts, sd, FALSE)
     if (asked) {
         fit <- .posteriorOfFit(fit, .allAtOnce(counts), threads)
         .tell(fit)
     }
+    .removeOld(how)
     how$say <- say
     .finish(x, counts, fit, how, sd, threads, assay.type)
 })

@@ -25,6 +25,13 @@ setMethod(".inOneGo", "StackFit", function(fit, how) fit@param@loss == "poisson"
     how$output == "counts" && (identical(how$what, "sd") || !how$keep %in% c("observed", "max")) &&
     all(.crew(fit@fits, fit@mean.fit, length(fit@recipe$kept))$kind > 0L))
 
+setMethod(".untimed", "StackFit", function(fit) {
+    fit@seconds <- 0
+    fit@fits <- lapply(fit@fits, .untimed)
+    fit@mean.fit <- .untimed(fit@mean.fit)
+    fit
+})
+
 # Priors that are parts of one search hold the same plan.
 setMethod(".packed", "StackFit", function(fit) {
     for (k in seq_along(fit@fits)[-1L]) for (first in seq_len(k - 1L)) {

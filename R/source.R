@@ -42,6 +42,8 @@ setMethod(".unread", "SummarizedExperiment", function(x, assay.type, most) {
     .checkBothNames(s@names, "x")
     s@seen$check.scale <- check.scale
     s@seen$kinds <- .kindsOf(x)
+    for (text in .turned(s@names, "x"))
+        warning(warningCondition(text, class = "infill_rows", call = NULL))
     s
 }
 
@@ -50,8 +52,21 @@ setMethod(".unread", "SummarizedExperiment", function(x, assay.type, most) {
     getOption("infill.read.limit", 20000)
 
 # A source whose model needs all cells in memory.
-.allAtOnce <- function(counts) if (is(counts, "CellSource"))
-    .columns(counts, seq_len(ncol(counts))) else counts
+.allAtOnce <- function(counts) {
+    if (!is(counts, "CellSource")) return(counts)
+    m <- .checkCounts(.columns(counts, seq_len(ncol(counts))), counts@seen$check.scale, counts@arg)
+    for (text in .otherKind(m, counts@seen$kinds, counts@arg))
+        warning(warningCondition(text, class = "infill_rows", call = NULL))
+    m
+}
+
+# The first cells, where no fit looks at all: do they look like counts, and the rows like genes?
+.lookAtFirst <- function(counts) if (is(counts, "CellSource")) {
+    m <- .columns(counts, seq_len(min(ncol(counts), 500)))
+    m <- .checkCounts(m, counts@seen$check.scale, counts@arg)
+    for (text in .otherKind(m, counts@seen$kinds, counts@arg))
+        warning(warningCondition(text, class = "infill_rows", call = NULL))
+}
 
 # ---- reading ----
 
@@ -78,6 +93,17 @@ setMethod(".columns", "CellSource", function(counts, cols) {
 }
 
 .readCells <- function(source, cols) {
+    # as many at a time as a dense block may have, and a sparse one be addressed by
+    each <- max(1, floor((if (DelayedArray::is_sparse(source@seed)) 5e8 else 2e7) /
+        nrow(source)))
+    runs <- split(cols, (seq_along(cols) - 1) %/% each)
+    parts <- lapply(unname(runs), .readRun, source = source)
+    m <- if (length(parts) == 1L) parts[[1L]] else do.call(cbind, parts)
+    m@Dimnames <- list(source@names[[1L]], source@names[[2L]][cols])
+    m
+}
+
+.readRun <- function(source, cols) {
     x <- source@seed
     block <- tryCatch({
         at <- if (length(cols) == 1L || all(diff(cols) == 1L)) x else x[, cols, drop = FALSE]
@@ -88,17 +114,17 @@ setMethod(".columns", "CellSource", function(counts, cols) {
         conditionMessage(e), class = c("infill_file", "infill_error")))
     m <- if (is(block, "SparseArraySeed")) sparseMatrix(i = block@nzindex[, 1L],
         j = block@nzindex[, 2L], x = as.double(block@nzdata), dims = dim(block)) else
-        if (is.matrix(block)) .counts(block, arg = source@arg) else
-        as(block, "dgCMatrix")
+        if (is.matrix(block)) .counts(block, arg = source@arg) else as(block, "dgCMatrix")
     m <- .asSparse(m)
-    m@Dimnames <- list(source@names[[1L]], source@names[[2L]][cols])
+    m@Dimnames <- list(NULL, NULL)
     m
 }
 
 # The files that it is read from.
 .pathsOf <- function(x) tryCatch(as.character(normalizePath(unique(unlist(
-    DelayedArray::seedApply(x, function(s) tryCatch(BiocGenerics::path(s), error = function(e)
-        NULL)))), mustWork = FALSE)), error = function(e) character())
+    DelayedArray::seedApply(x, function(s) tryCatch(grep("^[A-Za-z][A-Za-z0-9+.-]+://",
+        BiocGenerics::path(s), value = TRUE, invert = TRUE), error = function(e) NULL)))),
+    mustWork = FALSE)), error = function(e) character())
 
 # Which of its files are not there, in words.
 .missingFiles <- function(x) {
@@ -163,7 +189,7 @@ setMethod(".checkInput", c("InfillParam", "CellSource"),
 setMethod(".learnFrom", "CellSource", function(counts, param, most, say) {
     n <- ncol(counts)
     if (n <= most) {
-        m <- .columns(counts, seq_len(n))
+        m <- .allAtOnce(counts)
         counts@seen$scan <- list(marks = .Call(C_cell_marks, m))
         return(m)
     }
@@ -172,7 +198,9 @@ setMethod(".learnFrom", "CellSource", function(counts, param, most, say) {
         class(param)[1L], n, most)
     few <- .Call(C_choose, as.double(n), as.double(most), param@seed)
     .scanned(counts, say, few)
-    counts@seen$sample
+    m <- counts@seen$sample
+    counts@seen$sample <- NULL                               # a worker is not sent it
+    m
 })
 
 # ---- questions of counts, wherever they are ----

@@ -171,6 +171,78 @@ test_that("a fit that is kept holds nothing twice, and does what it did", {
     expect_false(identical(infill:::.markOf(other), mark))
 })
 
+test_that("files of other counts are never taken, whatever way they came", {
+    other <- counts
+    other[5, 3] <- other[5, 3] + 1
+    fit <- fitInfill(counts, param, seed = 1)
+    ways <- list(disk = inFile, memory = identity)
+    for (way in ways) {
+        f <- folder()
+        small(infill(way(counts), fit, as = "hdf5", file = f))
+        expect_error(small(infill(way(other), fit, as = "hdf5", file = f, resume = TRUE)),
+            "other cells", class = "infill_mismatch")
+        # the container does not matter
+        expect_s4_class(small(infill(ways$memory(counts), fit, as = "hdf5", file = f,
+            resume = TRUE)), "DelayedMatrix")
+        # nor what the fit of the same call took
+        again <- fitInfill(counts, param, seed = 1)
+        expect_s4_class(small(infill(way(counts), again, as = "hdf5", file = f, resume = TRUE)),
+            "DelayedMatrix")
+        f <- folder()
+        small(infill(way(counts), param, seed = 1, as = "hdf5", file = f))
+        expect_error(small(infill(way(other), param, seed = 1, as = "hdf5", file = f,
+            resume = TRUE)), "other data|not what it was", class = "infill_mismatch")
+        unlink(Sys.glob(sub("filled", "filled-*", f)))
+        expect_error(small(infill(way(other), param, seed = 1, as = "hdf5", file = f,
+            resume = TRUE)), "other data|not what it was", class = "infill_mismatch")
+    }
+    f <- folder()
+    x <- inFile(manyCounts)
+    infill(x, SvdParam(3), seed = 1, as = "hdf5", file = f, max.cells = 50)
+    expect_error(infill(x, SvdParam(3), seed = 1, as = "hdf5", file = f, max.cells = 60,
+        resume = TRUE), "other data, parameters", class = "infill_mismatch")
+    expect_s4_class(infill(x, SvdParam(3), seed = NA, as = "hdf5", file = f, max.cells = 50,
+        resume = TRUE), "DelayedMatrix")
+})
+
+test_that("what is replaced goes last", {
+    f <- folder()
+    infill(counts, GeneMeanParam(), seed = 1, as = "hdf5", file = f)
+    times <- file.mtime(f)
+    expect_error(infill(counts, GeneMeanParam(), seed = "a", as = "hdf5", file = f,
+        overwrite = TRUE), "seed", class = "infill_error")
+    expect_identical(file.mtime(f), times)
+    # the fit beside them is a file, too
+    unlink(f)
+    expect_error(infill(counts, SvdParam(2), seed = 1, as = "hdf5", file = f), "fit.rds",
+        class = "infill_error")
+    expect_error(infill(counts, fitInfill(counts, GeneMeanParam()), resume = fitInfill(counts,
+        GeneMeanParam())), "'resume' must be TRUE or FALSE", class = "infill_error")
+    expect_error(infill(counts, GeneMeanParam(), BPPARAM = "two"), "'BPPARAM'",
+        class = "infill_error")
+})
+
+test_that("what is odd about counts is said of those on disk, too", {
+    fit <- fitInfill(counts, GeneMeanParam())
+    logs <- inFile(log1p(counts))
+    for (p in list(fit, GeneMeanParam())) for (as in c("delayed", "hdf5"))
+        expect_error(infill(logs, p, as = as, file = if (as == "hdf5") folder()), "logarithms",
+            class = "infill_scale")
+    odd <- counts
+    rownames(odd)[1:3] <- paste0("ADT_", 1:3)
+    odd[1:3, ] <- 1000
+    expect_warning(infill(inFile(odd), GeneMeanParam(), as = "delayed"), "antibodies",
+        class = "infill_rows")
+    rownames(odd) <- paste0(strrep("ACGT", 4), "-", seq_len(nrow(odd)))
+    expect_warning(infill(inFile(odd), GeneMeanParam(), as = "delayed"), "cells x genes",
+        class = "infill_rows")
+    # a result on demand holds no cells
+    old <- options(infill.read.limit = 20)
+    on.exit(options(old))
+    d <- infill(inFile(manyCounts), few, seed = 1, as = "delayed")
+    expect_null(DelayedArray::seed(d)@counts@seen$sample)
+})
+
 test_that("workers write the same files; one that dies loses its own only", {
     skip_if_not_installed("BiocParallel")
     skip_on_os("windows")
