@@ -82,13 +82,14 @@ NULL
 #'   `as = "hdf5"` writes `file`; a result of more than some 50 million numbers is several files
 #'   beside it (`filled-0001.h5`, ...), bound together in the result. Each is written under another
 #'   name and renamed when it is whole, so that after an interrupt, a killed worker or a full disk
-#'   `resume = TRUE` computes what is missing and nothing else. The cells of files that are there are
-#'   read again: files of other counts, of another fit or other choices are an error. A fit that was
-#'   made lies beside them (`filled.fit.rds`), standard deviations of `sd = TRUE` in `filled.sd.h5`; a
-#'   name without `.h5` is given one. `as = "delayed"` reads the file of the counts each time, so that
-#'   it must stay as it is. With `BPPARAM` files are written by its workers, which must see the same
-#'   folders. Keep the experiment with `saveRDS()` (it names the files) or, with copies of
-#'   the values, `HDF5Array::saveHDF5SummarizedExperiment()`. See `vignette("large-data")`.
+#'   `resume = TRUE` computes what is missing and nothing else. The cells of files that are there
+#'   are read again: files of other counts, of another fit or other choices are an error. A fit
+#'   that was made lies beside them (`filled.fit.rds`), standard deviations of `sd = TRUE` in
+#'   `filled.sd.h5`; a name without `.h5` is given one. `as = "delayed"` reads the file of the
+#'   counts each time, so that it must stay as it is. With `BPPARAM` files are written by its
+#'   workers, which must see the same folders. Keep the experiment with `saveRDS()` (it names the
+#'   files) or, with copies of the values, `HDF5Array::saveHDF5SummarizedExperiment()`. See
+#'   `vignette("large-data")`.
 #' @section New cells: A fit is applied to other cells by gene names (by position
 #'   where there are none). Genes that the fit needs and `x` lacks are named in
 #'   the error; genes that the fit does not know are passed through.
