@@ -57,9 +57,11 @@ writeLines(c("suppressMessages({ library(infill); library(BiocParallel) })",
     "r <- infill(x, fit, as = \"hdf5\", file = commandArgs(TRUE)[1], BPPARAM = two)"), script)
 saveRDS(fit, file.path(shared, "fit.rds"))
 set.seed(seed)
+# processes whose command holds this; none is no warning
+running <- function(what) as.integer(suppressWarnings(system2("pgrep", c("-f", shQuote(what)),
+    stdout = TRUE)))
 workers <- function() {
-    jobs <- system2("pgrep", c("-f", shQuote("[b]atchtools::doJobCollection")), stdout = TRUE)
-    suppressWarnings(as.integer(jobs))
+    running("[b]atchtools::doJobCollection")
 }
 for (k in seq_len(kills)) {
     file <- file.path(shared, sprintf("killed-%d.h5", k))
@@ -74,7 +76,7 @@ for (k in seq_len(kills)) {
     }
     wait <- runif(1, 0, 6)
     Sys.sleep(wait)
-    victims <- if (session) system2("pgrep", c("-f", shQuote("[c]all.R")), stdout = TRUE) else
+    victims <- if (session) running("[c]all.R") else
         utils::head(workers(), 1L)
     tools::pskill(as.integer(victims), 9L)
     if (session) {
@@ -82,7 +84,7 @@ for (k in seq_len(kills)) {
         system2("scancel", "--user=root")
     }
     for (w in 1:600) {
-        if (!queued() && !length(system2("pgrep", c("-f", shQuote("[c]all.R")), stdout = TRUE))) break
+        if (!queued() && !length(running("[c]all.R"))) break
         Sys.sleep(0.1)
     }
     check(sprintf("killed after %.2f s: nothing is left in the queue", wait), queued() == 0L)
