@@ -250,8 +250,10 @@ test_that("progress says how long first, then what is at work and how long the r
 })
 
 test_that("molecules are asked for unless told otherwise; a scheme asks for entries", {
-    task <- function(...) unique(as.data.frame(compareInfill(counts, list(mean = NoneParam()),
-        repeats = 1, seed = 1, ...))$task)
+    task <- function(...) {
+        cmp <- compareInfill(counts, list(mean = NoneParam()), repeats = 1, seed = 1, ...)
+        unique(cmp$table$task)
+    }
     expect_identical(task(), "molecules")
     expect_identical(task(scheme = "logistic.gene"), "entries")
     expect_setequal(task(c("molecules", "entries"), scheme = "uniform"), c("molecules", "entries"))
