@@ -14,6 +14,7 @@ NULL
 #' counts <- matrix(rpois(2000, 2), 50, 40)
 #' filled <- infill(counts, GeneMeanParam(), as = "delayed")
 #' filled[1:3, 1:4]
+#' @aliases dim,CellSource-method dimnames,CellSource-method
 #' @export
 setClass("InfillSeed", slots = c(fit = "InfillFit", counts = "ANY", how = "list",
     threads = "integer"))
