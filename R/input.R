@@ -68,8 +68,11 @@ NULL
 
 .lookAtRows <- function(m, kinds, arg) {
     said <- c(.turned(dimnames(m), arg), .otherKind(m, kinds, arg))
-    for (text in said) warning(warningCondition(text, class = "infill_rows", call = NULL))
+    .warnRows(said)
 }
+
+.warnRows <- function(said) for (text in said)
+    warning(warningCondition(text, class = "infill_rows", call = NULL))
 
 # Cells x genes? Barcodes of droplets as row names, or names that only genes have as column names.
 .turned <- function(names, arg) {

@@ -42,8 +42,7 @@ setMethod(".unread", "SummarizedExperiment", function(x, assay.type, most) {
     .checkBothNames(s@names, "x")
     s@seen$check.scale <- check.scale
     s@seen$kinds <- .kindsOf(x)
-    for (text in .turned(s@names, "x"))
-        warning(warningCondition(text, class = "infill_rows", call = NULL))
+    .warnRows(.turned(s@names, "x"))
     s
 }
 
@@ -52,20 +51,18 @@ setMethod(".unread", "SummarizedExperiment", function(x, assay.type, most) {
     getOption("infill.read.limit", 20000)
 
 # A source whose model needs all cells in memory.
-.allAtOnce <- function(counts) {
-    if (!is(counts, "CellSource")) return(counts)
-    m <- .checkCounts(.columns(counts, seq_len(ncol(counts))), counts@seen$check.scale, counts@arg)
-    for (text in .otherKind(m, counts@seen$kinds, counts@arg))
-        warning(warningCondition(text, class = "infill_rows", call = NULL))
-    m
-}
+.allAtOnce <- function(counts) if (is(counts, "CellSource"))
+    .readAndLook(counts, seq_len(ncol(counts))) else counts
 
 # The first cells, where no fit looks at all: do they look like counts, and the rows like genes?
-.lookAtFirst <- function(counts) if (is(counts, "CellSource")) {
-    m <- .columns(counts, seq_len(min(ncol(counts), 500)))
-    m <- .checkCounts(m, counts@seen$check.scale, counts@arg)
-    for (text in .otherKind(m, counts@seen$kinds, counts@arg))
-        warning(warningCondition(text, class = "infill_rows", call = NULL))
+.lookAtFirst <- function(counts) if (is(counts, "CellSource"))
+    .readAndLook(counts, seq_len(min(ncol(counts), 500)))
+
+# Cells of a source that stand for all of them: looked at like counts in memory.
+.readAndLook <- function(source, cols) {
+    m <- .checkCounts(.columns(source, cols), source@seen$check.scale, source@arg)
+    .warnRows(.otherKind(m, source@seen$kinds, source@arg))
+    m
 }
 
 # ---- reading ----
@@ -175,8 +172,7 @@ setMethod(".columns", "CellSource", function(counts, cols) {
     seen$scan <- c(list(total = total, marks = marks, entries = entries, whole = whole),
         sums[c("sum", "share", "cells")])
     if (length(some)) seen$sample <- do.call(cbind, some)
-    for (text in .otherKind(source, seen$kinds, source@arg))
-        warning(warningCondition(text, class = "infill_rows", call = NULL))
+    .warnRows(.otherKind(source, seen$kinds, source@arg))
     seen$scan
 }
 
